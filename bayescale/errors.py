@@ -1,0 +1,13 @@
+"""The one error users meet: data or arguments that cannot be used."""
+
+
+class InputError(ValueError):
+    """Data or arguments that cannot be used.
+
+    The message says what was expected, what was found, where, and what to do. ``faults`` holds every
+    fault found, so that a table is mended in one go; it has one entry when there is only one.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults

@@ -1,0 +1,19 @@
+"""Versions that decide a posterior's digits."""
+
+import functools
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions of bayescale and of the libraries that sample, without importing them.
+
+    ``model`` is a hash of the modules that define the posterior and how it is sampled, so that a fit kept
+    from before a change of theirs is never taken for one after it.
+    """
+    packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
+    folder = Path(__file__).parent
+    source = b"".join((folder / name).read_bytes() for name in ("model.py", "sampling.py", "diagnostics.py"))
+    return {name: version(name) for name in packages} | {"model": hashlib.sha256(source).hexdigest()[:12]}
