@@ -1,0 +1,19 @@
+"""Read, check, select and describe a table of finished training runs.
+
+The verbs are :func:`read_runs` (a file), :func:`table_from_frame` (a DataFrame), :func:`select_runs` and
+:func:`describe`; the nouns are :class:`RunTable` and :class:`Description`.
+"""
+
+from bayescale.runs.description import Description, describe, description_record
+from bayescale.runs.reading import read_runs, table_from_frame
+from bayescale.runs.table import RunTable, select_runs
+
+__all__ = [
+    "Description",
+    "RunTable",
+    "describe",
+    "description_record",
+    "read_runs",
+    "select_runs",
+    "table_from_frame",
+]

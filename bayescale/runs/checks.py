@@ -1,0 +1,189 @@
+"""What a whole table must satisfy beyond its single values: one small function per kind of fault."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from bayescale.runs.draft import Draft, listed
+from bayescale.runs.headers import normalised
+from bayescale.runs.numerals import cell_text, count_text
+from bayescale.runs.rules import rises_with_compute
+from bayescale.runs.table import FEWEST_ROWS
+
+LARGEST_RATIO = 3.0
+SAME_RATIO = 1.05  # a ratio is constant when its extremes differ by less than this
+DATASET_HEADERS = ("dataset", "datasets")
+FLOP_UNITS = {
+    "PF-days": 8.64e19,
+    "yottaFLOP": 1e24,
+    "zettaFLOP": 1e21,
+    "exaFLOP": 1e18,
+    "petaFLOP": 1e15,
+    "teraFLOP": 1e12,
+    "gigaFLOP": 1e9,
+}
+
+
+def table_faults(draft: Draft) -> list[str]:
+    """Return every fault of the table as a whole."""
+    return [fault for check in CHECKS for fault in check(draft)]
+
+
+def too_few_rows(draft: Draft) -> Iterator[str]:
+    """Tell a table with too few rows for any law."""
+    if len(draft.frame) < FEWEST_ROWS:
+        yield (
+            f"{draft.source}: there are {len(draft.frame)} readable rows, and a law needs at least {FEWEST_ROWS}; "
+            "add runs"
+        )
+
+
+def unlabelled_runs(draft: Draft) -> Iterator[str]:
+    """Tell rows without a label where others have one."""
+    if draft.has("run"):
+        rows = [row for row, label in enumerate(draft.frame["run"]) if not label]
+        if rows:
+            yield f"{draft.source}: {draft.call('run')} is empty on {draft.at(rows)}; give every run a label"
+
+
+def repeated_rows(draft: Draft) -> Iterator[str]:
+    """Tell rows that say exactly the same."""
+    groups = list(_groups(_as_text(draft)))
+    if groups:
+        cases = (f"the same row stands on {draft.at(rows)}" for rows in groups[:5])
+        yield f"{draft.source}: {listed(cases, len(groups))}; keep one of each"
+
+
+def repeated_labels(draft: Draft) -> Iterator[str]:
+    """Tell labels that stand for several rows: checkpoints of one run are not independent."""
+    if not draft.has("run"):
+        return
+    distinct = ~_as_text(draft).duplicated()
+    labels = draft.frame.loc[distinct & (draft.frame["run"] != ""), ["run"]]
+    groups = list(_groups(labels))
+    if groups:
+        cases = (f"{draft.frame['run'].iloc[rows[0]]!r} on {draft.at(rows)}" for rows in groups[:5])
+        yield (
+            f"{draft.source}: run labels are repeated with different values: {listed(cases, len(groups))}; "
+            "checkpoints of one run are not independent rows, so keep the final row of each run, "
+            "and give separate runs separate labels"
+        )
+
+
+def _as_text(draft: Draft) -> pd.DataFrame:
+    return draft.cells.map(cell_text)
+
+
+def _groups(frame: pd.DataFrame) -> Iterator[list[int]]:
+    """Yield the positions of rows that are equal, for each set of two or more."""
+    repeated = frame[frame.duplicated(keep=False)]
+    if len(repeated):
+        for _, rows in repeated.groupby(list(repeated.columns), sort=False, dropna=False):
+            yield [int(row) for row in rows.index]
+
+
+def several_datasets(draft: Draft) -> Iterator[str]:
+    """Tell a table whose losses were measured on different data."""
+    for column in (name for name in draft.frame if normalised(str(name)) in DATASET_HEADERS):
+        values = list(dict.fromkeys(filter(None, map(cell_text, draft.cells[column]))))
+        if len(values) > 1:
+            yield (
+                f"{draft.source}: column {column} has {len(values)} values, "
+                f"{listed(map(repr, values[:5]), len(values))}; losses on different evaluation data are not "
+                "comparable: keep the rows of one (or, if all were evaluated on the same text, rename the column, "
+                "for instance to training_data)"
+            )
+
+
+def never_varies(draft: Draft) -> Iterator[str]:
+    """Tell a column that is the same in every row."""
+    for column in ("N", "D", draft.response):
+        if column is None or not draft.has(column):
+            continue
+        values = draft.sound(column)[column]
+        if len(values) >= 2 and values.min() == values.max():
+            yield (
+                f"{draft.source}: {draft.call(column)} is {count_text(values.iloc[0])} in every row, so no law can be "
+                "told from it; add runs that differ in it"
+            )
+
+
+def compute_disagrees(draft: Draft) -> Iterator[str]:
+    """Tell compute that is more than 3 times off 6 N D, in every row alike or in some."""
+    frame = draft.sound("N", "D", "C")
+    ratio = compute_ratio(frame)
+    off = ratio[(ratio > LARGEST_RATIO) | (ratio < 1 / (LARGEST_RATIO * 1.01))]
+    if not len(off):
+        return
+    middle = float(off.median())
+    if len(off) == len(ratio) and ratio.max() < SAME_RATIO * ratio.min():
+        yield (
+            f"{draft.source}: {draft.call('C')} is {count_text(middle)} times 6 N D in every row; "
+            f"{_compute_remedy(middle)}"
+        )
+        return
+    cases = (f"{draft.show('C', row)} {draft.where(row)}, {count_text(off[row])} times 6 N D" for row in off.index[:5])
+    yield f"{draft.source}: {draft.call('C')} is {listed(cases, len(off))}; {_compute_remedy(middle)}"
+
+
+def compute_ratio(frame: pd.DataFrame) -> "pd.Series[float]":
+    """Return C / (6 N D), with the active parameters for N where they are given."""
+    size = frame["active_N"].fillna(frame["N"]) if "active_N" in frame and "N" in frame else frame.get("N")
+    if size is None or not len(frame):
+        return pd.Series(dtype=float)
+    return frame["C"] / (6.0 * size * frame["D"])
+
+
+def _compute_remedy(ratio: float) -> str:
+    for unit, flop in FLOP_UNITS.items():
+        if 1 / LARGEST_RATIO < ratio * flop < LARGEST_RATIO:
+            return f"C is in FLOP, and this looks like {unit}: multiply by {count_text(flop)}"
+    if 0.9 < 6 * ratio < 1.1:
+        return "this looks like N D: multiply by 6"
+    return (
+        "C is in FLOP for the whole run; correct C, N or D, or take C out and let it be 6 N D "
+        "(for a mixture of experts, add a column active_N)"
+    )
+
+
+def worse_than_uniform(draft: Draft) -> Iterator[str]:
+    """Tell losses above ln(vocabulary), which a uniform guess would reach."""
+    if draft.response != "loss" or draft.unit not in ("nats per token", "bits per token"):
+        return
+    frame = draft.sound("loss", "vocabulary")
+    scale = 1.0 if draft.unit == "nats per token" else float(np.log(2))
+    rows = [int(row) for row in frame.index[frame["loss"] * scale > np.log(frame["vocabulary"])]] if len(frame) else []
+    if rows:
+        limit = float(np.log(frame["vocabulary"][rows[0]])) / scale
+        yield draft.fault(
+            "loss",
+            rows,
+            f"that is worse than a uniform guess, {limit:.4g} {draft.unit} for this vocabulary; "
+            "take out a run that diverged, or convert the unit",
+        )
+
+
+def looks_like_accuracy(draft: Draft) -> Iterator[str]:
+    """Tell a response between 0 and 1 that rises with compute."""
+    if draft.response is None or not draft.has("N", "D", draft.response):
+        return
+    frame = draft.sound("N", "D", draft.response)
+    if len(frame) and frame[draft.response].max() <= 1 and rises_with_compute(frame, draft.response):
+        yield (
+            f"{draft.source}: {draft.call(draft.response)} is at most 1 and rises with compute, so it looks like an "
+            "accuracy; give the loss"
+        )
+
+
+CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
+    too_few_rows,
+    unlabelled_runs,
+    repeated_rows,
+    repeated_labels,
+    several_datasets,
+    never_varies,
+    compute_disagrees,
+    worse_than_uniform,
+    looks_like_accuracy,
+)

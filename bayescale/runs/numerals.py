@@ -1,0 +1,105 @@
+"""Numbers as people write them in tables: 70B, 1.4T, 1,000,000, 1e21."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+POWERS = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
+MISSING = frozenset({"", "-", "na", "n/a", "#n/a", "nan", "none", "null", "<na>", "nat"})
+INFINITE = frozenset({"inf", "infinity"})
+COUNT = re.compile(
+    r"(?P<sign>[+-]?)(?P<digits>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*|(?=\.[0-9]))(?P<fraction>(?:\.[0-9]*)?)"
+    r"(?:[eE](?P<exponent>[+-]?[0-9]{1,9}))?\s*(?P<suffix>[kKmMbBgGtT]?)"
+)
+PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
+DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
+
+
+class UnreadableNumberError(ValueError):
+    """Text that is no number we are sure of; the message says what to write instead."""
+
+
+def parse_number(text: str, *, count: bool = True, decimal_commas: bool = False) -> float:
+    """Return the number that ``text`` stands for; NaN where the cell is missing.
+
+    Parameters
+    ----------
+    text : str
+        One cell. ``350M``, ``1.4T``, ``2k``, ``7e9``, ``1,000,000`` and ``1_000`` are understood.
+    count : bool
+        Whether the column holds counts; other columns take plain numbers only, without suffix or grouping.
+    decimal_commas : bool
+        Whether a lone comma may be a decimal point (in a file separated by ``;``), so that ``1,234`` is refused.
+
+    Raises
+    ------
+    UnreadableNumberError
+        If the text is anything else; the message is the remedy.
+    """
+    word = text.strip()
+    bare = word.lower().lstrip("+-")
+    if word.lower() in MISSING:
+        return float("nan")
+    if bare in INFINITE:
+        return float(word)
+    if not count:
+        if PLAIN.fullmatch(word):
+            return float(word)
+        raise UnreadableNumberError(remedy_for(word, count=False))
+    match = COUNT.fullmatch(word)
+    if match is None or (decimal_commas and word.count(",") == 1):
+        raise UnreadableNumberError(remedy_for(word, count=True))
+    digits = match["digits"].replace(",", "").replace("_", "") + match["fraction"]
+    power = int(match["exponent"] or 0) + POWERS[match["suffix"].lower()]
+    return float(f"{match['sign']}{digits}e{power}")
+
+
+def remedy_for(word: str, *, count: bool) -> str:
+    """Say what to write instead of ``word``, which could not be read as a number."""
+    if word.endswith("%"):
+        return "percentages are not understood, so write the plain number"
+    if word.lower().lstrip("+-").startswith("0x"):
+        return "hexadecimal is not understood, so write the decimal number"
+    if DECIMAL_COMMA.fullmatch(word):
+        return "a comma may be a decimal point here, so write 2,13 as 2.13 and thousands without separator"
+    if count:
+        return "this is no number, so write a count such as 7e9, 7B or 7,000,000,000"
+    return "this is no number, so write a plain number such as 2.13"
+
+
+def count_text(value: float) -> str:
+    """Write a count the short way: 1.4e9, 70, 3.5e11."""
+    text = f"{value:.4g}"
+    mantissa, _, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else text
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column read as numbers: NaN where missing or unreadable."""
+
+    array: np.ndarray[tuple[int], np.dtype[np.float64]]
+    unreadable: dict[int, str]  # row -> remedy
+
+
+def read_numbers(cells: pd.Series, *, count: bool = True, decimal_commas: bool = False) -> Numbers:
+    """Read every cell of a column as a number, whatever its type."""
+    if pd.api.types.is_float_dtype(cells.dtype) or pd.api.types.is_integer_dtype(cells.dtype):
+        return Numbers(cells.to_numpy(dtype=np.float64, na_value=np.nan), {})
+    values = np.full(len(cells), np.nan)
+    unreadable = {}
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = parse_number(cell_text(cell), count=count, decimal_commas=decimal_commas)
+        except UnreadableNumberError as error:
+            unreadable[row] = str(error)
+    return Numbers(values, unreadable)
+
+
+def cell_text(cell: object) -> str:
+    """Return a cell as text; missing cells of any kind are empty."""
+    if cell is None or cell is pd.NA:
+        return ""
+    return str(cell)

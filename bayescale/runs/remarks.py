@@ -1,0 +1,112 @@
+"""What is worth saying about a table that is not a fault: one small function per remark."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from bayescale.runs.checks import SAME_RATIO, compute_ratio
+from bayescale.runs.draft import Draft, listed
+from bayescale.runs.headers import ALIASES, NUMERIC, quoted
+from bayescale.runs.numerals import count_text
+from bayescale.runs.rules import rises_with_compute
+
+MOST_TOKENS_PER_PARAMETER = 1e5  # thirty times the most overtrained models published
+
+
+def remarks(draft: Draft, compute: str) -> list[str]:
+    """Return the remarks on a table without faults."""
+    return [remark for say in REMARKS for remark in say(draft, compute)]
+
+
+def where_compute_is_from(draft: Draft, compute: str) -> Iterator[str]:
+    """Say that C was computed, or that it is a constant times 6 N D."""
+    if compute == "6ND":
+        yield "C is computed as 6 N D"
+        if draft.has("active_N"):
+            yield "C = 6 N D counts every expert; give C where only active_N parameters work on each token"
+        return
+    ratio = compute_ratio(draft.frame)
+    if ratio.max() < SAME_RATIO * ratio.min() and not 1 / SAME_RATIO < ratio.median() < SAME_RATIO:
+        yield f"C is {ratio.median():.3g} times 6 N D in every row"
+
+
+def repeated_data(draft: Draft, _: str) -> Iterator[str]:
+    """Say that some runs saw their data more than once."""
+    frame = draft.frame
+    repeats = np.zeros(len(frame), dtype=bool)
+    if draft.has("epochs"):
+        repeats |= (frame["epochs"] > 1.001).to_numpy()
+    if draft.has("unique_tokens"):
+        repeats |= (frame["unique_tokens"] < 0.999 * frame["D"]).to_numpy()
+    if repeats.any():
+        yield (
+            f"{repeats.sum()} of {len(frame)} runs repeat their data; "
+            "laws of N and D alone are stated for a single epoch"
+        )
+
+
+def replicates(draft: Draft, _: str) -> Iterator[str]:
+    """Say that runs share N and D."""
+    shared = draft.frame.duplicated(["N", "D"], keep=False)
+    if shared.any():
+        yield f"{shared.sum()} runs share their N and D with another: replicates, or different in something else"
+    same = draft.frame.duplicated(["N", "D", str(draft.response)], keep=False)
+    if same.any():
+        places = draft.at([int(row) for row in np.flatnonzero(same)])
+        yield f"the same N, D and {draft.response} stand on {places}; make sure that they are different runs"
+
+
+def proportional_data(draft: Draft, _: str) -> Iterator[str]:
+    """Say that D is a constant times N."""
+    ratio = draft.frame["D"] / draft.frame["N"]
+    if ratio.max() < SAME_RATIO * ratio.min():
+        yield f"D is {ratio.median():.3g} N in every row, so N and D cannot be told apart"
+
+
+def extreme_ratios(draft: Draft, _: str) -> Iterator[str]:
+    """Say that a run has more tokens per parameter than any published."""
+    ratio = draft.frame["D"] / draft.frame["N"]
+    rows = [int(row) for row in np.flatnonzero(ratio > MOST_TOKENS_PER_PARAMETER)]
+    if rows:
+        cases = (f"{count_text(ratio[row])} {draft.where(row)}" for row in rows[:5])
+        yield f"tokens per parameter are {listed(cases, len(rows))}; check the units of N and D"
+
+
+def rising_response(draft: Draft, _: str) -> Iterator[str]:
+    """Say that the response rises with compute."""
+    if rises_with_compute(draft.frame, str(draft.response)):
+        yield f"{draft.response} rises with compute; make sure that it is a loss, and that no run overfitted"
+
+
+def gaps(draft: Draft, _: str) -> Iterator[str]:
+    """Say which covariates are missing in some rows."""
+    for column in NUMERIC:
+        if draft.has(column) and draft.frame[column].isna().any():
+            yield f"{column} is missing in {draft.frame[column].isna().sum()} of {len(draft.frame)} rows"
+
+
+def shared_training(draft: Draft, _: str) -> Iterator[str]:
+    """Say that rows are checkpoints of the same training."""
+    if draft.has("training_run") and draft.frame["training_run"].duplicated().any():
+        count = draft.frame["training_run"].nunique()
+        yield f"{len(draft.frame)} rows come from {count} training runs; checkpoints of one run are not independent"
+
+
+def left_over(draft: Draft, _: str) -> Iterator[str]:
+    """Say which columns no law knows."""
+    columns = [str(column) for column in draft.frame if column not in ALIASES]
+    if columns:
+        yield f"columns kept but used by no law: {quoted(columns)}"
+
+
+REMARKS: tuple[Callable[[Draft, str], Iterator[str]], ...] = (
+    where_compute_is_from,
+    repeated_data,
+    replicates,
+    proportional_data,
+    extreme_ratios,
+    rising_response,
+    gaps,
+    shared_training,
+    left_over,
+)

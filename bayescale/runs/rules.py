@@ -1,0 +1,176 @@
+"""What each value of a column must satisfy, checked by pandera in one pass, and what to do where it does not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayescale.runs.draft import Draft
+from bayescale.runs.numerals import count_text
+from bayescale.runs.responses import CEILINGS
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+Mask = Callable[[pd.Series], "pd.Series[bool]"]
+
+SMALLEST_COUNT = 1e4
+# Five hundred to a thousand times the largest runs known (2e12 parameters, 4e13 tokens): a slip of units, not a run.
+LARGEST = {"N": 1e15, "D": 1e17, "unique_tokens": 1e17, "active_N": 1e15}
+NOUNS = {"N": "parameters", "D": "tokens", "unique_tokens": "tokens", "active_N": "parameters"}
+MISSING_REMEDY = "give the value, or take the run out"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition on the values of a column; rules of a column exclude each other, so a value breaks one."""
+
+    key: str
+    fails: Mask
+    remedy: Callable[[str], str]  # the first failing value, as a count -> what to do
+
+
+def column_faults(draft: Draft, unreadable: dict[str, dict[int, str]]) -> tuple[list[str], Draft]:
+    """Return the faults of single values, and the draft with the rows they stand in marked."""
+    rules = {column: rules_of(draft, column) for column in draft.frame if column in _checked(draft)}
+    cases = _failure_cases(draft.frame[list(rules)], rules, _required(draft))
+    faults: list[str] = []
+    doubtful: dict[str, frozenset[int]] = {}
+    for column, here_rules in rules.items():
+        texts = unreadable.get(column, {})
+        here = cases[(cases["column"] == column) & ~cases["index"].isin(list(texts))]
+        doubtful[column] = frozenset(map(int, here["index"])) | frozenset(texts)
+        faults.extend(_unreadable_faults(draft, column, texts))
+        faults.extend(_rule_faults(draft, column, here_rules, here))
+    return faults, replace(draft, doubtful=doubtful)
+
+
+def _checked(draft: Draft) -> tuple[str, ...]:
+    response = (draft.response,) if draft.response else ()
+    covariates = ("unique_tokens", "epochs", "experts", "granularity", "active_N", "datastore_tokens", "vocabulary")
+    return ("N", "D", "C", *response, *covariates, "steps")
+
+
+def _required(draft: Draft) -> tuple[str | None, ...]:
+    return ("N", "D", "C", draft.response)
+
+
+def rules_of(draft: Draft, column: str) -> list[Rule]:
+    """List the rules for a column, by what it holds."""
+    finite = Rule("finite", np.isinf, lambda _: "the value must be finite and below 1e308")
+    if column in NOUNS:
+        return [finite, *_count_rules(column)]
+    if column == draft.response:
+        return [finite, *_response_rules(draft, column)]
+    zero_allowed = column not in ("C", "vocabulary")
+    negative = Rule("negative", lambda x: (x < 0) & ~np.isinf(x), lambda _: "the value must not be negative")
+    zero = Rule("zero", lambda x: x == 0, lambda _: "the value must be above zero")
+    return [finite, negative] if zero_allowed else [finite, negative, zero]
+
+
+def _count_rules(column: str) -> list[Rule]:
+    noun, largest = NOUNS[column], LARGEST[column]
+    return [
+        Rule("negative", lambda x: (x < 0) & ~np.isinf(x), lambda _: f"{noun} are counts, so give the positive count"),
+        Rule("zero", lambda x: x == 0, lambda _: f"{noun} are counts above zero; {MISSING_REMEDY}"),
+        Rule(
+            "fraction",
+            lambda x: (x > 0) & (x < 1),
+            lambda value: (
+                f"{noun} are counts, and this is a fraction; write {value} trillion as {_times(value, 1e12)}, "
+                "or multiply a share by its total"
+            ),
+        ),
+        Rule(
+            "billions",
+            lambda x: (x >= 1) & (x < SMALLEST_COUNT),
+            lambda value: f"{noun} are counts, so write {value} billion as {_times(value, 1e9)}",
+        ),
+        Rule(
+            "implausible",
+            lambda x: (x > largest) & ~np.isinf(x),
+            lambda _: f"more than {count_text(largest)} {noun} is far beyond any run known; check the unit",
+        ),
+    ]
+
+
+def _times(value: str, factor: float) -> str:
+    return count_text(float(value) * factor)
+
+
+def _response_rules(draft: Draft, column: str) -> list[Rule]:
+    values = draft.frame[column]
+    negative = (
+        "every value is negative, as a log likelihood is; change its sign"
+        if bool((values.dropna() < 0).all())
+        else f"a {column} is above zero; {MISSING_REMEDY}"
+    )
+    ceiling = CEILINGS.get(draft.unit, np.inf)
+    return [
+        Rule("negative", lambda x: (x < 0) & ~np.isinf(x), lambda _: negative),
+        Rule("zero", lambda x: x == 0, lambda _: f"a {column} is above zero; {MISSING_REMEDY}"),
+        Rule("ceiling", lambda x: (x > ceiling) & ~np.isinf(x), lambda _: _ceiling_remedy(draft, column, ceiling)),
+    ]
+
+
+def _ceiling_remedy(draft: Draft, column: str, ceiling: float) -> str:
+    limit = f"more than {ceiling:g} {draft.unit}"
+    values = draft.frame[column]
+    if values.max() <= 100 and rises_with_compute(draft.frame, column):
+        return f"{limit} that rises with compute looks like an accuracy in percent; give the loss"
+    if draft.unit == "nats per token":
+        return f"{limit} looks like a perplexity; take its natural log (or take out a run that diverged)"
+    return f"{limit} looks like another unit; state it with unit=, or convert it"
+
+
+def rises_with_compute(frame: pd.DataFrame, column: str, least: float = 0.5) -> bool:
+    """Tell whether a response clearly rises with N times D, as no loss does."""
+    if not {"N", "D", column} <= set(frame.columns):
+        return False
+    sound = frame[(frame["N"] > 0) & (frame["D"] > 0) & np.isfinite(frame[["N", "D", column]]).all(axis=1)]
+    size = np.log(sound["N"]) + np.log(sound["D"])
+    if len(sound) < 3 or size.nunique() < 2 or sound[column].nunique() < 2:
+        return False
+    return bool(np.corrcoef(size, sound[column])[0, 1] > least)
+
+
+def _failure_cases(frame: pd.DataFrame, rules: dict[str, list[Rule]], required: tuple[str | None, ...]) -> pd.DataFrame:
+    """Validate all columns at once and return pandera's failure cases: column, check, index."""
+    import pandera.pandas as pa  # noqa: PLC0415  half a second that only reading a table should cost
+
+    schema = pa.DataFrameSchema(
+        {
+            column: pa.Column(float, [_pandera_check(rule) for rule in here], nullable=column not in required)
+            for column, here in rules.items()
+        }
+    )
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        return error.failure_cases
+    return pd.DataFrame({"column": [], "check": [], "index": []})
+
+
+def _pandera_check(rule: Rule) -> "pa.Check":
+    import pandera.pandas as pa  # noqa: PLC0415
+
+    return pa.Check(lambda values: ~rule.fails(values), name=rule.key)
+
+
+def _rule_faults(draft: Draft, column: str, rules: list[Rule], cases: pd.DataFrame) -> Iterator[str]:
+    missing = sorted(map(int, cases.loc[cases["check"] == "not_nullable", "index"]))
+    if missing:
+        remedy = f"{MISSING_REMEDY}, or take out the column and let C be 6 N D" if column == "C" else MISSING_REMEDY
+        yield draft.gaps(column, missing, remedy)
+    for rule in rules:
+        rows = sorted(map(int, cases.loc[cases["check"] == rule.key, "index"]))
+        if rows:
+            first = draft.frame[column].iloc[rows[0]]
+            yield draft.fault(column, rows, rule.remedy(count_text(float(first))))
+
+
+def _unreadable_faults(draft: Draft, column: str, texts: dict[int, str]) -> Iterator[str]:
+    for remedy in dict.fromkeys(texts.values()):
+        yield draft.fault(column, [row for row, said in texts.items() if said == remedy], remedy)

@@ -1,0 +1,233 @@
+"""Files of runs as they were written: cells as text, each row with its line."""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bayescale.errors import InputError
+from bayescale.runs.headers import quoted
+from bayescale.runs.numerals import PLAIN
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", "")
+LINE_SUFFIXES = (".jsonl", ".ndjson")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+BINARY = {
+    b"PK\x03\x04": "a spreadsheet or zip archive; export it as CSV",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    b"\xff\xfe": "not UTF-8 but UTF-16; save it as UTF-8",
+    b"\xfe\xff": "not UTF-8 but UTF-16; save it as UTF-8",
+    b"\x80\x04": "a pickle, which is never read; save it as CSV or Parquet",
+    b"\x80\x05": "a pickle, which is never read; save it as CSV or Parquet",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A table as it was written, before any meaning is given to it."""
+
+    name: str  # as messages call it: "runs.csv"
+    frame: pd.DataFrame  # RangeIndex; unique, non-empty headers; cells as written
+    places: tuple[str, ...]  # where each row stands: "line 3"
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    decimal_commas: bool = False  # whether a comma may be a decimal point
+
+
+def read_source(path: Path) -> Source:
+    """Read a file by its suffix; ``InputError`` if it is no readable table."""
+    content = _content(path)
+    suffix = path.suffix.lower()
+    if suffix in PARQUET_SUFFIXES or content.startswith(b"PAR1"):
+        return _parquet_source(path)
+    if suffix not in (*TEXT_SUFFIXES, *LINE_SUFFIXES):
+        raise InputError(
+            f"{path.name}: the suffix {path.suffix!r} is not known; use .csv, .tsv, .jsonl, .ndjson or .parquet"
+        )
+    text = _decoded(path.name, content)
+    return _line_source(path.name, text) if suffix in LINE_SUFFIXES else _delimited_source(path.name, text)
+
+
+def frame_source(name: str, frame: pd.DataFrame, faults: Sequence[str] = ()) -> Source:
+    """Take a DataFrame as a source; a named index becomes a column."""
+    if frame.index.name is not None and frame.index.name not in frame.columns:
+        frame = frame.reset_index()
+    headers = [str(header).strip() for header in frame.columns]
+    kept = _kept_headers(name, headers)
+    if not len(frame):
+        raise InputError(*faults, f"{name}: the table has no rows")
+    cells = frame.iloc[:, list(kept.positions)].reset_index(drop=True)
+    cells.columns = pd.Index([headers[position] for position in kept.positions])
+    places = tuple(f"row {row}" for row in range(1, len(cells) + 1))
+    return Source(name, cells, places, (*faults, *kept.faults), kept.notes)
+
+
+def _content(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path}: this is a directory; give the file of runs in it")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; working directory {Path.cwd()}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return content
+
+
+def _decoded(name: str, content: bytes) -> str:
+    for magic, meaning in BINARY.items():
+        if content.startswith(magic):
+            raise InputError(f"{name}: the file is {meaning}")
+    if b"\x00" in content:
+        raise InputError(f"{name}: the file holds NUL bytes, so it is binary or UTF-16; save it as UTF-8 text")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise InputError(
+            f"{name}: the file is not UTF-8 (byte 0x{byte:02x} on line {line}); save it as UTF-8"
+        ) from None
+    if not re.search(r'[^\s,;"]', text):
+        raise InputError(f"{name}: the file is empty; expected a header and one line per run")
+    return text
+
+
+@dataclass(frozen=True)
+class _Kept:
+    positions: tuple[int, ...]
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def _kept_headers(name: str, headers: Sequence[str]) -> _Kept:
+    """Find repeated and empty headers; the first of each name is kept for the checks that follow."""
+    repeated = [header for header, count in Counter(headers).items() if count > 1 and header]
+    nameless = [str(position) for position, header in enumerate(headers, 1) if not header]
+    faults = [f"{name}: more than one column is called {quoted(repeated)}; rename or remove the others"] * bool(
+        repeated
+    )
+    notes = [f"columns without a name are left out: number {', '.join(nameless)}"] * bool(nameless)
+    positions = tuple(
+        position for position, header in enumerate(headers) if header and headers.index(header) == position
+    )
+    return _Kept(positions, tuple(faults), tuple(notes))
+
+
+def _delimited_source(name: str, text: str) -> Source:
+    separator = _separator(text)
+    (header_place, header), *rows = _records(name, text, separator)
+    headers = [cell.strip() for cell in header]
+    if all(PLAIN.fullmatch(cell) for cell in headers):
+        raise InputError(f"{name}: {header_place} holds only numbers, so there is no header; add one: run,N,D,loss")
+    if not rows:
+        raise InputError(f"{name}: there is a header on {header_place} and no row below it; add one line per run")
+    fitting = [(place, cells) for place, cells in rows if len(cells) == len(headers)]
+    faults = list(_ragged_faults(name, rows, len(headers)))
+    kept = _kept_headers(name, headers)
+    columns = {headers[position]: [cells[position] for _, cells in fitting] for position in kept.positions}
+    return Source(
+        name,
+        pd.DataFrame(columns, dtype=str),
+        tuple(place for place, _ in fitting),
+        (*faults, *kept.faults),
+        kept.notes,
+        decimal_commas=separator == ";",
+    )
+
+
+def _separator(text: str) -> str:
+    """Return the separator that cuts the first line into most fields; a comma when none does."""
+    header = next(line for line in text.splitlines() if re.search(r'[^\s,;"]', line))
+    unquoted = re.sub(r'"[^"]*"', "", header)
+    return max(",\t;", key=unquoted.count)
+
+
+def _records(name: str, text: str, separator: str) -> Iterator[tuple[str, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    start = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield f"line {start}", cells
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"{name}: line {start} cannot be read ({error}); look for an unclosed quotation mark"
+        ) from None
+
+
+def _ragged_faults(name: str, rows: Sequence[tuple[str, Sequence[str]]], expected: int) -> Iterator[str]:
+    comparisons: dict[str, Callable[[int], bool]] = {
+        "too many": lambda count: count > expected,
+        "too few": lambda count: count < expected,
+    }
+    for words, differs in comparisons.items():
+        found = [f"{place} ({len(cells)})" for place, cells in rows if differs(len(cells))]
+        if found:
+            more = f", and {len(found) - 5} more" if len(found) > 5 else ""
+            yield (
+                f"{name}: {words} fields on {', '.join(found[:5])}{more}; the header has {expected}; "
+                "quote values that hold the separator, and write numbers without thousands separators"
+            )
+
+
+def _line_source(name: str, text: str) -> Source:
+    records: list[dict[str, object]] = []
+    places: list[str] = []
+    faults: list[str] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(_json_object(line))
+            places.append(f"line {number}")
+        except (ValueError, RecursionError) as error:
+            faults.append(f"{name}: line {number} is not a JSON object ({error}); write one object per line")
+    if not records:
+        raise InputError(*_shortened(faults))
+    headers = list(dict.fromkeys(key for record in records for key in record))
+    columns = {header: [record.get(header) for record in records] for header in headers}
+    frame = frame_source(name, pd.DataFrame(columns, dtype=object), _shortened(faults))
+    return Source(name, frame.frame, tuple(places), frame.faults, frame.notes)
+
+
+def _json_object(line: str) -> dict[str, object]:
+    content = json.loads(line, object_pairs_hook=_unrepeated)
+    if not isinstance(content, dict):
+        raise ValueError(f"found {type(content).__name__}")
+    if "\\u" in line:
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is no text, and raises a ValueError
+    return content
+
+
+def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key appears twice")
+    return content
+
+
+def _shortened(faults: Sequence[str]) -> list[str]:
+    more = [f"{faults[5].split(':', 1)[0]}: and {len(faults) - 5} more lines like these"] if len(faults) > 5 else []
+    return [*faults[:5], *more]
+
+
+def _parquet_source(path: Path) -> Source:
+    try:
+        from pyarrow import parquet  # noqa: PLC0415  an optional extra
+
+        content = parquet.read_table(path)
+        content.validate(full=True)
+        frame = content.to_pandas()
+    except ImportError:
+        raise InputError(f"{path.name}: reading Parquet needs pyarrow; pip install 'bayescale[parquet]'") from None
+    except (ValueError, OSError, KeyError, TypeError, NotImplementedError) as error:
+        raise InputError(f"{path.name}: this is no readable Parquet file ({error}); write it again") from None
+    return frame_source(path.name, frame)
