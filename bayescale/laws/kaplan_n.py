@@ -1,0 +1,35 @@
+"""Loss as a power of model size alone: what a comparison needs to show that size is not enough."""
+
+from math import log
+
+from bayescale.laws.base import Law, Prior, Quantity, Share
+
+
+def loss(N: Quantity, *, A: Quantity, alpha_N: Quantity) -> Quantity:
+    """Return ``A / N**alpha_N``; the paper writes ``A = N_c**alpha_N``."""
+    return A / N**alpha_N
+
+
+def rescale(N: Quantity, *, A: Quantity, alpha_N: Quantity) -> dict[str, Quantity]:
+    """Return A for N counted in ones."""
+    return {"A": A * N**alpha_N}
+
+
+def derived(*, A: Quantity, alpha_N: Quantity) -> dict[str, Quantity]:
+    """Return the paper's scale N_c."""
+    return {"N_c": A ** (1 / alpha_N)}
+
+
+KAPLAN_N = Law(
+    name="kaplan_n",
+    loss=loss,
+    rescale=rescale,
+    derived=derived,
+    formula="(N_c / N)^alpha_N",
+    priors={
+        "A": Share(1.0),
+        "alpha_N": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
+    },
+    published={"Kaplan et al. (2020)": {"A": 8.8e13**0.076, "alpha_N": 0.076}},
+    reference="Kaplan et al. (2020), Eq. 1.1, arXiv:2001.08361; N without embeddings, data not limiting",
+)

@@ -1,0 +1,50 @@
+"""Kaplan's joint law of model size and data, without an irreducible loss."""
+
+from math import log
+
+from bayescale.laws.base import Law, Prior, Quantity, Share
+
+
+def loss(N: Quantity, D: Quantity, *, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_D: Quantity) -> Quantity:
+    """Return ``((A / N**alpha_N)**(1/alpha_D) + (B / D**alpha_D)**(1/alpha_D))**alpha_D``.
+
+    ``A / N**alpha_N`` is the loss with unlimited data, ``B / D**alpha_D`` that of an unlimited model; the
+    paper writes ``A = N_c**alpha_N`` and ``B = D_c**alpha_D``.
+    """
+    return (A ** (1 / alpha_D) / N ** (alpha_N / alpha_D) + B ** (1 / alpha_D) / D) ** alpha_D
+
+
+def rescale(
+    N: Quantity, D: Quantity, *, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_D: Quantity
+) -> dict[str, Quantity]:
+    """Return A and B for N and D counted in ones."""
+    return {"A": A * N**alpha_N, "B": B * D**alpha_D}
+
+
+def derived(*, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_D: Quantity) -> dict[str, Quantity]:
+    """Return the paper's scales N_c and D_c."""
+    return {"N_c": A ** (1 / alpha_N), "D_c": B ** (1 / alpha_D)}
+
+
+KAPLAN_ND = Law(
+    name="kaplan_nd",
+    loss=loss,
+    rescale=rescale,
+    derived=derived,
+    formula="((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D",
+    priors={
+        "A": Share(2.0, power="alpha_D"),
+        "B": Share(2.0, power="alpha_D"),
+        "alpha_N": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
+        "alpha_D": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
+    },
+    published={
+        "Kaplan et al. (2020)": {
+            "A": 6.4e13**0.076,
+            "B": 1.8e13**0.103,
+            "alpha_N": 0.076,
+            "alpha_D": 0.103,
+        },
+    },
+    reference="Kaplan et al. (2020), Eq. 1.5 and Table 2, arXiv:2001.08361; N without embeddings, early-stopped",
+)
