@@ -1,0 +1,137 @@
+"""The gate every posterior passes before its numbers are believed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import arviz_stats as azs
+import numpy as np
+import xarray as xr
+
+RHAT_LIMIT = 1.01
+ESS_PER_CHAIN = 100
+MCSE_LIMIT = 0.05
+BFMI_LIMIT = 0.3
+CHAINS = 4
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What the gate measured, and every check that failed.
+
+    Attributes
+    ----------
+    failures : tuple of str
+        One sentence per failed check; empty when the posterior passed.
+    rhat : float
+        Largest R-hat (rank and folded) of any parameter.
+    ess_bulk, ess_tail : float
+        Smallest effective sample sizes of any parameter.
+    bfmi : float
+        Smallest E-BFMI of any chain.
+    divergences, saturated : int
+        Divergent transitions, and transitions that reached the largest tree depth.
+    draws : int
+        Draws over all chains.
+    """
+
+    failures: tuple[str, ...]
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+    bfmi: float
+    divergences: int
+    saturated: int
+    draws: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return not self.failures
+
+
+def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
+    """Check a posterior; NaN counts as failure.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        Scalar parameters (chain, draw).
+    stats : xarray.Dataset
+        Sampler statistics ``diverging``, ``energy`` and ``maxdepth_reached`` (chain, draw).
+    """
+    failures = check_draws(posterior)
+    measured = {
+        (method, name): float(azs.rhat(values, method=method))
+        for name, values in posterior.data_vars.items()
+        for method in ("rank", "folded")
+    }
+    bulk = [float(azs.ess(values, method="bulk")) for values in posterior.data_vars.values()]
+    tail = [float(azs.ess(values, method="tail")) for values in posterior.data_vars.values()]
+    bfmi = float(azs.bfmi(stats)["energy"].min())
+    divergences = int(stats["diverging"].sum())
+    saturated = int(stats["maxdepth_reached"].sum())
+    if not bfmi >= BFMI_LIMIT:
+        failures.append(f"E-BFMI is {bfmi:.2f} (at least {BFMI_LIMIT})")
+    if divergences:
+        failures.append(f"{divergences} transitions diverged (none may)")
+    if saturated:
+        failures.append(f"{saturated} transitions reached the largest tree depth (none may)")
+    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
+    return Diagnostics(
+        tuple(failures), max(measured.values()), min(bulk), min(tail), bfmi, divergences, saturated, draws
+    )
+
+
+def check_draws(draws: xr.Dataset, probability: float = 0.9) -> list[str]:
+    """Return a sentence for each quantity whose draws are too few, too correlated or not mixed.
+
+    Parameters
+    ----------
+    draws : xarray.Dataset
+        Scalar quantities (chain, draw).
+    probability : float
+        Of the interval whose end points are reported.
+    """
+    failures = []
+    chains = draws.sizes["chain"]
+    if not chains >= CHAINS:
+        failures.append(f"{chains} chains were run (at least {CHAINS} are needed to see that they agree)")
+    for name, values in draws.data_vars.items():
+        if not np.isfinite(values.to_numpy()).all():
+            failures.append(f"{name} has draws that are not finite")
+            continue
+        failures += _check_mixing(str(name), values, chains) + _check_error(str(name), values, probability)
+    return failures
+
+
+def _check_mixing(name: str, values: xr.DataArray, chains: int) -> list[str]:
+    failures = []
+    for method in ("rank", "folded"):
+        rhat = float(azs.rhat(values, method=method))
+        if not rhat <= RHAT_LIMIT:
+            failures.append(f"R-hat ({method}) of {name} is {rhat:.3f} (at most {RHAT_LIMIT})")
+    for method in ("bulk", "tail"):
+        ess = float(azs.ess(values, method=method))
+        if not ess >= ESS_PER_CHAIN * chains:
+            failures.append(f"{method} ESS of {name} is {ess:.0f} (at least {ESS_PER_CHAIN * chains})")
+    return failures
+
+
+def _check_error(name: str, values: xr.DataArray, probability: float) -> list[str]:
+    tail = (1 - probability) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    failures = []
+    for prob in (tail, 1 - tail):
+        error = float(azs.mcse(values, method="quantile", prob=prob))
+        if not error <= MCSE_LIMIT * (high - low):
+            failures.append(
+                f"Monte Carlo error of the {prob:.0%} point of {name} is {error / (high - low):.0%} of the "
+                f"{probability:.0%} interval's width (at most {MCSE_LIMIT:.0%})"
+            )
+    return failures
+
+
+def diagnostics_from_record(record: Mapping[str, Any]) -> Diagnostics:
+    """Return the diagnostics that ``dataclasses.asdict`` wrote."""
+    return Diagnostics(**{**record, "failures": tuple(record["failures"])})

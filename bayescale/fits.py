@@ -1,0 +1,292 @@
+"""Fit: a law and the data tree of its posterior, in memory and on disk."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.diagnostics import Diagnostics, diagnostics_from_record
+from bayescale.errors import InputError
+from bayescale.laws import (
+    LAWS,
+    SMALLEST_VALUE,
+    Law,
+    law_record,
+    priors_from_record,
+    published_scale,
+)
+from bayescale.runs import RunTable
+from bayescale.settings import Settings
+from bayescale.storage import content_hash, write_whole
+from bayescale.versions import versions
+
+SCHEMA = "bayescale/fit/1"
+COVARIATES = ("N", "D", "C")
+GROUPS = (
+    "posterior",
+    "sample_stats",
+    "log_likelihood",
+    "posterior_predictive",
+    "prior",
+    "observed_data",
+    "constant_data",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A law and the data tree of its posterior; the tree is the whole record.
+
+    Attributes
+    ----------
+    law : Law
+        The law, with the priors it was fitted with.
+    data : xarray.DataTree
+        Groups ``posterior`` and ``prior`` (the law's parameters at reference scale in units of the
+        response, ``sigma`` and ``nu``; chain, draw), ``sample_stats``, ``log_likelihood`` and
+        ``posterior_predictive`` (``log_response``; chain, draw, run), ``observed_data`` (run) and
+        ``constant_data`` (``N``, ``D``, ``C``; run). Runs are sorted by N, D, C, response and label.
+    """
+
+    law: Law
+    data: xr.DataTree
+
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """What was fitted and how: table, reference values, settings, versions, diagnostics."""
+        return MappingProxyType(json.loads(self.data.attrs["bayescale"]))
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """Result of the diagnostics gate."""
+        return diagnostics_from_record(self.record["diagnostics"])
+
+    @cached_property
+    def reference(self) -> Mapping[str, float]:
+        """Geometric means over the table: of N, D, C and the response."""
+        return MappingProxyType(self.record["reference"])
+
+    @cached_property
+    def runs(self) -> RunTable:
+        """The runs that were fitted, in the order of dimension ``run``."""
+        table = self.record["table"]
+        constant = self.data["constant_data"].to_dataset()
+        frame = pd.DataFrame({"run": constant["run"].to_numpy().astype(str)})
+        for name, values in constant.data_vars.items():
+            frame[str(name)] = values.to_numpy()
+        frame[table["response"]] = np.exp(self.data["observed_data"]["log_response"].to_numpy())
+        fields = ("name", "response", "unit", "compute", "record")
+        return RunTable(frame=frame, notes=tuple(table["notes"]), **{name: table[name] for name in fields})
+
+    @cached_property
+    def draws(self) -> Mapping[str, np.ndarray]:
+        """Posterior draws of every parameter at reference scale, chain after chain (draw,)."""
+        return MappingProxyType(flat_draws(self.data["posterior"].to_dataset()))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit as one NetCDF file, whole or not at all; ArviZ opens it as it is."""
+        write_whole(Path(path), lambda temporary: self.data.to_netcdf(temporary, engine="netcdf4"))
+
+
+def flat_draws(dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return each variable's draws, chain after chain (draw,)."""
+    return {str(name): values.to_numpy().reshape(-1) for name, values in dataset.items()}
+
+
+def published_draws(fitted: Fit) -> dict[str, np.ndarray]:
+    """Return posterior draws at the scale of published values, with the paper's derived quantities (draw,)."""
+    return published_scale(fitted.law, fitted.reference, fitted.draws)
+
+
+def reference_values(frame: pd.DataFrame, response: str) -> dict[str, float]:
+    """Return the geometric mean of N, D, C and the response over the table."""
+    columns = [name for name in (*COVARIATES, response) if name in frame]
+    return {name: float(np.exp(np.log(frame[name].to_numpy(dtype=float)).mean())) for name in columns}
+
+
+def law_value(
+    law: Law, draws: Mapping[str, np.ndarray], covariates: Mapping[str, np.ndarray], reference: Mapping[str, float]
+) -> np.ndarray:
+    """Return the law for every draw and point.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    draws : mapping of str to numpy.ndarray
+        Parameters at reference scale (draw,).
+    covariates : mapping of str to numpy.ndarray
+        Columns the law needs, in counts: (point,), or (draw, point) when draws have points of their own.
+    reference : mapping of str to float
+        Reference values of the covariates.
+
+    Returns
+    -------
+    numpy.ndarray
+        Expected response (draw, point).
+    """
+    scaled = {name: np.asarray(covariates[name], dtype=float) / reference[name] for name in law.covariates}
+    columns = {name: draws[name][:, None] for name in law.parameters}
+    return np.asarray(law.loss(**scaled, **columns))
+
+
+def predict(fitted: Fit, N: np.ndarray, D: np.ndarray) -> np.ndarray:
+    """Return the law's expected response for runs of these sizes.
+
+    Parameters
+    ----------
+    fitted : Fit
+        The fit.
+    N, D : numpy.ndarray
+        Parameters and tokens, in counts (point,).
+
+    Returns
+    -------
+    numpy.ndarray
+        In the table's unit (draw, point); parameter uncertainty only, no noise of single runs.
+    """
+    sizes = {"N": np.asarray(N, dtype=float), "D": np.asarray(D, dtype=float)}
+    covariates = {**sizes, "C": 6.0 * sizes["N"] * sizes["D"]}
+    return law_value(fitted.law, fitted.draws, covariates, fitted.reference)
+
+
+def log_center(
+    law: Law, draws: Mapping[str, np.ndarray], frame: pd.DataFrame, response: str, reference: Mapping[str, float]
+) -> np.ndarray:
+    """Return the log of the law for each draw and run, floored as in the model (draw, run)."""
+    covariates = {name: frame[name].to_numpy() for name in law.covariates}
+    values = law_value(law, draws, covariates, reference)
+    return np.asarray(np.log(np.maximum(values, SMALLEST_VALUE * reference[response])))
+
+
+def log_likelihood(
+    law: Law,
+    posterior: xr.Dataset,
+    frame: pd.DataFrame,
+    response: str,
+    reference: Mapping[str, float],
+    *,
+    random_seed: int,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return log likelihood and posterior predictive draws of ``log_response`` (chain, draw, run).
+
+    The same density as in the PyMC model, which a test compares with it; computed here because PyMC
+    would compile for longer than it samples.
+    """
+    from scipy.stats import t  # noqa: PLC0415  (0.5 s that reading a fit does not need)
+
+    draws = flat_draws(posterior)
+    center = log_center(law, draws, frame, response, reference)
+    nu, sigma = draws["nu"][:, None], draws["sigma"][:, None]
+    density = t.logpdf(np.log(frame[response].to_numpy()), df=nu, loc=center, scale=sigma)
+    noise = np.random.default_rng(random_seed).standard_t(nu, size=center.shape)
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(frame))
+    coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
+    dims = ("chain", "draw", "run")
+    likelihood, predictive = (
+        xr.Dataset({"log_response": (dims, values.reshape(shape))}, coords=coords)
+        for values in (density, center + sigma * noise)
+    )
+    return likelihood, predictive
+
+
+def fit_record(
+    law: Law,
+    runs: RunTable,
+    rows_hash: str,
+    *,
+    settings: Settings,
+    reference: Mapping[str, float],
+    diagnostics: Diagnostics,
+    attempt: Mapping[str, Any],
+) -> str:
+    """Return what a saved fit says of itself, as JSON."""
+    table = {name: getattr(runs, name) for name in ("name", "response", "unit", "compute")}
+    record = {
+        "schema": SCHEMA,
+        "law": law_record(law),
+        "table": {**table, "record": dict(runs.record), "notes": list(runs.notes), "hash": rows_hash},
+        "settings": dataclasses.asdict(settings),
+        "attempt": dict(attempt),
+        "reference": dict(reference),
+        "diagnostics": dataclasses.asdict(diagnostics),
+        "versions": versions(),
+    }
+    return json.dumps(record, sort_keys=True)
+
+
+def load_fit(path: str | os.PathLike[str], law: Law | None = None) -> Fit:
+    """Read a fit that :meth:`Fit.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    law : Law, optional
+        The law, needed only when it is not a built-in one.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, of another program or version, or of a law that is not here.
+    """
+    return read_fit(Path(path), law)
+
+
+def read_fit(path: Path, law: Law | None = None) -> Fit:
+    """Read and check a saved fit; see :func:`load_fit`."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; expected a fit saved by bayescale")
+    tree = _read_tree(path)
+    record = _read_record(path, tree)
+    missing = [group for group in GROUPS if group not in tree.children]
+    if missing:
+        raise InputError(f"{path}: the saved fit lacks {', '.join(missing)}; fit again")
+    return Fit(_law_of(path, record["law"], law), tree)
+
+
+def _read_tree(path: Path) -> xr.DataTree:
+    try:
+        with xr.open_datatree(path, engine="netcdf4") as tree:
+            return tree.load()
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise InputError(
+            f"{path}: cannot be read as a saved fit ({type(error).__name__}: {error}); the file is truncated or of "
+            "another kind; fit again"
+        ) from error
+
+
+def _read_record(path: Path, tree: xr.DataTree) -> dict[str, Any]:
+    text = tree.attrs.get("bayescale")
+    if text is None:
+        raise InputError(f"{path}: a NetCDF file, but not a fit saved by bayescale (no attribute 'bayescale')")
+    record: dict[str, Any] = json.loads(text)
+    if record.get("schema") != SCHEMA:
+        raise InputError(
+            f"{path}: saved as {record.get('schema')}, this version reads {SCHEMA}; fit again with this version"
+        )
+    return record
+
+
+def _law_of(path: Path, record: Mapping[str, Any], law: Law | None) -> Law:
+    found = law or LAWS.get(record["name"])
+    if found is None:
+        raise InputError(
+            f"{path}: fit of law '{record['name']}', which is not built in; pass it: load_fit(path, law=...)"
+        )
+    found = dataclasses.replace(found, priors=priors_from_record(record["priors"]))
+    if content_hash(law_record(found)) != content_hash(record):
+        raise InputError(
+            f"{path}: fit of a law '{record['name']}' whose formula differs from the one here "
+            f"({record['formula']} there, {found.formula} here); fit again"
+        )
+    return found

@@ -1,0 +1,301 @@
+"""fit, fit_laws: sample the posteriors of laws on a table, or read them from the cache."""
+
+import dataclasses
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import InputError
+from bayescale.fits import COVARIATES, Fit, fit_record, log_likelihood, read_fit, reference_values
+from bayescale.laws import Law, Prior, Share, get_law, law_record
+from bayescale.runs import RunTable
+from bayescale.settings import Settings
+from bayescale.storage import cache_dir, content_hash, write_whole
+from bayescale.versions import versions
+
+PRIOR_DRAWS = 1000
+
+
+def fit(
+    law: str | Law,
+    runs: RunTable,
+    *,
+    priors: Mapping[str, Prior | Share] | None = None,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    random_seed: int = 0,
+    cache: bool = True,
+) -> Fit:
+    """Sample the posterior of a law on a table of runs.
+
+    Parameters
+    ----------
+    law : str or Law
+        A built-in law by name, or a law of your own.
+    runs : RunTable
+        The runs; their order does not matter.
+    priors : mapping of str to Prior or Share, optional
+        Priors that replace the law's own, at reference scale.
+    draws, tune : int
+        Kept draws and tuning steps of each chain.
+    chains : int
+        Chains; the diagnostics gate needs four.
+    random_seed : int
+        The same seed, table, law and versions give the same draws on the same machine.
+    cache : bool
+        Whether to read the fit from the cache, and to keep it there.
+
+    Returns
+    -------
+    Fit
+        With ``fit.diagnostics.passed`` False when sampling was doubtful twice: doubt is a result.
+
+    Raises
+    ------
+    InputError
+        If the law or its priors are unknown, the table lacks a column the law needs, has another
+        response than the law describes, or has no more rows than the model has parameters.
+    """
+    law = _with_priors(get_law(law), priors)
+    settings = Settings(draws, tune, chains, random_seed)
+    check_table(law, runs)
+    return _fit(law, runs, settings, cache=cache)
+
+
+def fit_laws(
+    runs: RunTable,
+    laws: Iterable[str | Law],
+    *,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    random_seed: int = 0,
+    cache: bool = True,
+    progress: Callable[[str], object] | None = None,
+) -> dict[str, Fit]:
+    """Fit several laws to the same runs, those not in the cache in parallel processes.
+
+    Parameters
+    ----------
+    runs : RunTable
+        The runs.
+    laws : iterable of str or Law
+        Laws by name, or laws of your own; names must differ.
+    draws, tune, chains, random_seed, cache
+        As for :func:`fit`.
+    progress : callable, optional
+        Called with the name of each law when its fit is there.
+
+    Returns
+    -------
+    dict of str to Fit
+        In the order of ``laws``.
+
+    Raises
+    ------
+    InputError
+        If no law is given, two have one name, or one cannot be fitted to this table (see :func:`fit`).
+    """
+    chosen = [get_law(law) for law in laws]
+    names = [law.name for law in chosen]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"expected one or more laws of different names, found {names}")
+    for law in chosen:
+        check_table(law, runs)
+    settings = Settings(draws, tune, chains, random_seed)
+    waiting = [law for law in chosen if not (cache and is_cached(law, runs, settings))]
+    there = [law for law in chosen if law not in waiting]
+    done = {}
+    read = (_fit(law, runs, settings, cache=cache) for law in there)
+    for fitted in itertools.chain(read, _fit_in_parallel(waiting, runs, settings, cache=cache)):
+        done[fitted.law.name] = fitted
+        if progress:
+            progress(fitted.law.name)
+    return {name: done[name] for name in names}
+
+
+def _fit_in_parallel(laws: Sequence[Law], runs: RunTable, settings: Settings, *, cache: bool) -> Iterator[Fit]:
+    """Yield fits as they are done; compiling takes most of the time and each process compiles its own."""
+    workers = min(len(laws), os.cpu_count() or 1)
+    if workers < 2:
+        yield from (_fit(law, runs, settings, cache=cache) for law in laws)
+        return
+    from joblib import Parallel, delayed  # noqa: PLC0415  (0.3 s that cached fits do not need)
+
+    tasks = (delayed(_fit)(law, runs, settings, cache=cache) for law in laws)
+    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
+
+
+def _fit(law: Law, runs: RunTable, settings: Settings, *, cache: bool) -> Fit:
+    frame = canonical_frame(runs)
+    return _fit_frame(law, runs, frame, settings, reference_values(frame, runs.response), cache=cache)
+
+
+def exact_elpd(fitted: Fit, row: int, *, cache: bool = True) -> float:
+    """Return the log predictive density of one run under the posterior of all others.
+
+    Parameters
+    ----------
+    fitted : Fit
+        Fit of all runs; its reference values, priors and settings are kept.
+    row : int
+        Position along dimension ``run``.
+    cache : bool
+        Whether to read the result from the cache, and to keep it there.
+
+    Returns
+    -------
+    float
+        In nats; NaN when the refit failed the diagnostics gate.
+    """
+    content = {"fit": {**fitted.record}, "row": int(row)}
+    path = cache_dir() / "exact" / f"{content_hash(content)[:32]}.json"
+    if cache and path.exists():
+        return float(json.loads(path.read_text()))
+    value = _refit_density(fitted, row)
+    if cache:
+        write_whole(path, lambda temporary: temporary.write_text(json.dumps(value)))
+    return value
+
+
+def _refit_density(fitted: Fit, row: int) -> float:
+    from bayescale.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
+
+    law, runs, reference = fitted.law, fitted.runs, fitted.reference
+    rest = runs.frame.drop(index=row)
+    data = _sampler_data(law, rest, runs.response, reference)
+    posterior, _, diagnostics, _ = sample_posterior(law, data, Settings(**fitted.record["settings"]))
+    if not diagnostics.passed:
+        return float("nan")
+    density, _ = log_likelihood(law, posterior, runs.frame.loc[[row]], runs.response, reference, random_seed=0)
+    values = density["log_response"].to_numpy().ravel()
+    return float(np.logaddexp.reduce(values) - np.log(values.size))
+
+
+def check_table(law: Law, runs: RunTable) -> None:
+    """Raise InputError if this law cannot be fitted to this table."""
+    missing = [name for name in law.covariates if name not in runs.frame]
+    if missing:
+        raise InputError(
+            f"{runs.name}: law '{law.name}' needs column {', '.join(missing)}, found "
+            f"{', '.join(map(str, runs.frame))}; add it, or choose a law of the columns that are there"
+        )
+    if runs.response not in law.responses:
+        raise InputError(
+            f"{runs.name}: law '{law.name}' describes {' or '.join(law.responses)}, the table holds {runs.response}"
+        )
+    needed = len(law.parameters) + 3
+    if len(runs.frame) < needed:
+        raise InputError(
+            f"{runs.name}: law '{law.name}' has {needed - 1} parameters with its noise and needs at least {needed} "
+            f"runs, found {len(runs.frame)}; add runs or choose a simpler law"
+        )
+
+
+def canonical_frame(runs: RunTable) -> pd.DataFrame:
+    """Return run, N, D, C, response and further covariates, sorted so that row order cannot matter."""
+    keys = [name for name in (*COVARIATES, runs.response, "run") if name in runs.frame]
+    return runs.frame.sort_values(keys, ignore_index=True)
+
+
+def is_cached(law: Law, runs: RunTable, settings: Settings) -> bool:
+    """Return whether the fit of this law to this table is in the cache."""
+    frame = canonical_frame(runs)
+    return _cache_path(law, frame, runs.response, settings, reference_values(frame, runs.response)).exists()
+
+
+def _with_priors(law: Law, priors: Mapping[str, Prior | Share] | None) -> Law:
+    unknown = set(priors or {}) - set(law.parameters)
+    if unknown:
+        raise InputError(f"law '{law.name}' has no parameter {sorted(unknown)}; it has {', '.join(law.parameters)}")
+    return dataclasses.replace(law, priors={**law.priors, **priors}) if priors else law
+
+
+def _fit_frame(
+    law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float], *, cache: bool
+) -> Fit:
+    path = _cache_path(law, frame, runs.response, settings, reference)
+    cached = _from_cache(path, law) if cache else None
+    if cached is not None:
+        return cached
+    fitted = _sample_fit(law, runs, frame, settings, reference)
+    if cache:
+        fitted.save(path)
+    return fitted
+
+
+def _cache_path(
+    law: Law, frame: pd.DataFrame, response: str, settings: Settings, reference: Mapping[str, float]
+) -> Path:
+    content = {
+        "law": law_record(law),
+        "table": table_hash(frame, response),
+        "settings": dataclasses.asdict(settings),
+        "reference": dict(reference),
+        "versions": versions(),
+    }
+    return cache_dir() / "fits" / f"{law.name}-{content_hash(content)[:24]}.nc"
+
+
+def table_hash(frame: pd.DataFrame, response: str) -> str:
+    """Return a hash of the rows a fit sees: labels, covariates and response, in their order."""
+    columns = ["run", *(name for name in frame if name in COVARIATES), response]
+    return content_hash({"response": response, "rows": frame[columns].to_dict(orient="list")})
+
+
+def _from_cache(path: Path, law: Law) -> Fit | None:
+    """Read a fit from the cache; a damaged file counts as none and is sampled again."""
+    try:
+        return read_fit(path, law) if path.exists() else None
+    except InputError:
+        return None
+
+
+def _sample_fit(
+    law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float]
+) -> Fit:
+    from bayescale.sampling import sample_posterior, sample_prior  # noqa: PLC0415  (imports PyMC)
+
+    data = _sampler_data(law, frame, runs.response, reference)
+    posterior, stats, diagnostics, attempt = sample_posterior(law, data, settings)
+    labels = {"run": frame["run"].to_numpy(dtype=str)}
+    likelihood, predictive = log_likelihood(
+        law, posterior, frame, runs.response, reference, random_seed=settings.random_seed
+    )
+    groups = {
+        "posterior": posterior,
+        "sample_stats": stats,
+        "log_likelihood": likelihood.assign_coords(labels),
+        "posterior_predictive": predictive.assign_coords(labels),
+        "prior": sample_prior(law, reference[runs.response], PRIOR_DRAWS, settings.random_seed),
+        "observed_data": xr.Dataset({"log_response": ("run", data["log_response"])}, coords=labels),
+        "constant_data": xr.Dataset(
+            {name: ("run", frame[name].to_numpy()) for name in frame if name in COVARIATES}, coords=labels
+        ),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs["bayescale"] = fit_record(
+        law,
+        runs,
+        table_hash(frame, runs.response),
+        settings=settings,
+        reference=reference,
+        diagnostics=diagnostics,
+        attempt=dataclasses.asdict(attempt),
+    )
+    return Fit(law, tree)
+
+
+def _sampler_data(
+    law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    covariates = {name: frame[name].to_numpy() / reference[name] for name in law.covariates}
+    log_response = np.log(frame[response].to_numpy())
+    return {**covariates, "log_response": log_response, "loss_unit": np.asarray(reference[response])}

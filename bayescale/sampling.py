@@ -1,0 +1,161 @@
+"""Sampling a law's posterior: one compiled model per law and process, refitted with new data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import nutpie
+import pymc as pm
+import xarray as xr
+
+from bayescale.diagnostics import Diagnostics, diagnose
+from bayescale.errors import InputError
+from bayescale.laws import Law, law_record
+from bayescale.model import build_model, parameters_from_free
+from bayescale.settings import Settings
+from bayescale.storage import content_hash
+
+STATISTICS = ("diverging", "energy", "maxdepth_reached", "n_steps", "step_size", "logp")
+
+_MODELS: dict[str, pm.Model] = {}
+_COMPILED: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One rung of the ladder: how to adapt, how careful to be, and how many times the draws."""
+
+    adaptation: str
+    target_accept: float
+    factor: int
+
+
+ATTEMPTS = (Attempt("low_rank", 0.95, 1), Attempt("diag", 0.99, 2))
+"""Low-rank adaptation needs a fifth of the steps; where it fails, small steps and more draws may not."""
+
+
+def sample_posterior(
+    law: Law, data: Mapping[str, np.ndarray], settings: Settings
+) -> tuple[xr.Dataset, xr.Dataset, Diagnostics, Attempt]:
+    """Sample until the diagnostics pass or the ladder of attempts ends.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    data : mapping of str to numpy.ndarray
+        Each covariate divided by its reference value (run,), ``log_response`` (run,), ``loss_unit`` ().
+    settings : Settings
+        Draws, tuning steps, chains, seed.
+
+    Returns
+    -------
+    posterior : xarray.Dataset
+        Parameters at reference scale, ``sigma`` and ``nu`` (chain, draw).
+    stats : xarray.Dataset
+        Sampler statistics (chain, draw).
+    diagnostics : Diagnostics
+        Of the last attempt.
+    attempt : Attempt
+        The last attempt.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If sampling was interrupted; the sampler itself returns what it has without a word.
+    InputError
+        If no starting point has a finite density.
+    """
+    for attempt in ATTEMPTS:
+        posterior, stats = _sample_once(law, data, settings, attempt)
+        diagnostics = diagnose(posterior, stats)
+        if diagnostics.passed:
+            break
+    return posterior, stats, diagnostics, attempt
+
+
+def _sample_once(
+    law: Law, data: Mapping[str, np.ndarray], settings: Settings, attempt: Attempt
+) -> tuple[xr.Dataset, xr.Dataset]:
+    compiled = compiled_model(law)
+    draws = settings.draws * attempt.factor
+    used = {str(key.name) for key in compiled.shared_var_keys}
+    try:
+        tree = nutpie.sample(
+            compiled.with_data(**{name: value for name, value in model_data(law, data).items() if name in used}),
+            draws=draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            seed=settings.random_seed,
+            save_warmup=False,
+            progress_bar=False,
+            adaptation=attempt.adaptation,
+            target_accept=attempt.target_accept,
+        )
+    except RuntimeError as error:
+        raise InputError(
+            f"law '{law.name}': no starting point has a finite density ({str(error).splitlines()[0]}); look for "
+            f"extreme values in {', '.join(law.covariates)} or the response, and for priors that exclude the data"
+        ) from error
+    free = tree["posterior"].to_dataset()
+    if dict(free.sizes) != {"chain": settings.chains, "draw": draws} or not _all_finite(free):
+        raise KeyboardInterrupt(f"sampling of law '{law.name}' was interrupted")
+    posterior = parameters_from_free(law, {str(k): v for k, v in free.items()}, float(data["loss_unit"]))
+    stats = tree["sample_stats"].to_dataset()
+    return xr.Dataset(posterior), stats[[name for name in STATISTICS if name in stats]]
+
+
+def _all_finite(dataset: xr.Dataset) -> bool:
+    return all(bool(np.isfinite(values).all()) for values in dataset.values())
+
+
+def model_data(law: Law, data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the data under the names that the model gives them."""
+    lengths = {name: data[name].shape for name in (*law.covariates, "log_response")}
+    if len(set(lengths.values())) != 1:
+        raise InputError(f"law '{law.name}': expected columns of one length, found {lengths}")
+    covariates = {f"{name}_data": data[name] for name in law.covariates}
+    return {**covariates, "log_response_data": data["log_response"], "loss_unit": data["loss_unit"]}
+
+
+def model_of(law: Law) -> pm.Model:
+    """Return the law's PyMC model, built at most once in a process."""
+    key = content_hash(law_record(law))
+    if key not in _MODELS:
+        _MODELS[key] = build_model(law)
+    return _MODELS[key]
+
+
+def compiled_model(law: Law) -> Any:  # noqa: ANN401  (nutpie names no public type)
+    """Return the law's compiled model: made at most once in a process, and good for every table."""
+    key = content_hash(law_record(law))
+    if key not in _COMPILED:
+        _COMPILED[key] = nutpie.compile_pymc_model(model_of(law))
+    return _COMPILED[key]
+
+
+def sample_prior(law: Law, unit: float, draws: int, random_seed: int) -> xr.Dataset:
+    """Draw parameters from the prior.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    unit : float
+        The table's typical response.
+    draws : int
+        Number of draws.
+    random_seed : int
+        Seed.
+
+    Returns
+    -------
+    xarray.Dataset
+        Parameters at reference scale, ``sigma`` and ``nu`` (chain, draw), with one chain.
+    """
+    variables = model_of(law).free_RVs
+    values = pm.draw(variables, draws=draws, random_seed=random_seed, mode="FAST_COMPILE")
+    free = {variable.name: value for variable, value in zip(variables, values, strict=True)}
+    parameters = parameters_from_free(law, free, unit)
+    return xr.Dataset({name: (("chain", "draw"), value[None, :]) for name, value in parameters.items()})
