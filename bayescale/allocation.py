@@ -1,0 +1,318 @@
+"""allocate: how to split a compute budget between parameters and tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.interpolate import CubicSpline
+
+from bayescale.comparison import Comparison
+from bayescale.diagnostics import check_draws
+from bayescale.errors import InputError
+from bayescale.fits import Fit
+from bayescale.intervals import check_probability, credible_interval, short
+from bayescale.optimum import check_splits, find_optimum, has_optimum, loss_on_budget, sizes
+from bayescale.runs import RunTable
+
+CANDIDATES = 41
+"""Splits per budget at which the expected loss is computed; a cubic spline joins them."""
+
+MARGIN = np.log(100.0)
+"""How far beyond the posterior of the optimum splits are considered, in ln(D/N)."""
+
+FINE = 2001
+
+LEAST_WEIGHT = 0.005
+"""Laws of less stacking weight than this are not averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """How to split compute budgets, under every posterior draw and on average.
+
+    Attributes
+    ----------
+    optima : xarray.Dataset
+        ``N``, ``D``, ``tokens_per_parameter`` and ``loss`` at the best split of each draw (draw, budget),
+        with coordinates ``flops`` (budget) and ``law`` (draw).
+    recommended : xarray.Dataset
+        The split of least expected loss (budget): ``N``, ``D``, ``expected_loss``, ``expected_regret`` (loss
+        above each draw's own optimum), ``near_low`` and ``near_high`` (the N of the near-optimal set) and
+        ``extrapolation`` (budget over the largest C of the runs).
+    regret : xarray.Dataset
+        ``N`` and ``expected_regret`` of other splits (budget, candidate).
+    weights : mapping of str to float
+        Weight of each law in the average; they sum to 1.
+    tolerance : float
+        Extra compute that the near-optimal set may cost, against the recommended split.
+    probability : float
+        Of the credible intervals.
+    runs : RunTable
+        The runs behind the fits.
+    notes : tuple of str
+        What a reader must know of these numbers.
+    """
+
+    optima: xr.Dataset
+    recommended: xr.Dataset
+    regret: xr.Dataset
+    weights: Mapping[str, float]
+    tolerance: float
+    probability: float
+    runs: RunTable
+    notes: tuple[str, ...]
+
+
+def allocate(
+    source: Fit | Comparison,
+    flops: Sequence[float],
+    *,
+    probability: float = 0.9,
+    tolerance: float = 0.05,
+) -> Allocation:
+    """Split each compute budget between parameters and tokens, with ``C = 6 N D``.
+
+    Parameters
+    ----------
+    source : Fit or Comparison
+        A fit of a law of N and D, or a comparison, whose laws are averaged by their stacking weights.
+    flops : sequence of float
+        Budgets, in FLOP.
+    probability : float
+        Of the credible intervals.
+    tolerance : float
+        The near-optimal set holds every N that costs, on average, no more than this part of extra compute
+        beyond the recommended split.
+
+    Returns
+    -------
+    Allocation
+        The optimum of each draw, the split of least expected loss, its regret and the near-optimal set.
+
+    Raises
+    ------
+    InputError
+        If a budget is not a positive number, or no law has a best split.
+    """
+    budgets = _check_budgets(flops)
+    check_probability(probability)
+    if not 0 < tolerance < 1:
+        raise InputError(f"tolerance is {tolerance}; expected a part of the budget between 0 and 1, such as 0.05")
+    fits, weights, notes = _laws_that_split(source, budgets)
+    samples = _mixture(fits, weights)
+    optima = _optima(fits, samples, budgets)
+    recommended, regret = _least_expected_loss(fits, samples, budgets, optima, tolerance)
+    runs = next(iter(fits.values())).runs
+    extrapolation = budgets / runs.frame["C"].max()
+    recommended["extrapolation"] = ("budget", extrapolation)
+    notes += _beyond_data(budgets, runs)
+    for name, fitted in fits.items():
+        notes += _doubts(name, fitted, budgets, probability)
+    return Allocation(optima, recommended, regret, weights, tolerance, probability, runs, tuple(notes))
+
+
+def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
+    smallest, largest = float(runs.frame["C"].min()), float(runs.frame["C"].max())
+    notes = []
+    if budgets.max() > largest:
+        notes.append(
+            f"budgets reach {short(budgets.max() / largest)} times the largest run ({short(largest)} FLOP); the "
+            "intervals hold if the law goes on to hold, and intervals of this kind have held less than they promise"
+        )
+    if budgets.min() < smallest:
+        notes.append(
+            f"budgets go down to {short(budgets.min() / smallest)} of the smallest run ({short(smallest)} FLOP), where "
+            "no run checks the law"
+        )
+    return notes
+
+
+def _check_budgets(flops: Sequence[float]) -> np.ndarray:
+    budgets = np.atleast_1d(np.asarray(flops, dtype=float))
+    if budgets.ndim != 1 or budgets.size == 0:
+        raise InputError(f"expected a list of one or more budgets in FLOP, found an array of shape {budgets.shape}")
+    wrong = [f"{value:g}" for value in budgets if not (np.isfinite(value) and value > 0)]
+    if wrong:
+        raise InputError(f"budgets are FLOP and must be positive and finite, such as 1e21; found {', '.join(wrong)}")
+    return budgets
+
+
+def _laws_that_split(
+    source: Fit | Comparison, budgets: np.ndarray
+) -> tuple[dict[str, Fit], dict[str, float], list[str]]:
+    """Return the fits that have a best split, their weights, and what is to be said of the others."""
+    if isinstance(source, Fit):
+        check_splits(source.law)
+        if not has_optimum(source, budgets):
+            raise InputError(
+                f"law '{source.law.name}' has its smallest loss at the edge of the searched range of D/N: it has no "
+                "best split; allocate with a law that has one, such as chinchilla"
+            )
+        return {source.law.name: source}, {source.law.name: 1.0}, []
+    weights = {str(name): float(weight) for name, weight in source.table["weight"].items()}
+    kept = {name: weight for name, weight in weights.items() if has_optimum(source.fits[name], budgets)}
+    if not kept:
+        raise InputError(
+            f"none of the laws {', '.join(source.fits)} has a best split of N and D; add one that has, "
+            "such as chinchilla"
+        )
+    shares = _renormalised(kept)
+    return {name: source.fits[name] for name in shares}, shares, _left_out(weights, kept)
+
+
+def _renormalised(kept: Mapping[str, float]) -> dict[str, float]:
+    """Return weights that sum to 1, without laws too light to count; all on the best law if none is heavy."""
+    total = sum(kept.values())
+    if total < LEAST_WEIGHT:
+        return {next(iter(kept)): 1.0}
+    heavy = {name: weight for name, weight in kept.items() if weight >= LEAST_WEIGHT * total}
+    return {name: weight / sum(heavy.values()) for name, weight in heavy.items()}
+
+
+def _left_out(weights: Mapping[str, float], kept: Mapping[str, float]) -> list[str]:
+    left = {name: weight for name, weight in weights.items() if name not in kept}
+    if not left:
+        return []
+    names = ", ".join(f"{name} (weight {weight:.2f})" for name, weight in left.items())
+    notes = [f"laws without a best split take no part in the average: {names}"]
+    if sum(left.values()) > 0.5:
+        notes.append(
+            f"they hold {sum(left.values()):.0%} of the stacking weight: on these runs the split is not what decides "
+            "the loss, and the recommendation rests on the rest"
+        )
+    return notes
+
+
+def _mixture(fits: Mapping[str, Fit], weights: Mapping[str, float]) -> dict[str, dict[str, np.ndarray]]:
+    """Return evenly spaced draws of each law, in proportion to its weight."""
+    total = max(fitted.draws["sigma"].size for fitted in fits.values())
+    samples = {}
+    for name, fitted in fits.items():
+        available = fitted.draws["sigma"].size
+        count = available if len(fits) == 1 else max(1, round(weights[name] * total))
+        picked = np.linspace(0, available - 1, min(count, available)).round().astype(int)
+        samples[name] = {parameter: values[picked] for parameter, values in fitted.draws.items()}
+    return samples
+
+
+def _optima(
+    fits: Mapping[str, Fit], samples: Mapping[str, Mapping[str, np.ndarray]], budgets: np.ndarray
+) -> xr.Dataset:
+    parts = [find_optimum(fitted.law, samples[name], fitted.reference, budgets) for name, fitted in fits.items()]
+    log_ratio = np.concatenate([part.log_ratio for part in parts])
+    loss = np.concatenate([part.loss for part in parts])
+    N, D = sizes(budgets, log_ratio)
+    law = np.concatenate([np.full(len(part.loss), name) for name, part in zip(fits, parts, strict=True)])
+    dims = ("draw", "budget")
+    variables = {"N": N, "D": D, "tokens_per_parameter": np.exp(log_ratio), "loss": loss}
+    return xr.Dataset(
+        {name: (dims, values) for name, values in variables.items()},
+        coords={"flops": ("budget", budgets), "law": ("draw", law)},
+    )
+
+
+def _least_expected_loss(
+    fits: Mapping[str, Fit],
+    samples: Mapping[str, Mapping[str, np.ndarray]],
+    budgets: np.ndarray,
+    optima: xr.Dataset,
+    tolerance: float,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Average the loss of candidate splits over draws, and find its minimum and the near-optimal set."""
+    log_ratio = np.log(optima["tokens_per_parameter"].to_numpy())
+    low, high = np.nanquantile(log_ratio, [0.01, 0.99], axis=0)
+    grid = np.linspace(low - MARGIN, high + MARGIN, CANDIDATES, axis=1)
+    expected = np.stack([_expected_loss(fits, samples, budgets[i], grid[i]) for i in range(budgets.size)])
+    ideal = np.nanmean(optima["loss"].to_numpy(), axis=0)
+    cheaper = np.concatenate(
+        [
+            find_optimum(fitted.law, samples[name], fitted.reference, budgets / (1 + tolerance)).loss
+            for name, fitted in fits.items()
+        ]
+    )
+    allowed = np.nanmean(cheaper, axis=0) - ideal
+    found = [_minimum(grid[i], expected[i], allowed[i]) for i in range(budgets.size)]
+    best, least, near_low, near_high = (np.array(values) for values in zip(*found, strict=True))
+    N, D = sizes(budgets, best)
+    coords = {"flops": ("budget", budgets)}
+    columns = {
+        "N": N,
+        "D": D,
+        "expected_loss": least,
+        "expected_regret": least - ideal,
+        "near_low": sizes(budgets, near_high)[0],
+        "near_high": sizes(budgets, near_low)[0],
+    }
+    recommended = xr.Dataset({name: ("budget", values) for name, values in columns.items()}, coords=coords)
+    others = {
+        "N": sizes(budgets[:, None], grid)[0],
+        "expected_regret": expected - ideal[:, None],
+    }
+    regret = xr.Dataset({name: (("budget", "candidate"), values) for name, values in others.items()}, coords=coords)
+    return recommended, regret
+
+
+def _expected_loss(
+    fits: Mapping[str, Fit], samples: Mapping[str, Mapping[str, np.ndarray]], budget: float, grid: np.ndarray
+) -> np.ndarray:
+    flops = np.full_like(grid, budget)
+    losses = [loss_on_budget(fitted.law, samples[name], fitted.reference, flops, grid) for name, fitted in fits.items()]
+    return np.asarray(np.concatenate(losses).mean(axis=0))
+
+
+def _minimum(grid: np.ndarray, expected: np.ndarray, allowed: float) -> tuple[float, float, float, float]:
+    """Return place and value of the smallest expected loss, and the ends of what is within ``allowed`` of it."""
+    fine = np.linspace(grid[0], grid[-1], FINE)
+    values = CubicSpline(grid, expected)(fine)
+    place = int(np.argmin(values))
+    inside = np.flatnonzero(values <= values[place] + allowed)
+    return float(fine[place]), float(values[place]), float(fine[inside[0]]), float(fine[inside[-1]])
+
+
+def _doubts(name: str, fitted: Fit, budgets: np.ndarray, probability: float) -> list[str]:
+    """Say what the diagnostics hold against this law's numbers, reported quantities included."""
+    ends = np.unique([budgets.min(), budgets.max()])
+    optimum = find_optimum(fitted.law, fitted.draws, fitted.reference, ends)
+    posterior = fitted.data["posterior"]
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    quantities = {}
+    for i, budget in enumerate(ends):
+        for what, values in (("ln N*", -0.5 * optimum.log_ratio[:, i]), ("loss", optimum.loss[:, i])):
+            quantities[f"{what} at {short(budget, 3)} FLOP"] = (("chain", "draw"), values.reshape(shape))
+    failures = [*fitted.diagnostics.failures, *check_draws(xr.Dataset(quantities), probability)]
+    outside = 1 - optimum.interior.mean()
+    if outside > 0:
+        failures.append(f"{outside:.1%} of draws have no best split inside the searched range of D/N")
+    return [f"{name}: doubtful, {'; '.join(dict.fromkeys(failures))}"] if failures else []
+
+
+def allocation_record(allocation: Allocation) -> dict[str, Any]:
+    """Return an allocation as plain data, one entry per budget."""
+    return {
+        "probability": allocation.probability,
+        "weights": dict(allocation.weights),
+        "allocations": [_budget_record(allocation, i) for i in range(allocation.optima.sizes["budget"])],
+        "notes": list(allocation.notes),
+    }
+
+
+def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
+    optima = allocation.optima.isel(budget=budget)
+    best = allocation.recommended.isel(budget=budget)
+    quantities = ("N", "D", "tokens_per_parameter", "loss")
+    intervals = {
+        name: credible_interval(optima[name].to_numpy(), allocation.probability).record() for name in quantities
+    }
+    fields = ("N", "D", "expected_loss", "expected_regret")
+    return {
+        "flops": float(best["flops"]),
+        **intervals,
+        "recommended": {name: float(best[name]) for name in fields},
+        "near_optimal": {
+            "tolerance": allocation.tolerance,
+            "N": [float(best["near_low"]), float(best["near_high"])],
+        },
+        "extrapolation": float(best["extrapolation"]),
+    }

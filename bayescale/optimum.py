@@ -1,0 +1,184 @@
+"""Where along a compute budget a law is smallest, for every posterior draw at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import elementwise
+
+from bayescale.errors import InputError
+from bayescale.fits import Fit, law_value
+from bayescale.laws import Law
+
+FLOPS_PER_TOKEN = 6.0
+"""FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
+
+RATIOS = (1e-3, 1e6)
+"""Tokens per parameter that are searched; real runs lie between 0.04 and 2000."""
+
+THINNED = 40
+"""Every so many draws are enough to see whether a law has a best split."""
+
+NEWTON_STEPS = 8
+SMALLEST_LOG_SAVING = np.log(1e-6)
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Best split of each budget under each draw.
+
+    Attributes
+    ----------
+    log_ratio : numpy.ndarray
+        Natural log of tokens per parameter at the optimum (draw, budget).
+    loss : numpy.ndarray
+        The law there, in the table's unit (draw, budget).
+    interior : numpy.ndarray
+        Whether the optimum lies inside the searched range (draw, budget).
+    """
+
+    log_ratio: np.ndarray
+    loss: np.ndarray
+    interior: np.ndarray
+
+
+def sizes(flops: np.ndarray, log_ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return N and D that spend ``flops`` exactly at ``D / N = exp(log_ratio)``."""
+    N = np.sqrt(flops / FLOPS_PER_TOKEN) * np.exp(-0.5 * log_ratio)
+    return N, flops / (FLOPS_PER_TOKEN * N)
+
+
+def loss_on_budget(
+    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], flops: np.ndarray, log_ratio: np.ndarray
+) -> np.ndarray:
+    """Return the law for runs that spend ``flops`` at these tokens per parameter (draw, point).
+
+    ``flops`` and ``log_ratio`` are (point,), or (draw, point) when draws have points of their own.
+    """
+    N, D = sizes(flops, log_ratio)
+    return law_value(law, draws, {"N": N, "D": D, "C": flops}, reference)
+
+
+def check_splits(law: Law) -> None:
+    """Raise InputError for a law that says nothing about the split."""
+    if not {"N", "D"} <= set(law.covariates):
+        raise InputError(
+            f"law '{law.name}' is a law of {', '.join(law.covariates)}: along a budget it has no best split of "
+            "N and D; allocate with a law of both, such as chinchilla"
+        )
+
+
+def has_optimum(fitted: Fit, flops: np.ndarray) -> bool:
+    """Return whether a law has a best split at these budgets, inside the searched range for most draws."""
+    if not {"N", "D"} <= set(fitted.law.covariates):
+        return False
+    few = {name: values[::THINNED] for name, values in fitted.draws.items()}
+    ends = np.array([np.min(flops), np.max(flops)])
+    return bool(find_optimum(fitted.law, few, fitted.reference, ends).interior.mean() > 0.5)
+
+
+def find_optimum(
+    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], flops: np.ndarray
+) -> Optimum:
+    """Minimise the law along ``C = 6 N D`` for every draw and budget.
+
+    Parameters
+    ----------
+    law : Law
+        A law of N and D.
+    draws : mapping of str to numpy.ndarray
+        Parameters at reference scale (draw,).
+    reference : mapping of str to float
+        Reference values of the covariates.
+    flops : numpy.ndarray
+        Budgets in FLOP: (budget,), or (draw, budget) when draws have budgets of their own.
+
+    Raises
+    ------
+    InputError
+        If the law is not a law of N and D.
+    """
+    check_splits(law)
+    count = len(draws[law.parameters[0]])
+    budgets = np.broadcast_to(np.asarray(flops, dtype=float), (count, np.shape(flops)[-1]))
+    names = law.parameters
+    parameters = [draws[name][:, None] for name in names]
+
+    def value(log_ratio: np.ndarray, budget: np.ndarray, *values: np.ndarray) -> np.ndarray:
+        N, D = sizes(budget, log_ratio)
+        return np.asarray(law.loss(N / reference["N"], D / reference["D"], **dict(zip(names, values, strict=True))))
+
+    low, high = np.log(RATIOS)
+    start = _start(law, draws, reference, budgets)
+    bracket = elementwise.bracket_minimum(
+        value, start, xl0=start - 0.7, xr0=start + 0.7, xmin=low, xmax=high, args=(budgets, *parameters)
+    )
+    found = elementwise.find_minimum(
+        value, bracket.bracket, args=(budgets, *parameters), tolerances={"xatol": 1e-6, "fatol": 0, "frtol": 0}
+    )
+    interior = np.broadcast_to(bracket.success & found.success, budgets.shape)
+    log_ratio = np.where(interior, found.x, np.nan)
+    return Optimum(log_ratio, np.where(interior, found.f_x, np.nan), interior)
+
+
+def _start(
+    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], budgets: np.ndarray
+) -> np.ndarray:
+    """Return for each budget the best ratio of a coarse grid under the median draw (budget,)."""
+    median = {name: np.median(values, keepdims=True) for name, values in draws.items()}
+    grid = np.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), 61)[1:-1]
+    typical = np.exp(np.median(np.log(budgets), axis=0))
+    losses = np.stack(
+        [loss_on_budget(law, median, reference, np.full_like(grid, budget), grid)[0] for budget in typical]
+    )
+    return np.asarray(grid[np.argmin(losses, axis=1)])
+
+
+def extra_compute(
+    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], flops: float, factors: np.ndarray
+) -> np.ndarray:
+    """Return the part of a budget that is wasted when N is off its optimum by a factor.
+
+    The run with ``factor * N*`` parameters spends ``flops``; a run of the best split reaches the same loss
+    with less. Newton steps on the optimal ridge find how much less: there ``dL*/d ln C = dL/d ln D`` at
+    fixed N, because N is at its optimum.
+
+    Parameters
+    ----------
+    law, draws, reference
+        As for :func:`find_optimum`.
+    flops : float
+        Budget in FLOP.
+    factors : numpy.ndarray
+        N over its optimum (factor,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Compute spent over compute needed, less 1 (draw, factor); NaN where there is no optimum inside the
+        searched range.
+    """
+    best = find_optimum(law, draws, reference, np.array([flops]))
+    off = best.log_ratio - 2 * np.log(factors)
+    target = loss_on_budget(law, draws, reference, np.full_like(off, flops), off)
+    log_flops = np.full_like(off, np.log(flops))
+    for _ in range(NEWTON_STEPS):
+        ridge = find_optimum(law, draws, reference, np.exp(log_flops))
+        step = (target - ridge.loss) / _ridge_slope(law, draws, reference, log_flops, ridge.log_ratio)
+        log_flops = np.clip(log_flops + step, np.log(flops) + SMALLEST_LOG_SAVING, np.log(flops))
+        if np.nanmax(np.abs(step)) < 1e-6:
+            break
+    return np.asarray(flops / np.exp(log_flops) - 1)
+
+
+def _ridge_slope(
+    law: Law,
+    draws: Mapping[str, np.ndarray],
+    reference: Mapping[str, float],
+    log_flops: np.ndarray,
+    log_ratio: np.ndarray,
+) -> np.ndarray:
+    """Return dL/d ln D at fixed N (draw, point): both budget and ratio move by the same factor."""
+    step = 1e-4
+    above, below = (loss_on_budget(law, draws, reference, np.exp(log_flops + h), log_ratio + h) for h in (step, -step))
+    return np.asarray((above - below) / (2 * step))
