@@ -1,0 +1,116 @@
+"""What scaling runs really say: competing laws, an honest verdict, and a split with its uncertainty.
+
+Names load when they are first used, so that ``import bayescale`` and the command line answer at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bayescale.allocation import Allocation, allocate
+    from bayescale.catalogue import list_tables, load_runs, resolve_runs
+    from bayescale.comparison import Comparison, compare
+    from bayescale.diagnostics import Diagnostics
+    from bayescale.errors import InputError
+    from bayescale.fits import Fit, load_fit, predict, published_draws
+    from bayescale.fitting import fit, fit_laws
+    from bayescale.intervals import Interval, credible_interval
+    from bayescale.laws import LAWS, Law, Prior, Share, list_laws
+    from bayescale.plots import (
+        plot_allocation,
+        plot_elpd,
+        plot_exponents,
+        plot_loss,
+        plot_pareto_k,
+        plot_predictive_check,
+        plot_ratio_range,
+        plot_regret,
+    )
+    from bayescale.report import write_report
+    from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
+    from bayescale.verdict import Verdict, judge
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "allocation": ("Allocation", "allocate"),
+    "catalogue": ("list_tables", "load_runs", "resolve_runs"),
+    "comparison": ("Comparison", "compare"),
+    "diagnostics": ("Diagnostics",),
+    "errors": ("InputError",),
+    "fits": ("Fit", "load_fit", "predict", "published_draws"),
+    "fitting": ("fit", "fit_laws"),
+    "intervals": ("Interval", "credible_interval"),
+    "laws": ("LAWS", "Law", "Prior", "Share", "list_laws"),
+    "plots": (
+        "plot_allocation",
+        "plot_elpd",
+        "plot_exponents",
+        "plot_loss",
+        "plot_pareto_k",
+        "plot_predictive_check",
+        "plot_ratio_range",
+        "plot_regret",
+    ),
+    "report": ("write_report",),
+    "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
+    "verdict": ("Verdict", "judge"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "LAWS",
+    "Allocation",
+    "Comparison",
+    "Description",
+    "Diagnostics",
+    "Fit",
+    "InputError",
+    "Interval",
+    "Law",
+    "Prior",
+    "RunTable",
+    "Share",
+    "Verdict",
+    "__version__",
+    "allocate",
+    "compare",
+    "credible_interval",
+    "describe",
+    "fit",
+    "fit_laws",
+    "judge",
+    "list_laws",
+    "list_tables",
+    "load_fit",
+    "load_runs",
+    "plot_allocation",
+    "plot_elpd",
+    "plot_exponents",
+    "plot_loss",
+    "plot_pareto_k",
+    "plot_predictive_check",
+    "plot_ratio_range",
+    "plot_regret",
+    "predict",
+    "published_draws",
+    "read_runs",
+    "resolve_runs",
+    "select_runs",
+    "table_from_frame",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bayescale' has no attribute '{name}'")
+    value = getattr(import_module(f"bayescale.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

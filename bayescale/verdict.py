@@ -1,0 +1,383 @@
+"""judge: whether, and over which tokens per parameter, compute alone explains loss."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayescale.comparison import FEW_ROWS, Comparison, Difference, difference
+from bayescale.errors import InputError
+from bayescale.fits import Fit, law_value
+from bayescale.intervals import Interval, check_probability, credible_interval, short
+from bayescale.optimum import RATIOS, extra_compute, find_optimum, has_optimum, loss_on_budget, sizes
+from bayescale.runs import describe
+
+FACTORS = (2.0, 4.0, 10.0)
+"""By how much a model may be mis-sized, in the table of waste."""
+
+LEAST_SPREAD = 0.1
+"""Least s.d. of log10 N among runs of like compute, in decades, for a table to speak about the split."""
+
+WIDEST_OPTIMUM = 1.0
+"""Widest credible interval of the best D/N, in decades, that still counts as locating it."""
+
+COVERED = (0.1, 0.9)
+"""Quantiles of the runs' D/N between which compute must suffice for a yes."""
+
+REMEDY_RATIOS = (1 / 16, 1 / 4, 1, 4, 16)
+"""D/N of the runs that would decide, over that of a typical run: N from 4 times smaller to 4 times larger."""
+
+GRID = 541
+"""Points of D/N, 60 per decade."""
+
+
+@dataclass(frozen=True)
+class RatioRange:
+    """Tokens per parameter between which ignoring the split costs little.
+
+    Attributes
+    ----------
+    lower, upper : float or None
+        Ends of the range; None when no D/N has the asked probability.
+    tolerance : float
+        Extra compute for the same loss that counts as little.
+    probability : float
+        Posterior probability, at every D/N inside, that the cost is below the tolerance.
+    flops : float
+        Compute at which it holds.
+    """
+
+    lower: float | None
+    upper: float | None
+    tolerance: float
+    probability: float
+    flops: float
+
+
+@dataclass(frozen=True)
+class Waste:
+    """Extra compute that a mis-sized model costs, against the best split of the same loss.
+
+    Attributes
+    ----------
+    factor : float
+        By how much N is off its optimum.
+    extra_compute : Interval
+        The worse of the two directions.
+    too_small, too_large : Interval
+        With N divided, and multiplied, by the factor.
+    """
+
+    factor: float
+    extra_compute: Interval
+    too_small: Interval
+    too_large: Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Whether compute alone explains loss on one table, and how far.
+
+    Attributes
+    ----------
+    answer : str
+        ``compute_suffices``, ``split_matters`` or ``cannot_tell``.
+    statement : str
+        The answer in words, with its range and its reason.
+    compute_law, split_law : str
+        The best law of compute alone and the best law of N and D.
+    difference : Difference
+        Expected log predictive density, ``compute_law`` minus ``split_law``.
+    tilt : Interval
+        Relative slope on ln N against ln D at a typical run: slopes s (1 + d) and s (1 - d); 0 is compute alone.
+    tilt_law : str
+        The law it comes from.
+    tokens_per_parameter : RatioRange
+        Where ignoring the split costs little.
+    waste : tuple of Waste
+        What mis-sizing costs.
+    profile : tuple of numpy.ndarray
+        D/N and the probability that the split there costs less than the tolerance.
+    reasons : tuple of str
+        What keeps the table from telling; empty when it can tell.
+    remedies : tuple of str
+        Runs that would decide.
+    """
+
+    answer: str
+    statement: str
+    compute_law: str
+    split_law: str
+    difference: Difference
+    tilt: Interval
+    tilt_law: str
+    tokens_per_parameter: RatioRange
+    waste: tuple[Waste, ...]
+    profile: tuple[np.ndarray, np.ndarray]
+    reasons: tuple[str, ...]
+    remedies: tuple[str, ...]
+
+
+def judge(
+    comparison: Comparison, *, tolerance: float = 0.05, probability: float = 0.9, flops: float | None = None
+) -> Verdict:
+    """Judge whether compute alone explains loss.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        With at least one law of C alone and one law of N and D that has a best split.
+    tolerance : float
+        Extra compute for the same loss that counts as little.
+    probability : float
+        Of the intervals and of the range of D/N.
+    flops : float, optional
+        Compute at which range and waste are told; by default that of a typical run (geometric mean).
+
+    Returns
+    -------
+    Verdict
+        ``split_matters`` when the difference is decided against compute; ``compute_suffices`` when the data
+        bound the cost of the split over the D/N they span; else ``cannot_tell``, with the reasons.
+
+    Raises
+    ------
+    InputError
+        If the comparison lacks one of the two kinds of law, or an argument is out of range.
+    """
+    check_probability(probability)
+    if not 0 < tolerance < 1:
+        raise InputError(f"tolerance is {tolerance}; expected extra compute between 0 and 1, such as 0.05")
+    typical = next(iter(comparison.fits.values())).reference["C"]
+    budget = float(typical if flops is None else flops)
+    if not (np.isfinite(budget) and budget > 0):
+        raise InputError(f"flops is {budget}; expected a positive number of FLOP")
+    compute_law, split_law = _best_laws(comparison, np.array([budget]))
+    fitted = comparison.fits[split_law]
+    diff = difference(comparison, compute_law, split_law)
+    profile = _profile(fitted, budget, tolerance)
+    ratios = _ratio_range(profile, tolerance, probability, budget)
+    faults = _design_faults(comparison)
+    doubts = _doubts(fitted, diff, ratios, probability, covered=_covered(comparison, ratios))
+    answer = _answer(diff, faults, doubts)
+    reasons = [*faults, *doubts] if answer == "cannot_tell" else []
+    tilt, tilt_law = _tilt(comparison, fitted, probability)
+    return Verdict(
+        answer=answer,
+        statement=_statement(
+            answer, comparison, names=(compute_law, split_law), diff=diff, ratios=ratios, reasons=reasons
+        ),
+        compute_law=compute_law,
+        split_law=split_law,
+        difference=diff,
+        tilt=tilt,
+        tilt_law=tilt_law,
+        tokens_per_parameter=ratios,
+        waste=_waste(fitted, budget, probability),
+        profile=profile,
+        reasons=tuple(reasons),
+        remedies=_remedies(comparison, fitted) if answer == "cannot_tell" else (),
+    )
+
+
+def _best_laws(comparison: Comparison, budget: np.ndarray) -> tuple[str, str]:
+    """Return the best law of compute alone and the best law of N and D that has a best split."""
+    ranked = [str(name) for name in comparison.table.index]
+    compute = [name for name in ranked if comparison.fits[name].law.covariates == ("C",)]
+    split = [name for name in ranked if has_optimum(comparison.fits[name], budget)]
+    if not compute or not split:
+        raise InputError(
+            "a verdict needs a law of compute alone (such as compute_floor) and a law of N and D with a best split "
+            f"(such as chinchilla); found {', '.join(ranked)}"
+        )
+    return compute[0], split[0]
+
+
+def _profile(fitted: Fit, budget: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return D/N and the probability that a run there needs less than the tolerance of extra compute."""
+    log_ratio = np.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), GRID)
+    losses = loss_on_budget(fitted.law, fitted.draws, fitted.reference, np.full(GRID, budget), log_ratio)
+    cheaper = find_optimum(fitted.law, fitted.draws, fitted.reference, np.array([budget / (1 + tolerance)]))
+    return np.exp(log_ratio), (losses <= cheaper.loss).mean(axis=0)
+
+
+def _ratio_range(
+    profile: tuple[np.ndarray, np.ndarray], tolerance: float, probability: float, budget: float
+) -> RatioRange:
+    ratio, chance = profile
+    inside = np.flatnonzero(chance >= probability)
+    if not inside.size:
+        return RatioRange(None, None, tolerance, probability, budget)
+    return RatioRange(float(ratio[inside[0]]), float(ratio[inside[-1]]), tolerance, probability, budget)
+
+
+def _tilt(comparison: Comparison, fitted: Fit, probability: float) -> tuple[Interval, str]:
+    """Return the tilt from the law that infers it, else from the slopes of the best law at a typical run."""
+    if "tilt" in comparison.fits:
+        return credible_interval(comparison.fits["tilt"].draws["delta"], probability), "tilt"
+    step = 1e-4
+    slopes = []
+    for name in ("N", "D"):
+        points = {other: np.array([fitted.reference[other]]) for other in ("N", "D")}
+        above, below = ({**points, name: points[name] * np.exp(h)} for h in (step, -step))
+        rise = law_value(fitted.law, fitted.draws, above, fitted.reference)
+        slopes.append(rise - law_value(fitted.law, fitted.draws, below, fitted.reference))
+    on_N, on_D = slopes
+    return credible_interval((on_N - on_D) / (on_N + on_D), probability), fitted.law.name
+
+
+def _waste(fitted: Fit, budget: float, probability: float) -> tuple[Waste, ...]:
+    factors = np.array(FACTORS)
+    extra = extra_compute(fitted.law, fitted.draws, fitted.reference, budget, np.concatenate([1 / factors, factors]))
+    extra = extra[np.isfinite(extra).all(axis=1)]
+    small, large = extra[:, : len(FACTORS)], extra[:, len(FACTORS) :]
+    return tuple(
+        Waste(
+            factor,
+            credible_interval(np.maximum(small[:, i], large[:, i]), probability),
+            credible_interval(small[:, i], probability),
+            credible_interval(large[:, i], probability),
+        )
+        for i, factor in enumerate(FACTORS)
+    )
+
+
+def _design_faults(comparison: Comparison) -> list[str]:
+    """Return why these runs cannot speak about the split at all."""
+    faults = []
+    spread = describe(comparison.runs).spread_N_at_like_C
+    if not spread >= LEAST_SPREAD:
+        faults.append(
+            f"runs of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it takes "
+            f"{LEAST_SPREAD} or more)"
+        )
+    doubtful = [name for name, fitted in comparison.fits.items() if not fitted.diagnostics.passed]
+    if doubtful:
+        faults.append(f"the diagnostics of {', '.join(doubtful)} failed")
+    return faults
+
+
+def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: float, *, covered: bool) -> list[str]:
+    """Return why a difference that is not decided is no proof that compute suffices."""
+    doubts = []
+    if diff.runs < FEW_ROWS:
+        doubts.append(f"{diff.runs} runs are too few to decide so small a difference")
+    best = find_optimum(fitted.law, fitted.draws, fitted.reference, np.array([ratios.flops]))
+    if not best.interior.mean() >= (1 + probability) / 2:
+        doubts.append("the best D/N is not located")
+    else:
+        interval = credible_interval(best.log_ratio[best.interior] / np.log(10), probability)
+        if not interval.upper - interval.lower <= WIDEST_OPTIMUM:
+            doubts.append(
+                f"the best D/N at {short(ratios.flops)} FLOP is known only to lie between "
+                f"{short(10**interval.lower)} and {short(10**interval.upper)} ({probability:.0%} interval)"
+            )
+    if not covered:
+        doubts.append("the split may cost more than the tolerance at some of the D/N of these runs")
+    return doubts
+
+
+def _covered(comparison: Comparison, ratios: RatioRange) -> bool:
+    """Return whether the range of small cost holds most of the runs' own D/N."""
+    if ratios.lower is None or ratios.upper is None:
+        return False
+    frame = comparison.runs.frame
+    low, high = np.quantile(frame["D"] / frame["N"], COVERED)
+    return bool(ratios.lower <= low and high <= ratios.upper)
+
+
+def _answer(diff: Difference, faults: list[str], doubts: list[str]) -> str:
+    if faults:
+        return "cannot_tell"
+    if diff.decided:
+        return "split_matters" if diff.elpd_diff < 0 else "compute_suffices"
+    return "cannot_tell" if doubts else "compute_suffices"
+
+
+def _statement(
+    answer: str,
+    comparison: Comparison,
+    *,
+    names: tuple[str, str],
+    diff: Difference,
+    ratios: RatioRange,
+    reasons: list[str],
+) -> str:
+    """Say the answer with its reason and its range."""
+    table, (compute_law, split_law) = comparison.runs.name, names
+    frame = comparison.runs.frame
+    ratio = frame["D"] / frame["N"]
+    spanned = f"{short(ratio.min())} to {short(ratio.max())} tokens per parameter"
+    numbers = f"{diff.elpd_diff:+.1f} nats (s.e. {diff.dse:.1f}) for {compute_law} against {split_law}"
+    opening = {
+        "split_matters": f"On {table}, compute alone does not explain loss: over {spanned} the split between "
+        f"parameters and tokens matters, by {numbers}.",
+        "compute_suffices": f"On {table}, compute alone explains loss as well as any law here, within the range these "
+        f"runs span ({spanned}): {numbers}.",
+        "cannot_tell": f"{table} cannot tell whether compute alone explains loss: {numbers}"
+        + (f"; {'; '.join(reasons)}." if reasons else "."),
+    }[answer]
+    return f"{opening} {_range_sentence(answer, ratios)}"
+
+
+def _range_sentence(answer: str, ratios: RatioRange) -> str:
+    cost = f"less than {ratios.tolerance:.0%} extra compute"
+    where = f"At {short(ratios.flops)} FLOP"
+    if ratios.lower is None or ratios.upper is None:
+        return f"{where}, no split can be named whose cost is {cost} with {ratios.probability:.0%} probability."
+    span = f"{short(ratios.lower)} and {short(ratios.upper)} tokens per parameter"
+    if answer == "cannot_tell":
+        return (
+            f"{where}, splits between {span} cost {cost} with {ratios.probability:.0%} probability, if the law holds."
+        )
+    return f"{where}, ignoring the split costs {cost} between {span} ({ratios.probability:.0%} probability)."
+
+
+def _remedies(comparison: Comparison, fitted: Fit) -> tuple[str, ...]:
+    """Name runs of equal compute whose sizes differ enough to see the split."""
+    flops = fitted.reference["C"]
+    ratio = fitted.reference["D"] / fitted.reference["N"]
+    runs = []
+    for factor in REMEDY_RATIOS:
+        N, D = sizes(np.array(flops), np.log(ratio * factor))
+        runs.append(f"N = {short(float(N))} with D = {short(float(D))}")
+    return (
+        f"runs of one recipe at {short(flops)} FLOP each: {', '.join(runs)}",
+        f"the same at a budget 10 times larger or smaller, and {FEW_ROWS} runs or more in all"
+        if len(comparison.runs.frame) < FEW_ROWS
+        else "the same at a budget 10 times larger or smaller",
+    )
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as plain data."""
+    ratios = verdict.tokens_per_parameter
+    return {
+        "answer": verdict.answer,
+        "statement": verdict.statement,
+        "elpd_diff": verdict.difference.elpd_diff,
+        "dse": verdict.difference.dse,
+        "decided": verdict.difference.decided,
+        "compute_law": verdict.compute_law,
+        "split_law": verdict.split_law,
+        "tilt": verdict.tilt.record(),
+        "tilt_law": verdict.tilt_law,
+        "tokens_per_parameter": {
+            "lower": ratios.lower,
+            "upper": ratios.upper,
+            "tolerance": ratios.tolerance,
+            "probability": ratios.probability,
+            "flops": ratios.flops,
+        },
+        "waste": [
+            {
+                "factor": waste.factor,
+                "extra_compute": waste.extra_compute.record(),
+                "too_small": waste.too_small.record(),
+                "too_large": waste.too_large.record(),
+            }
+            for waste in verdict.waste
+        ],
+        "reasons": list(verdict.reasons),
+        "remedies": list(verdict.remedies),
+    }
