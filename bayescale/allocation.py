@@ -35,8 +35,9 @@ class Allocation:
     Attributes
     ----------
     optima : xarray.Dataset
-        ``N``, ``D``, ``tokens_per_parameter`` and ``loss`` at the best split of each draw (draw, budget),
-        with coordinates ``flops`` (budget) and ``law`` (draw).
+        ``N``, ``D``, ``tokens_per_parameter`` and ``loss`` (the law's own) at the best split of each draw, and
+        ``forecast``, the loss of one run there with the noise of single runs (draw, budget); coordinates
+        ``flops`` (budget) and ``law`` (draw).
     recommended : xarray.Dataset
         The split of least expected loss (budget): ``N``, ``D``, ``expected_loss``, ``expected_regret`` (loss
         above each draw's own optimum), ``near_low`` and ``near_high`` (the N of the near-optimal set) and
@@ -71,6 +72,7 @@ def allocate(
     *,
     probability: float = 0.9,
     tolerance: float = 0.05,
+    random_seed: int = 0,
 ) -> Allocation:
     """Split each compute budget between parameters and tokens, with ``C = 6 N D``.
 
@@ -85,6 +87,8 @@ def allocate(
     tolerance : float
         The near-optimal set holds every N that costs, on average, no more than this part of extra compute
         beyond the recommended split.
+    random_seed : int
+        Seed of the noise in forecasts of single runs.
 
     Returns
     -------
@@ -103,6 +107,7 @@ def allocate(
     fits, weights, notes = _laws_that_split(source, budgets)
     samples = _mixture(fits, weights)
     optima = _optima(fits, samples, budgets)
+    optima["forecast"] = optima["loss"] * np.exp(_run_noise(samples, optima["loss"], random_seed))
     recommended, regret = _least_expected_loss(fits, samples, budgets, optima, tolerance)
     runs = next(iter(fits.values())).runs
     extrapolation = budgets / runs.frame["C"].max()
@@ -213,6 +218,12 @@ def _optima(
     )
 
 
+def _run_noise(samples: Mapping[str, Mapping[str, np.ndarray]], like: xr.DataArray, random_seed: int) -> np.ndarray:
+    """Draw the noise of single runs on log loss (draw, budget)."""
+    sigma, nu = (np.concatenate([draws[name] for draws in samples.values()])[:, None] for name in ("sigma", "nu"))
+    return np.asarray(sigma * np.random.default_rng(random_seed).standard_t(nu, size=like.shape))
+
+
 def _least_expected_loss(
     fits: Mapping[str, Fit],
     samples: Mapping[str, Mapping[str, np.ndarray]],
@@ -289,7 +300,10 @@ def _doubts(name: str, fitted: Fit, budgets: np.ndarray, probability: float) -> 
 
 
 def allocation_record(allocation: Allocation) -> dict[str, Any]:
-    """Return an allocation as plain data, one entry per budget."""
+    """Return an allocation as plain data, one entry per budget.
+
+    ``loss`` forecasts one run at the best split, noise of single runs included; ``law_loss`` is the law's own.
+    """
     return {
         "probability": allocation.probability,
         "weights": dict(allocation.weights),
@@ -301,9 +315,16 @@ def allocation_record(allocation: Allocation) -> dict[str, Any]:
 def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
     optima = allocation.optima.isel(budget=budget)
     best = allocation.recommended.isel(budget=budget)
-    quantities = ("N", "D", "tokens_per_parameter", "loss")
+    quantities = {
+        "N": "N",
+        "D": "D",
+        "tokens_per_parameter": "tokens_per_parameter",
+        "loss": "forecast",
+        "law_loss": "loss",
+    }
     intervals = {
-        name: credible_interval(optima[name].to_numpy(), allocation.probability).record() for name in quantities
+        name: credible_interval(optima[variable].dropna("draw").to_numpy(), allocation.probability).record()
+        for name, variable in quantities.items()
     }
     fields = ("N", "D", "expected_loss", "expected_regret")
     return {

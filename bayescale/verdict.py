@@ -308,10 +308,13 @@ def _statement(
     frame = comparison.runs.frame
     ratio = frame["D"] / frame["N"]
     spanned = f"{short(ratio.min())} to {short(ratio.max())} tokens per parameter"
-    numbers = f"{diff.elpd_diff:+.1f} nats (s.e. {diff.dse:.1f}) for {compute_law} against {split_law}"
+    worse = "worse" if diff.elpd_diff < 0 else "better"
+    numbers = (
+        f"{compute_law} predicts runs it has not seen {abs(diff.elpd_diff):.1f} nats {worse} than {split_law} "
+        f"(s.e. {diff.dse:.1f})"
+    )
     opening = {
-        "split_matters": f"On {table}, compute alone does not explain loss: over {spanned} the split between "
-        f"parameters and tokens matters, by {numbers}.",
+        "split_matters": f"On {table}, compute alone does not explain loss over {spanned}: {numbers}.",
         "compute_suffices": f"On {table}, compute alone explains loss as well as any law here, within the range these "
         f"runs span ({spanned}): {numbers}.",
         "cannot_tell": f"{table} cannot tell whether compute alone explains loss: {numbers}"
