@@ -20,7 +20,7 @@ test: setup  ## the quick tests
 	@$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: setup  ## recovery of known parameters, published values, and the built wheel
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -n 2 -m slow
 
 lint: setup  ## format, lint, types and layers
 	@$(BIN)/ruff check .
@@ -28,8 +28,8 @@ lint: setup  ## format, lint, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-notebooks: setup  ## run the notebooks with few draws
-	@BAYESCALE_SMOKE=1 $(BIN)/python -m pytest --nbmake notebooks
+notebooks: setup  ## run the notebooks
+	@$(BIN)/python -m pytest --nbmake notebooks
 
 lock: setup  ## resolve requirements.lock again, from the public package index
 	@mkdir -p build
