@@ -14,7 +14,7 @@ from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.intervals import check_probability, credible_interval, short
 from bayescale.optimum import check_splits, find_optimum, has_optimum, loss_on_budget, sizes
-from bayescale.runs import RunTable
+from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
 
 CANDIDATES = 41
 """Splits per budget at which the expected loss is computed; a cubic spline joins them."""
@@ -98,24 +98,38 @@ def allocate(
     Raises
     ------
     InputError
-        If a budget is not a positive number, or no law has a best split.
+        If a budget is not a positive number, no law has a best split, or the runs cannot tell N from D.
     """
     budgets = _check_budgets(flops)
     check_probability(probability)
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance is {tolerance}; expected a part of the budget between 0 and 1, such as 0.05")
     fits, weights, notes = _laws_that_split(source, budgets)
+    runs = next(iter(fits.values())).runs
+    notes += _design_doubts(runs)
     samples = _mixture(fits, weights)
     optima = _optima(fits, samples, budgets)
     optima["forecast"] = optima["loss"] * np.exp(_run_noise(samples, optima["loss"], random_seed))
     recommended, regret = _least_expected_loss(fits, samples, budgets, optima, tolerance)
-    runs = next(iter(fits.values())).runs
     extrapolation = budgets / runs.frame["C"].max()
     recommended["extrapolation"] = ("budget", extrapolation)
     notes += _beyond_data(budgets, runs)
     for name, fitted in fits.items():
         notes += _doubts(name, fitted, budgets, probability)
     return Allocation(optima, recommended, regret, weights, tolerance, probability, runs, tuple(notes))
+
+
+def _design_doubts(runs: RunTable) -> list[str]:
+    """Refuse runs that cannot tell N from D, and say so of runs that hardly can."""
+    design = describe(runs)
+    if not design.condition <= LOST_CONDITION:
+        raise InputError(
+            f"{runs.name}: these runs cannot tell the effect of N from that of D, so no split follows from them; "
+            f"{' '.join(design.cannot)}"
+        )
+    if design.condition > WEAK_CONDITION:
+        return [f"these runs hardly tell N from D (condition number {short(design.condition)}): the prior decides much"]
+    return []
 
 
 def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:

@@ -31,6 +31,9 @@ from bayescale.versions import versions
 
 SCHEMA = "bayescale/fit/1"
 COVARIATES = ("N", "D", "C")
+KEPT = (*COVARIATES, "family")
+"""Columns of the table that a fit keeps, beside run and response."""
+
 GROUPS = (
     "posterior",
     "sample_stats",
@@ -54,7 +57,8 @@ class Fit:
         Groups ``posterior`` and ``prior`` (the law's parameters at reference scale in units of the
         response, ``sigma`` and ``nu``; chain, draw), ``sample_stats``, ``log_likelihood`` and
         ``posterior_predictive`` (``log_response``; chain, draw, run), ``observed_data`` (run) and
-        ``constant_data`` (``N``, ``D``, ``C``; run). Runs are sorted by N, D, C, response and label.
+        ``constant_data`` (``N``, ``D``, ``C`` and, where given, ``family``; run). Runs are sorted by N, D, C,
+        response and label.
     """
 
     law: Law

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import InputError
-from bayescale.fits import COVARIATES, Fit, fit_record, log_likelihood, read_fit, reference_values
+from bayescale.fits import COVARIATES, KEPT, Fit, fit_record, log_likelihood, read_fit, reference_values
 from bayescale.laws import Law, Prior, Share, get_law, law_record
 from bayescale.runs import RunTable
 from bayescale.settings import Settings
@@ -246,7 +246,7 @@ def _cache_path(
 
 def table_hash(frame: pd.DataFrame, response: str) -> str:
     """Return a hash of the rows a fit sees: labels, covariates and response, in their order."""
-    columns = ["run", *(name for name in frame if name in COVARIATES), response]
+    columns = ["run", *(name for name in frame if name in KEPT), response]
     return content_hash({"response": response, "rows": frame[columns].to_dict(orient="list")})
 
 
@@ -277,7 +277,7 @@ def _sample_fit(
         "prior": sample_prior(law, reference[runs.response], PRIOR_DRAWS, settings.random_seed),
         "observed_data": xr.Dataset({"log_response": ("run", data["log_response"])}, coords=labels),
         "constant_data": xr.Dataset(
-            {name: ("run", frame[name].to_numpy()) for name in frame if name in COVARIATES}, coords=labels
+            {name: ("run", _plain(frame[name])) for name in frame if name in KEPT}, coords=labels
         ),
     }
     tree = xr.DataTree.from_dict(groups)
@@ -291,6 +291,10 @@ def _sample_fit(
         attempt=dataclasses.asdict(attempt),
     )
     return Fit(law, tree)
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    return column.to_numpy(dtype=float if pd.api.types.is_numeric_dtype(column) else str)
 
 
 def _sampler_data(

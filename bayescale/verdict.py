@@ -259,7 +259,7 @@ def _design_faults(comparison: Comparison) -> list[str]:
 
 def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: float, *, covered: bool) -> list[str]:
     """Return why a difference that is not decided is no proof that compute suffices."""
-    doubts = []
+    doubts, runs = [], fitted.runs
     if diff.runs < FEW_ROWS:
         doubts.append(f"{diff.runs} runs are too few to decide so small a difference")
     best = find_optimum(fitted.law, fitted.draws, fitted.reference, np.array([ratios.flops]))
@@ -272,6 +272,9 @@ def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: floa
                 f"the best D/N at {short(ratios.flops)} FLOP is known only to lie between "
                 f"{short(10**interval.lower)} and {short(10**interval.upper)} ({probability:.0%} interval)"
             )
+    families = runs.frame["family"].nunique() if "family" in runs.frame else 1
+    if families > 1:
+        doubts.append(f"the runs pool {families} families that differ in more than N and D")
     if not covered:
         doubts.append("the split may cost more than the tolerance at some of the D/N of these runs")
     return doubts

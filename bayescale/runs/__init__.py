@@ -4,11 +4,13 @@ The verbs are :func:`read_runs` (a file), :func:`table_from_frame` (a DataFrame)
 :func:`describe`; the nouns are :class:`RunTable` and :class:`Description`.
 """
 
-from bayescale.runs.description import Description, describe, description_record
+from bayescale.runs.description import LOST_CONDITION, WEAK_CONDITION, Description, describe, description_record
 from bayescale.runs.reading import read_runs, table_from_frame
 from bayescale.runs.table import RunTable, select_runs
 
 __all__ = [
+    "LOST_CONDITION",
+    "WEAK_CONDITION",
     "Description",
     "RunTable",
     "describe",
