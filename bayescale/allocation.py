@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.interpolate import CubicSpline
 
-from bayescale.comparison import Comparison
+from bayescale.comparison import Comparison, difference
 from bayescale.diagnostics import check_draws
 from bayescale.errors import InputError
 from bayescale.fits import Fit
@@ -54,6 +54,8 @@ class Allocation:
         The runs behind the fits.
     notes : tuple of str
         What a reader must know of these numbers.
+    doubts : tuple of str
+        What the diagnostics hold against them; empty when every check passed.
     """
 
     optima: xr.Dataset
@@ -64,6 +66,7 @@ class Allocation:
     probability: float
     runs: RunTable
     notes: tuple[str, ...]
+    doubts: tuple[str, ...]
 
 
 def allocate(
@@ -79,7 +82,8 @@ def allocate(
     Parameters
     ----------
     source : Fit or Comparison
-        A fit of a law of N and D, or a comparison, whose laws are averaged by their stacking weights.
+        A fit of a law of N and D, or a comparison, whose laws are averaged by their stacking weights, without
+        those that are decidedly worse than the best law with a split.
     flops : sequence of float
         Budgets, in FLOP.
     probability : float
@@ -108,15 +112,14 @@ def allocate(
     runs = next(iter(fits.values())).runs
     notes += _design_doubts(runs)
     samples = _mixture(fits, weights)
-    optima = _optima(fits, samples, budgets)
+    samples, optima = _located(samples, _optima(fits, samples, budgets))
     optima["forecast"] = optima["loss"] * np.exp(_run_noise(samples, optima["loss"], random_seed))
     recommended, regret = _least_expected_loss(fits, samples, budgets, optima, tolerance)
     extrapolation = budgets / runs.frame["C"].max()
     recommended["extrapolation"] = ("budget", extrapolation)
     notes += _beyond_data(budgets, runs)
-    for name, fitted in fits.items():
-        notes += _doubts(name, fitted, budgets, probability)
-    return Allocation(optima, recommended, regret, weights, tolerance, probability, runs, tuple(notes))
+    doubts = [doubt for name, fitted in fits.items() for doubt in _doubts(name, fitted, budgets, probability)]
+    return Allocation(optima, recommended, regret, weights, tolerance, probability, runs, tuple(notes), tuple(doubts))
 
 
 def _design_doubts(runs: RunTable) -> list[str]:
@@ -149,7 +152,10 @@ def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
 
 
 def _check_budgets(flops: Sequence[float]) -> np.ndarray:
-    budgets = np.atleast_1d(np.asarray(flops, dtype=float))
+    try:
+        budgets = np.atleast_1d(np.asarray(flops, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"budgets are FLOP, such as 1e21; found {flops!r}") from error
     if budgets.ndim != 1 or budgets.size == 0:
         raise InputError(f"expected a list of one or more budgets in FLOP, found an array of shape {budgets.shape}")
     wrong = [f"{value:g}" for value in budgets if not (np.isfinite(value) and value > 0)]
@@ -171,14 +177,22 @@ def _laws_that_split(
             )
         return {source.law.name: source}, {source.law.name: 1.0}, []
     weights = {str(name): float(weight) for name, weight in source.table["weight"].items()}
-    kept = {name: weight for name, weight in weights.items() if has_optimum(source.fits[name], budgets)}
-    if not kept:
+    split = {name: weight for name, weight in weights.items() if has_optimum(source.fits[name], budgets)}
+    if not split:
         raise InputError(
             f"none of the laws {', '.join(source.fits)} has a best split of N and D; add one that has, "
             "such as chinchilla"
         )
+    best = next(iter(split))
+    kept = {name: weight for name, weight in split.items() if not _refuted(source, name, best)}
     shares = _renormalised(kept)
-    return {name: source.fits[name] for name in shares}, shares, _left_out(weights, kept)
+    return {name: source.fits[name] for name in shares}, shares, _left_out(weights, split, kept)
+
+
+def _refuted(comparison: Comparison, law: str, best: str) -> bool:
+    """Return whether a law is decidedly worse than the best: it may help predictions, but not decisions."""
+    behind = difference(comparison, law, best)
+    return behind.decided and behind.elpd_diff < 0
 
 
 def _renormalised(kept: Mapping[str, float]) -> dict[str, float]:
@@ -190,18 +204,27 @@ def _renormalised(kept: Mapping[str, float]) -> dict[str, float]:
     return {name: weight / sum(heavy.values()) for name, weight in heavy.items()}
 
 
-def _left_out(weights: Mapping[str, float], kept: Mapping[str, float]) -> list[str]:
-    left = {name: weight for name, weight in weights.items() if name not in kept}
-    if not left:
-        return []
-    names = ", ".join(f"{name} (weight {weight:.2f})" for name, weight in left.items())
-    notes = [f"laws without a best split take no part in the average: {names}"]
-    if sum(left.values()) > 0.5:
+def _left_out(weights: Mapping[str, float], split: Mapping[str, float], kept: Mapping[str, float]) -> list[str]:
+    """Say which laws take no part in the average, and why."""
+    silent = {name: weight for name, weight in weights.items() if name not in split}
+    refuted = {name: weight for name, weight in split.items() if name not in kept}
+    notes = []
+    if silent:
+        notes.append(f"without a best split, so not averaged: {_with_weights(silent)}")
+    if refuted:
         notes.append(
-            f"they hold {sum(left.values()):.0%} of the stacking weight: on these runs the split is not what decides "
-            "the loss, and the recommendation rests on the rest"
+            f"decidedly worse than {next(iter(split))} on these runs, so not averaged: {_with_weights(refuted)}"
+        )
+    if sum(silent.values()) > 0.5:
+        notes.append(
+            f"laws without a best split hold {100 * sum(silent.values()):.0f} % of the stacking weight: on these runs "
+            "the split is not what decides the loss, and the recommendation rests on the other laws"
         )
     return notes
+
+
+def _with_weights(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} (weight {weight:.2f})" for name, weight in weights.items())
 
 
 def _mixture(fits: Mapping[str, Fit], weights: Mapping[str, float]) -> dict[str, dict[str, np.ndarray]]:
@@ -232,6 +255,19 @@ def _optima(
     )
 
 
+def _located(
+    samples: Mapping[str, Mapping[str, np.ndarray]], optima: xr.Dataset
+) -> tuple[dict[str, dict[str, np.ndarray]], xr.Dataset]:
+    """Keep the draws whose best split lies inside the searched range; what is lost is told among the doubts."""
+    found = np.isfinite(optima["loss"].to_numpy()).all(axis=1)
+    kept, start = {}, 0
+    for name, draws in samples.items():
+        own = found[start : start + draws["sigma"].size]
+        start += own.size
+        kept[name] = {parameter: values[own] for parameter, values in draws.items()}
+    return kept, optima.isel(draw=found)
+
+
 def _run_noise(samples: Mapping[str, Mapping[str, np.ndarray]], like: xr.DataArray, random_seed: int) -> np.ndarray:
     """Draw the noise of single runs on log loss (draw, budget)."""
     sigma, nu = (np.concatenate([draws[name] for draws in samples.values()])[:, None] for name in ("sigma", "nu"))
@@ -247,10 +283,10 @@ def _least_expected_loss(
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Average the loss of candidate splits over draws, and find its minimum and the near-optimal set."""
     log_ratio = np.log(optima["tokens_per_parameter"].to_numpy())
-    low, high = np.nanquantile(log_ratio, [0.01, 0.99], axis=0)
+    low, high = np.quantile(log_ratio, [0.01, 0.99], axis=0)
     grid = np.linspace(low - MARGIN, high + MARGIN, CANDIDATES, axis=1)
     expected = np.stack([_expected_loss(fits, samples, budgets[i], grid[i]) for i in range(budgets.size)])
-    ideal = np.nanmean(optima["loss"].to_numpy(), axis=0)
+    ideal = optima["loss"].to_numpy().mean(axis=0)
     cheaper = np.concatenate(
         [
             find_optimum(fitted.law, samples[name], fitted.reference, budgets / (1 + tolerance)).loss
@@ -310,7 +346,7 @@ def _doubts(name: str, fitted: Fit, budgets: np.ndarray, probability: float) -> 
     outside = 1 - optimum.interior.mean()
     if outside > 0:
         failures.append(f"{outside:.1%} of draws have no best split inside the searched range of D/N")
-    return [f"{name}: doubtful, {'; '.join(dict.fromkeys(failures))}"] if failures else []
+    return [f"{name}: {'; '.join(dict.fromkeys(failures))}"] if failures else []
 
 
 def allocation_record(allocation: Allocation) -> dict[str, Any]:
@@ -323,6 +359,7 @@ def allocation_record(allocation: Allocation) -> dict[str, Any]:
         "weights": dict(allocation.weights),
         "allocations": [_budget_record(allocation, i) for i in range(allocation.optima.sizes["budget"])],
         "notes": list(allocation.notes),
+        "doubts": list(allocation.doubts),
     }
 
 
@@ -337,7 +374,7 @@ def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
         "law_loss": "loss",
     }
     intervals = {
-        name: credible_interval(optima[variable].dropna("draw").to_numpy(), allocation.probability).record()
+        name: credible_interval(optima[variable].to_numpy(), allocation.probability).record()
         for name, variable in quantities.items()
     }
     fields = ("N", "D", "expected_loss", "expected_regret")

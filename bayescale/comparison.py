@@ -1,6 +1,7 @@
 """compare: several laws on the same runs, by leave-one-out cross-validation."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.fitting import exact_elpd
+from bayescale.intervals import percent
 from bayescale.runs import RunTable
 
 SMALL_DIFFERENCE = 4.0
@@ -23,6 +25,9 @@ FEW_ROWS = 100
 ERRORS_NEEDED = 2.0
 ERRORS_NEEDED_FEW = 4.0
 """Standard errors that decide a difference, and those asked for when runs are few (docs/decisions/0003)."""
+
+LOWEST_DENSITY = -650.0
+"""Nats below the best law at a run beyond which its weight there is nothing; exp() still has a value."""
 
 MOST_BAD = 0.1
 """Beyond this part of rows with high Pareto k, single exact refits no longer mend a comparison."""
@@ -115,7 +120,10 @@ def compare(fits: Mapping[str, Fit], *, max_refits: int = 20, cache: bool = True
         pointwise[name], exact[name] = _leave_one_out(fitted, max_refits, cache=cache)
     table = _comparison_table(pointwise)
     table["bad_k"] = [_bad_rows(pointwise[name]).size for name in table.index]
-    return Comparison(dict(fits), table, pointwise, exact, tuple(_notes(fits, table, exact)))
+    notes = _notes(fits, table, exact)
+    if not _weights_converged(pointwise, table["weight"].reindex(list(pointwise)).to_numpy()):
+        notes.append("the stacking weights are not at their optimum: do not use them")
+    return Comparison(dict(fits), table, pointwise, exact, tuple(notes))
 
 
 def check_comparable(fits: Mapping[str, Fit]) -> None:
@@ -132,7 +140,9 @@ def check_comparable(fits: Mapping[str, Fit]) -> None:
 
 
 def _leave_one_out(fitted: Fit, max_refits: int, *, cache: bool) -> tuple[Any, tuple[int, ...]]:
-    loo = azs.loo(fitted.data, pointwise=True, var_name="log_response")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")  # refitted or counted below
+        loo = azs.loo(fitted.data, pointwise=True, var_name="log_response")
     bad = _bad_rows(loo)
     worst = bad[np.argsort(-loo.pareto_k.to_numpy()[bad])][:max_refits]
     elpd_i, pareto_k = loo.elpd_i.copy(), loo.pareto_k.copy()
@@ -148,7 +158,7 @@ def _leave_one_out(fitted: Fit, max_refits: int, *, cache: bool) -> tuple[Any, t
         )
     density = fitted.data["log_likelihood"]["log_response"]
     full = np.logaddexp.reduce(density.to_numpy().reshape(-1, density.sizes["run"]), axis=0) - np.log(loo.n_samples)
-    total, spread = float(elpd_i.sum()), float(np.sqrt(elpd_i.size * elpd_i.var()))
+    total, spread = float(elpd_i.sum()), float(np.sqrt(elpd_i.size * elpd_i.var(ddof=1)))
     changed = {"elpd": total, "se": spread, "p": float(full.sum()) - total, "elpd_i": elpd_i, "pareto_k": pareto_k}
     return dataclasses.replace(loo, **changed), tuple(sorted(refitted))
 
@@ -164,20 +174,28 @@ def _comparison_table(pointwise: Mapping[str, Any]) -> pd.DataFrame:
     largest = densities.max(axis=0)
     shifted = {}
     for name, loo in pointwise.items():
-        elpd_i = loo.elpd_i - largest
+        elpd_i = (loo.elpd_i - largest).clip(min=LOWEST_DENSITY)
         shifted[name] = dataclasses.replace(loo, elpd_i=elpd_i, elpd=float(elpd_i.sum()))
     table = azs.compare(shifted, method="stacking", round_to="none")
     table["elpd"] = [pointwise[name].elpd for name in table.index]
     table["se"] = [pointwise[name].se for name in table.index]
-    _check_stacking(densities - largest, table["weight"].reindex(list(pointwise)).to_numpy())
+    if (densities - largest).min() < LOWEST_DENSITY:
+        _undo_clipping(table, pointwise)
     return table
 
 
-def _check_stacking(densities: np.ndarray, weights: np.ndarray) -> None:
-    """Raise if the stacking weights are not the optimum: no law's gradient may exceed 1 by much."""
-    ratio = np.exp(densities) / (weights @ np.exp(densities))
-    if ratio.mean(axis=1).max() > 1.01:
-        raise ArithmeticError("stacking weights did not converge")
+def _undo_clipping(table: pd.DataFrame, pointwise: Mapping[str, Any]) -> None:
+    """Take differences from the densities as they are; only the weights, which they cannot change, were clipped."""
+    for name in table.index[1:]:
+        found = _difference(pointwise[name], pointwise[table.index[0]])
+        table.loc[name, ["elpd_diff", "dse"]] = found.elpd_diff, found.dse
+
+
+def _weights_converged(pointwise: Mapping[str, Any], weights: np.ndarray) -> bool:
+    """Return whether stacking weights are the optimum: there no law's gradient exceeds 1 (by 1 % at most)."""
+    densities = np.stack([loo.elpd_i.to_numpy() for loo in pointwise.values()])
+    relative = np.exp((densities - densities.max(axis=0)).clip(LOWEST_DENSITY))
+    return bool((relative / (weights @ relative)).mean(axis=1).max() <= 1.01)
 
 
 def _notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -202,7 +220,7 @@ def _notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tup
         if bad:
             notes.append(f"{name}: Pareto k of {bad} runs is too high; its elpd is doubtful")
         if bad > MOST_BAD * rows:
-            notes.append(f"{name}: more than {MOST_BAD:.0%} of runs have high Pareto k; use K-fold instead")
+            notes.append(f"{name}: more than {percent(MOST_BAD)} of runs have high Pareto k; use K-fold instead")
         if effective > 2 * inferred:
             notes.append(f"{name}: {effective:.1f} effective parameters for {inferred}: doubt the noise model")
     return notes
@@ -210,7 +228,11 @@ def _notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tup
 
 def difference(comparison: Comparison, first: str, second: str) -> Difference:
     """Return the difference of two laws of a comparison, first minus second."""
-    diff = (comparison.pointwise[first].elpd_i - comparison.pointwise[second].elpd_i).to_numpy()
+    return _difference(comparison.pointwise[first], comparison.pointwise[second])
+
+
+def _difference(first: Any, second: Any) -> Difference:  # noqa: ANN401  (ArviZ's results, which are untyped)
+    diff = (first.elpd_i - second.elpd_i).to_numpy()
     return Difference(float(diff.sum()), float(np.sqrt(diff.size * diff.var())), diff.size)
 
 

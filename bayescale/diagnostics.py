@@ -68,7 +68,7 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
     }
     bulk = [float(azs.ess(values, method="bulk")) for values in posterior.data_vars.values()]
     tail = [float(azs.ess(values, method="tail")) for values in posterior.data_vars.values()]
-    bfmi = float(azs.bfmi(stats)["energy"].min())
+    bfmi = float(azs.bfmi(stats)["energy"].min(skipna=False))
     divergences = int(stats["diverging"].sum())
     saturated = int(stats["maxdepth_reached"].sum())
     if not bfmi >= BFMI_LIMIT:

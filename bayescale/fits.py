@@ -34,6 +34,7 @@ COVARIATES = ("N", "D", "C")
 KEPT = (*COVARIATES, "family")
 """Columns of the table that a fit keeps, beside run and response."""
 
+RECORDED = ("law", "table", "settings", "reference", "diagnostics")
 GROUPS = (
     "posterior",
     "sample_stats",
@@ -203,6 +204,12 @@ def log_likelihood(
     return likelihood, predictive
 
 
+def table_record(runs: RunTable) -> dict[str, Any]:
+    """Return all of a table but its rows, as plain data."""
+    fields = {name: getattr(runs, name) for name in ("name", "response", "unit", "compute")}
+    return {**fields, "record": dict(runs.record), "notes": list(runs.notes)}
+
+
 def fit_record(
     law: Law,
     runs: RunTable,
@@ -214,11 +221,10 @@ def fit_record(
     attempt: Mapping[str, Any],
 ) -> str:
     """Return what a saved fit says of itself, as JSON."""
-    table = {name: getattr(runs, name) for name in ("name", "response", "unit", "compute")}
     record = {
         "schema": SCHEMA,
         "law": law_record(law),
-        "table": {**table, "record": dict(runs.record), "notes": list(runs.notes), "hash": rows_hash},
+        "table": {**table_record(runs), "hash": rows_hash},
         "settings": dataclasses.asdict(settings),
         "attempt": dict(attempt),
         "reference": dict(reference),
@@ -273,11 +279,17 @@ def _read_record(path: Path, tree: xr.DataTree) -> dict[str, Any]:
     text = tree.attrs.get("bayescale")
     if text is None:
         raise InputError(f"{path}: a NetCDF file, but not a fit saved by bayescale (no attribute 'bayescale')")
-    record: dict[str, Any] = json.loads(text)
+    try:
+        record = dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: its record cannot be read ({error}); fit again") from error
     if record.get("schema") != SCHEMA:
         raise InputError(
             f"{path}: saved as {record.get('schema')}, this version reads {SCHEMA}; fit again with this version"
         )
+    missing = [name for name in RECORDED if name not in record]
+    if missing:
+        raise InputError(f"{path}: its record lacks {', '.join(missing)}; fit again")
     return record
 
 
@@ -287,10 +299,11 @@ def _law_of(path: Path, record: Mapping[str, Any], law: Law | None) -> Law:
         raise InputError(
             f"{path}: fit of law '{record['name']}', which is not built in; pass it: load_fit(path, law=...)"
         )
-    found = dataclasses.replace(found, priors=priors_from_record(record["priors"]))
-    if content_hash(law_record(found)) != content_hash(record):
+    same = set(found.parameters) == set(record["priors"])
+    read = dataclasses.replace(found, priors=priors_from_record(record["priors"])) if same else found
+    if content_hash(law_record(read)) != content_hash(record):
         raise InputError(
             f"{path}: fit of a law '{record['name']}' whose formula differs from the one here "
             f"({record['formula']} there, {found.formula} here); fit again"
         )
-    return found
+    return read

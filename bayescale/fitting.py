@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import InputError
-from bayescale.fits import COVARIATES, KEPT, Fit, fit_record, log_likelihood, read_fit, reference_values
+from bayescale.fits import COVARIATES, KEPT, Fit, fit_record, log_likelihood, read_fit, reference_values, table_record
 from bayescale.laws import Law, Prior, Share, get_law, law_record
 from bayescale.runs import RunTable
 from bayescale.settings import Settings
@@ -157,12 +157,21 @@ def exact_elpd(fitted: Fit, row: int, *, cache: bool = True) -> float:
     """
     content = {"fit": {**fitted.record}, "row": int(row)}
     path = cache_dir() / "exact" / f"{content_hash(content)[:32]}.json"
-    if cache and path.exists():
-        return float(json.loads(path.read_text()))
+    known = _read_number(path) if cache else None
+    if known is not None:
+        return known
     value = _refit_density(fitted, row)
     if cache:
         write_whole(path, lambda temporary: temporary.write_text(json.dumps(value)))
     return value
+
+
+def _read_number(path: Path) -> float | None:
+    """Read one number; a missing or damaged file counts as none."""
+    try:
+        return float(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _refit_density(fitted: Fit, row: int) -> float:
@@ -208,7 +217,7 @@ def canonical_frame(runs: RunTable) -> pd.DataFrame:
 def is_cached(law: Law, runs: RunTable, settings: Settings) -> bool:
     """Return whether the fit of this law to this table is in the cache."""
     frame = canonical_frame(runs)
-    return _cache_path(law, frame, runs.response, settings, reference_values(frame, runs.response)).exists()
+    return _cache_path(law, runs, frame, settings, reference_values(frame, runs.response)).exists()
 
 
 def _with_priors(law: Law, priors: Mapping[str, Prior | Share] | None) -> Law:
@@ -221,7 +230,7 @@ def _with_priors(law: Law, priors: Mapping[str, Prior | Share] | None) -> Law:
 def _fit_frame(
     law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float], *, cache: bool
 ) -> Fit:
-    path = _cache_path(law, frame, runs.response, settings, reference)
+    path = _cache_path(law, runs, frame, settings, reference)
     cached = _from_cache(path, law) if cache else None
     if cached is not None:
         return cached
@@ -232,11 +241,11 @@ def _fit_frame(
 
 
 def _cache_path(
-    law: Law, frame: pd.DataFrame, response: str, settings: Settings, reference: Mapping[str, float]
+    law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float]
 ) -> Path:
     content = {
         "law": law_record(law),
-        "table": table_hash(frame, response),
+        "table": {**table_record(runs), "labels": frame["run"].tolist(), "hash": table_hash(frame, runs.response)},
         "settings": dataclasses.asdict(settings),
         "reference": dict(reference),
         "versions": versions(),
@@ -245,8 +254,8 @@ def _cache_path(
 
 
 def table_hash(frame: pd.DataFrame, response: str) -> str:
-    """Return a hash of the rows a fit sees: labels, covariates and response, in their order."""
-    columns = ["run", *(name for name in frame if name in KEPT), response]
+    """Return a hash of the rows a fit sees: covariates and response, in their order."""
+    columns = [*(name for name in frame if name in KEPT), response]
     return content_hash({"response": response, "rows": frame[columns].to_dict(orient="list")})
 
 
@@ -294,7 +303,8 @@ def _sample_fit(
 
 
 def _plain(column: pd.Series) -> np.ndarray:
-    return column.to_numpy(dtype=float if pd.api.types.is_numeric_dtype(column) else str)
+    values: np.ndarray = column.to_numpy(dtype=float if pd.api.types.is_numeric_dtype(column) else str)
+    return values
 
 
 def _sampler_data(

@@ -63,4 +63,10 @@ def short(value: float, digits: int = 2) -> str:
     if rounded == 0 or 1e-3 <= abs(rounded) < 1e5:
         decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded)))) if rounded else 0
         return f"{rounded:.{decimals}f}"
-    return f"{rounded:.{digits - 1}e}".replace("e+", "e").replace("e-0", "e-")
+    mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def percent(part: float) -> str:
+    """Return a part as a percentage without decimals, as people write it: 5 %."""
+    return f"{100 * part:.0f} %"

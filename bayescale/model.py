@@ -1,5 +1,6 @@
 """The PyMC model of a law seen through noisy runs."""
 
+import inspect
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,14 +8,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.errors import InputError
-from bayescale.laws import SMALLEST_VALUE, Law, Prior, Quantity, Share
-
-NOISE_SCALE = 0.05
-"""Scale of the half-normal prior of sigma, on log response: 0.02 is seed noise, the rest is room for a
-law that is not quite right (the noise then measures it, and the comparison sees it)."""
-
-EXTRA_DEGREES = 10.0
-"""Prior mean of nu - 2: from heavy tails (nu near 2, variance still finite) to nearly normal."""
+from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, SMALLEST_VALUE, Law, Prior, Quantity, Share
 
 LEVEL_SCALE = 0.3
 """Prior s.d. of the log of the law's value at a typical run, relative to the table's typical response."""
@@ -84,7 +78,11 @@ def _free_name(name: str, prior: Prior) -> str:
 
 def _draw(law: Law, name: str, prior: Prior) -> Quantity:
     try:
-        return getattr(pm, prior.family)(_free_name(name, prior), **prior.parameters)
+        distribution = getattr(pm, prior.family)
+        unknown = set(prior.parameters) - set(inspect.signature(distribution.dist).parameters)
+        if unknown:  # PyMC would ignore them, and the prior would be another
+            raise TypeError(f"unknown arguments {', '.join(sorted(unknown))}")
+        return distribution(_free_name(name, prior), **prior.parameters)
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"law '{law.name}': PyMC cannot make the prior {prior} of {name}: {error}") from error
 

@@ -16,10 +16,16 @@ FLOPS_PER_TOKEN = 6.0
 RATIOS = (1e-3, 1e6)
 """Tokens per parameter that are searched; real runs lie between 0.04 and 2000."""
 
+EDGE = 0.01
+"""An optimum this close to an end of the searched range, in ln(D/N), is that end."""
+
 THINNED = 40
 """Every so many draws are enough to see whether a law has a best split."""
 
-NEWTON_STEPS = 8
+NEWTON_STEPS = 16
+LONGEST_STEP = 1.0
+"""In ln C: a full Newton step overshoots to budgets whose best split lies outside the searched range."""
+
 SMALLEST_LOG_SAVING = np.log(1e-6)
 
 
@@ -111,12 +117,19 @@ def find_optimum(
     low, high = np.log(RATIOS)
     start = _start(law, draws, reference, budgets)
     bracket = elementwise.bracket_minimum(
-        value, start, xl0=start - 0.7, xr0=start + 0.7, xmin=low, xmax=high, args=(budgets, *parameters)
+        value,
+        start,
+        xl0=np.maximum(start - 0.7, low + EDGE),
+        xr0=np.minimum(start + 0.7, high - EDGE),
+        xmin=low,
+        xmax=high,
+        args=(budgets, *parameters),
     )
     found = elementwise.find_minimum(
         value, bracket.bracket, args=(budgets, *parameters), tolerances={"xatol": 1e-6, "fatol": 0, "frtol": 0}
     )
-    interior = np.broadcast_to(bracket.success & found.success, budgets.shape)
+    inside = (found.x > low + EDGE) & (found.x < high - EDGE)
+    interior = np.broadcast_to(bracket.success & found.success & inside, budgets.shape)
     log_ratio = np.where(interior, found.x, np.nan)
     return Optimum(log_ratio, np.where(interior, found.f_x, np.nan), interior)
 
@@ -163,10 +176,12 @@ def extra_compute(
     target = loss_on_budget(law, draws, reference, np.full_like(off, flops), off)
     log_flops = np.full_like(off, np.log(flops))
     for _ in range(NEWTON_STEPS):
-        ridge = find_optimum(law, draws, reference, np.exp(log_flops))
+        # A draw that has lost its optimum stays NaN, but must not move the start of the others.
+        ridge = find_optimum(law, draws, reference, np.exp(np.nan_to_num(log_flops, nan=np.log(flops))))
         step = (target - ridge.loss) / _ridge_slope(law, draws, reference, log_flops, ridge.log_ratio)
+        step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
         log_flops = np.clip(log_flops + step, np.log(flops) + SMALLEST_LOG_SAVING, np.log(flops))
-        if np.nanmax(np.abs(step)) < 1e-6:
+        if not (np.abs(step) >= 1e-6).any():
             break
     return np.asarray(flops / np.exp(log_flops) - 1)
 

@@ -1,6 +1,7 @@
 """How a posterior is sampled."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from bayescale.errors import InputError
 
@@ -17,7 +18,10 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what the sampler would answer with a native crash or with nothing."""
         for name in ("draws", "tune", "chains"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; expected a whole number of at least 1")
-        if self.random_seed < 0:
-            raise InputError(f"random_seed is {self.random_seed}; expected a whole number of at least 0")
+            _check_whole(name, getattr(self, name), 1)
+        _check_whole("random_seed", self.random_seed, 0)
+
+
+def _check_whole(name: str, value: object, smallest: int) -> None:
+    if not isinstance(value, Integral) or value < smallest:
+        raise InputError(f"{name} is {value!r}; expected a whole number of at least {smallest}")

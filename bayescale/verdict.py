@@ -8,7 +8,7 @@ import numpy as np
 from bayescale.comparison import FEW_ROWS, Comparison, Difference, difference
 from bayescale.errors import InputError
 from bayescale.fits import Fit, law_value
-from bayescale.intervals import Interval, check_probability, credible_interval, short
+from bayescale.intervals import Interval, check_probability, credible_interval, percent, short
 from bayescale.optimum import RATIOS, extra_compute, find_optimum, has_optimum, loss_on_budget, sizes
 from bayescale.runs import describe
 
@@ -157,7 +157,7 @@ def judge(
     diff = difference(comparison, compute_law, split_law)
     profile = _profile(fitted, budget, tolerance)
     ratios = _ratio_range(profile, tolerance, probability, budget)
-    faults = _design_faults(comparison)
+    faults = _faults(comparison, (compute_law, split_law))
     doubts = _doubts(fitted, diff, ratios, probability, covered=_covered(comparison, ratios))
     answer = _answer(diff, faults, doubts)
     reasons = [*faults, *doubts] if answer == "cannot_tell" else []
@@ -242,8 +242,8 @@ def _waste(fitted: Fit, budget: float, probability: float) -> tuple[Waste, ...]:
     )
 
 
-def _design_faults(comparison: Comparison) -> list[str]:
-    """Return why these runs cannot speak about the split at all."""
+def _faults(comparison: Comparison, names: tuple[str, str]) -> list[str]:
+    """Return why these runs, or these fits, cannot speak about the split at all."""
     faults = []
     spread = describe(comparison.runs).spread_N_at_like_C
     if not spread >= LEAST_SPREAD:
@@ -251,9 +251,10 @@ def _design_faults(comparison: Comparison) -> list[str]:
             f"runs of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it takes "
             f"{LEAST_SPREAD} or more)"
         )
-    doubtful = [name for name, fitted in comparison.fits.items() if not fitted.diagnostics.passed]
+    used = [name for name in (*names, "tilt") if name in comparison.fits]
+    doubtful = [name for name in used if not comparison.fits[name].diagnostics.passed]
     if doubtful:
-        faults.append(f"the diagnostics of {', '.join(doubtful)} failed")
+        faults.append(f"the diagnostics of {', '.join(doubtful)} failed; fit again with more draws")
     return faults
 
 
@@ -270,7 +271,7 @@ def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: floa
         if not interval.upper - interval.lower <= WIDEST_OPTIMUM:
             doubts.append(
                 f"the best D/N at {short(ratios.flops)} FLOP is known only to lie between "
-                f"{short(10**interval.lower)} and {short(10**interval.upper)} ({probability:.0%} interval)"
+                f"{short(10**interval.lower)} and {short(10**interval.upper)} ({percent(probability)} interval)"
             )
     families = runs.frame["family"].nunique() if "family" in runs.frame else 1
     if families > 1:
@@ -327,16 +328,15 @@ def _statement(
 
 
 def _range_sentence(answer: str, ratios: RatioRange) -> str:
-    cost = f"less than {ratios.tolerance:.0%} extra compute"
+    cost = f"less than {percent(ratios.tolerance)} extra compute"
     where = f"At {short(ratios.flops)} FLOP"
+    sure = f"{percent(ratios.probability)} probability"
     if ratios.lower is None or ratios.upper is None:
-        return f"{where}, no split can be named whose cost is {cost} with {ratios.probability:.0%} probability."
+        return f"{where}, no split can be named whose cost is {cost} with {sure}."
     span = f"{short(ratios.lower)} and {short(ratios.upper)} tokens per parameter"
     if answer == "cannot_tell":
-        return (
-            f"{where}, splits between {span} cost {cost} with {ratios.probability:.0%} probability, if the law holds."
-        )
-    return f"{where}, ignoring the split costs {cost} between {span} ({ratios.probability:.0%} probability)."
+        return f"{where}, splits between {span} cost {cost} with {sure}, if the law holds."
+    return f"{where}, ignoring the split costs {cost} between {span} ({sure})."
 
 
 def _remedies(comparison: Comparison, fitted: Fit) -> tuple[str, ...]:

@@ -4,6 +4,9 @@ import difflib
 
 from bayescale.errors import InputError
 from bayescale.laws.base import (
+    EXTRA_DEGREES,
+    NOISE_PRIORS,
+    NOISE_SCALE,
     SMALLEST_VALUE,
     Law,
     Prior,
@@ -25,7 +28,10 @@ from bayescale.laws.tilt import TILT
 LAWS = {law.name: law for law in (GUO_COMPUTE, COMPUTE_POWER, COMPUTE_FLOOR, TILT, KAPLAN_N, KAPLAN_ND, CHINCHILLA)}
 
 __all__ = [
+    "EXTRA_DEGREES",
     "LAWS",
+    "NOISE_PRIORS",
+    "NOISE_SCALE",
     "SMALLEST_VALUE",
     "Law",
     "Prior",

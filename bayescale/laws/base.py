@@ -16,6 +16,17 @@ SMALLEST_VALUE = 1e-6
 through zero, and a logarithm of nothing would stop the sampler."""
 
 
+NOISE_SCALE = 0.05
+"""Scale of the half-normal prior of sigma, on log response: 0.02 is seed noise, the rest is room for a
+law that is not quite right (the noise then measures it, and the comparison sees it)."""
+
+EXTRA_DEGREES = 10.0
+"""Prior mean of nu - 2: from heavy tails (nu near 2, variance still finite) to nearly normal."""
+
+NOISE_PRIORS = {"sigma": f"HalfNormal({NOISE_SCALE:g})", "nu": f"2 + Exponential(mean {EXTRA_DEGREES:g})"}
+"""The same in words, for reports."""
+
+
 @dataclass(frozen=True)
 class Prior:
     """Prior of one parameter at reference scale (see :class:`Law`).
@@ -90,6 +101,8 @@ class Law:
         Where it comes from.
     published : mapping of str to mapping
         Published values of all parameters at published scale, by source.
+    published_response : str
+        The response that the published values are for; beside another they would mislead.
     rescale : callable or None
         Takes the reference values of the covariates and the parameters at reference scale, like ``loss``,
         and returns the parameters that change on the way to published scale. None: no parameter changes.
@@ -110,6 +123,7 @@ class Law:
     formula: str = ""
     reference: str = ""
     published: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    published_response: str = "loss"
     rescale: Callable[..., Mapping[str, Quantity]] | None = None
     derived: Callable[..., Mapping[str, Quantity]] | None = None
     responses: tuple[str, ...] = ("loss", "bpc")
@@ -135,6 +149,10 @@ class Law:
                 f"law '{self.name}': {what} must name exactly the inferred parameters {sorted(expected)}; "
                 f"missing {sorted(expected - names)}, unknown {sorted(names - expected)}"
             )
+
+    def published_for(self, response: str) -> Mapping[str, Mapping[str, float]]:
+        """Return the published values where they are for this response, else none."""
+        return self.published if response == self.published_response else {}
 
     @property
     def covariates(self) -> tuple[str, ...]:

@@ -38,7 +38,8 @@ GUO_COMPUTE = Law(
     published={
         # -0.031 and 0.572 are as quoted by readers of the paper; the paper's own print was not seen, but
         # least squares on 18 public models gives -0.03084 (0.00164) and 0.5728 (0.0066).
-        "Guo (2024), bits per character": {"alpha": -0.031, "beta": 0.572 + 0.031 * log(GUO_UNIT)},
+        "Guo (2024)": {"alpha": -0.031, "beta": 0.572 + 0.031 * log(GUO_UNIT)},
     },
+    published_response="bpc",
     reference="Guo (2024), arXiv:2404.19484",
 )

@@ -1,0 +1,235 @@
+"""The commands: each reads a table, calls public verbs and emits a record; what is heavy is imported when needed."""
+
+from pathlib import Path
+
+from cyclopts import App, Parameter
+
+import bayescale as bs
+from bayescale.cli import tables
+from bayescale.cli.options import (
+    PRINTING,
+    READING,
+    SAMPLING,
+    Budgets,
+    CommandLine,
+    FittedLaws,
+    JsonFile,
+    LawName,
+    Laws,
+    NoSeed,
+    OneLaw,
+    Printing,
+    Probability,
+    Reading,
+    ReportFile,
+    Runs,
+    Sampling,
+    SavedFits,
+    Strict,
+    Tolerance,
+    UsageError,
+    parse_laws,
+)
+from bayescale.cli.output import emit, progress
+from bayescale.cli.steps import choose_budgets, choose_laws, fit_laws, load_table
+from bayescale.errors import InputError
+
+app = App(
+    name="bayescale",
+    help="Bayesian scaling-law fits: which law holds on your runs, and what to train with a compute budget.",
+    help_epilogue="Exit status: 0 fine, 1 unexpected, 2 usage, 3 unusable data, 4 doubtful diagnostics under --strict, "
+    "130 interrupted. Results go to stdout, progress to stderr.",
+    version=bs.__version__,
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative=(), show_default=False),
+)
+
+
+@app.command
+def data(*, output: JsonFile = None, printing: Printing = PRINTING, seed: NoSeed = 0) -> int:
+    """List the tables that come with bayescale."""
+    del seed
+    record = {"schema": "bayescale/data/1", "tables": bs.list_tables()}
+    return emit(record, tables.show_data, printing, output=output)
+
+
+@app.command
+def laws(name: LawName = None, /, *, output: JsonFile = None, printing: Printing = PRINTING, seed: NoSeed = 0) -> int:
+    """List the laws, or tell one law's formula, columns, parameters, priors, published values and source."""
+    del seed
+    from bayescale.cli.describing import law_details  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    listed = bs.list_laws() if name is None else [law_details(name)]
+    show = tables.show_laws if name is None else tables.show_law
+    return emit({"schema": "bayescale/laws/1", "laws": listed}, show, printing, output=output)
+
+
+@app.command
+def check(
+    runs: Runs,
+    /,
+    *,
+    reading: Reading = READING,
+    output: JsonFile = None,
+    printing: Printing = PRINTING,
+    seed: NoSeed = 0,
+) -> int:
+    """Check a table: tell every fault (and end with status 3), or what the table can and cannot identify."""
+    del seed
+    from bayescale.cli.describing import check_record, faults_record  # noqa: PLC0415
+
+    try:
+        record = check_record(load_table(runs, reading))
+    except InputError as error:
+        emit(faults_record(error), tables.show_nothing, printing, output=output)
+        raise
+    return emit(record, tables.show_check, printing, output=output)
+
+
+@app.command
+def fit(
+    runs: Runs,
+    /,
+    *,
+    laws: FittedLaws = None,
+    reading: Reading = READING,
+    sampling: Sampling = SAMPLING,
+    probability: Probability = 0.9,
+    strict: Strict = False,
+    output: SavedFits = None,
+    printing: Printing = PRINTING,
+) -> int:
+    """Fit laws to a table: parameters with credible intervals, and diagnostics."""
+    from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    single = output is not None and output.suffix == ".nc"
+    if single and (laws is None or len(parse_laws(laws)) > 1):
+        raise UsageError(f"--output {output} is one file; choose one law by --law, or name a folder")
+    with progress(printing) as say:
+        table = load_table(runs, reading)
+        names, defaults = choose_laws(table, laws)
+        fits = fit_laws(table, names, sampling, say)
+        paths = {name: output if single else output / f"{name}.nc" for name in fits} if output else {}
+        for name, path in paths.items():
+            fits[name].save(path)
+        record = records.fit_record(fits, probability, paths, defaults)
+    return emit(record, tables.show_fit, printing, strict=strict)
+
+
+@app.command
+def compare(
+    runs: Runs,
+    /,
+    *,
+    laws: Laws = None,
+    reading: Reading = READING,
+    sampling: Sampling = SAMPLING,
+    probability: Probability = 0.9,
+    tolerance: Tolerance = 0.05,
+    strict: Strict = False,
+    output: JsonFile = None,
+    printing: Printing = PRINTING,
+) -> int:
+    """Compare laws by leave-one-out cross-validation, and judge whether compute alone explains loss."""
+    from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    _expect_several(laws)
+    with progress(printing) as say:
+        table = load_table(runs, reading)
+        names, defaults = choose_laws(table, laws)
+        fits = fit_laws(table, names, sampling, say)
+        say("comparing laws, each run left out once")
+        comparison = bs.compare(fits, cache=not sampling.no_cache)
+        say("judging whether compute alone explains loss")
+        try:
+            record = records.compare_record(
+                comparison, bs.judge(comparison, tolerance=tolerance, probability=probability), defaults
+            )
+        except InputError as error:  # laws of one kind: they can be compared, and there is nothing to judge
+            record = records.compare_record(comparison, None, defaults, f"no verdict: {error}")
+    return emit(record, tables.show_compare, printing, output=output, strict=strict)
+
+
+@app.command
+def allocate(
+    runs: Runs,
+    /,
+    *,
+    budgets: Budgets = (),
+    laws: Laws = None,
+    law: OneLaw = None,
+    reading: Reading = READING,
+    sampling: Sampling = SAMPLING,
+    probability: Probability = 0.9,
+    tolerance: Tolerance = 0.05,
+    strict: Strict = False,
+    output: JsonFile = None,
+    printing: Printing = PRINTING,
+) -> int:
+    """Split compute budgets between parameters and tokens, with credible intervals."""
+    from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    if laws is not None and law is not None:
+        raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
+    with progress(printing) as say:
+        table = load_table(runs, reading)
+        names, law_note = choose_laws(table, law or laws)
+        flops, budget_note = choose_budgets(table, budgets)
+        fits = fit_laws(table, names, sampling, say)
+        say("comparing laws, each run left out once")
+        source = bs.compare(fits, cache=not sampling.no_cache) if len(fits) > 1 else fits[names[0]]
+        say("searching the best splits")
+        allocation = bs.allocate(source, flops, probability=probability, tolerance=tolerance)
+        record = records.allocate_record(source, allocation, [*law_note, *budget_note])
+    return emit(record, tables.show_allocate, printing, output=output, strict=strict)
+
+
+@app.command
+def report(
+    runs: Runs,
+    /,
+    *,
+    budgets: Budgets = (),
+    laws: Laws = None,
+    law: OneLaw = None,
+    reading: Reading = READING,
+    sampling: Sampling = SAMPLING,
+    probability: Probability = 0.9,
+    tolerance: Tolerance = 0.05,
+    strict: Strict = False,
+    output: ReportFile = None,
+    printing: Printing = PRINTING,
+    command_line: CommandLine = "bayescale report",
+) -> int:
+    """Fit, compare, judge and allocate, and write it all as one HTML file."""
+    from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    _expect_several(laws)
+    with progress(printing) as say:
+        table = load_table(runs, reading)
+        names, law_note = choose_laws(table, laws)
+        flops, budget_note = choose_budgets(table, budgets)
+        names += [law] if law and law not in names else []
+        fits = fit_laws(table, names, sampling, say)
+        say("comparing laws, each run left out once")
+        comparison = bs.compare(fits, cache=not sampling.no_cache)
+        say("judging whether compute alone explains loss")
+        verdict = bs.judge(comparison, tolerance=tolerance, probability=probability)
+        say("searching the best splits")
+        source = comparison.fits[law] if law else comparison
+        try:
+            allocation = bs.allocate(source, flops, probability=probability, tolerance=tolerance)
+        except InputError as error:  # no law has a best split at these budgets: all else is worth its report
+            allocation, budget_note = None, [f"no allocation: {error}"]
+        say("writing the report")
+        path = output or Path(f"{Path(runs).stem}-report.html")
+        bs.write_report(path, comparison, verdict, allocation, command=command_line)
+        defaults = [*law_note, *budget_note]
+        record = records.report_record(path, comparison, verdict, allocation, defaults, command=command_line)
+    return emit(record, tables.show_report, printing, strict=strict)
+
+
+def _expect_several(laws: str | None) -> None:
+    if laws is not None and len(parse_laws(laws)) < 2:
+        raise UsageError(f"--laws {laws} is one law; expected two or more to compare")

@@ -1,0 +1,40 @@
+"""What ``check`` and ``laws`` tell, as plain data: what needs no fit, and neither PyMC nor ArviZ."""
+
+from typing import TYPE_CHECKING, Any
+
+import bayescale as bs
+from bayescale.errors import InputError
+from bayescale.laws import get_law, list_laws
+
+if TYPE_CHECKING:
+    from bayescale.runs import RunTable
+
+
+def law_details(name: str) -> dict[str, Any]:
+    """Return a law's entry in the list of laws, and its priors and published values."""
+    law = get_law(name)
+    entry = next(entry for entry in list_laws() if entry["name"] == law.name)
+    published = {
+        source: {**values, **(law.derived(**values) if law.derived else {})} for source, values in law.published.items()
+    }
+    return {**entry, "priors": {each: str(prior) for each, prior in law.priors.items()}, "published": published}
+
+
+def check_record(table: "RunTable") -> dict[str, Any]:
+    """Return what a table can identify, and all there is to say of it."""
+    from bayescale.runs import description_record  # noqa: PLC0415  (pandas, which laws do not need)
+
+    return {
+        "schema": "bayescale/check/1",
+        "usable": True,
+        "name": table.name,
+        "compute": table.compute,
+        **description_record(bs.describe(table)),
+        "notes": list(table.notes),
+        "faults": [],
+    }
+
+
+def faults_record(error: InputError) -> dict[str, Any]:
+    """Return why a table cannot be used."""
+    return {"schema": "bayescale/check/1", "usable": False, "faults": list(error.faults)}

@@ -1,0 +1,248 @@
+"""What can be asked for on the command line, and how it is read."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+_TABLE = Group.create_ordered("Reading the table")
+_FITTING = Group.create_ordered("Fitting")
+_RESULT = Group.create_ordered("Result")
+
+
+class UsageError(Exception):
+    """Options that contradict each other."""
+
+
+def _check_file(_: object, path: Path | None) -> None:
+    """Refuse what cannot become a file before anything is computed."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
+    _check_folder(_, path.parent)
+
+
+def _check_page(_: object, path: Path | None) -> None:
+    """Refuse what the numbers beside the page are called."""
+    _check_file(_, path)
+    if path is not None and path.suffix == ".json":
+        raise ValueError(f"the report's numbers go to {path}; name the page {path.with_suffix('.html')}")
+
+
+def _check_folder(_: object, path: Path) -> None:
+    nearest = next(place for place in (path, *path.parents) if place.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest} is a file, not a folder")
+
+
+def _check_saved(_: object, path: Path | None) -> None:
+    if path is not None:
+        (_check_file if path.suffix == ".nc" else _check_folder)(_, path)
+
+
+def parse_columns(text: str | None) -> dict[str, str] | None:
+    """Read ``N=model_size,loss=val/loss``.
+
+    Raises
+    ------
+    ValueError
+        If a part has no equals sign or an empty side, or a name comes twice.
+    """
+    if text is None:
+        return None
+    columns: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, header = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and header):
+            raise ValueError(f"expected NAME=HEADER pairs such as N=model_size,loss=val_loss; found {part!r}")
+        if name in columns:
+            raise ValueError(f"{name} is mapped twice, to {columns[name]!r} and {header!r}")
+        columns[name] = header
+    return columns
+
+
+def parse_laws(text: str) -> list[str]:
+    """Read ``compute_floor,chinchilla``.
+
+    Raises
+    ------
+    ValueError
+        If a law is unknown or named twice.
+    """
+    from bayescale.laws import get_law  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    names = [get_law(name.strip()).name for name in text.split(",")]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"expected each law once; found {', '.join(twice)} twice")
+    return names
+
+
+def _check_columns(_: object, text: str | None) -> None:
+    parse_columns(text)
+
+
+def _check_laws(_: object, text: str | None) -> None:
+    if text is not None:
+        parse_laws(text)
+
+
+def _check_law(_: object, name: str | None) -> None:
+    if name is not None and len(parse_laws(name)) > 1:
+        raise ValueError("expected one law")
+
+
+def _check_budgets(_: object, budgets: tuple[float, ...]) -> None:
+    wrong = [f"{budget:g}" for budget in budgets if not (math.isfinite(budget) and budget > 0)]
+    if wrong:
+        raise ValueError(f"budgets are FLOP, positive and finite, such as 1e21; found {', '.join(wrong)}")
+
+
+def _check_part(_: object, value: float) -> None:
+    if not 0 < value < 1:
+        raise ValueError(f"expected a number between 0 and 1; found {value:g}")
+
+
+def _at_least(smallest: int) -> Parameter:
+    def check(_: object, value: int) -> None:
+        if value < smallest:
+            raise ValueError(f"expected a whole number of at least {smallest}; found {value}")
+
+    return Parameter(validator=check, metavar="INT")
+
+
+@Parameter(name="*", group=_TABLE)
+@dataclass(frozen=True)
+class Reading:
+    """How to read the table of runs."""
+
+    map: Annotated[str | None, Parameter(validator=_check_columns, metavar="N=HEADER,...")] = None
+    """Columns whose headers are not the usual ones, such as N=model_size,loss=val_loss."""
+
+    where: Annotated[str | None, Parameter(metavar="CONDITION")] = None
+    """Keep only the runs for which this holds, such as "10 <= D / N <= 40"."""
+
+    response: Annotated[str | None, Parameter(metavar="loss|bpc")] = None
+    """The response, where a file has both."""
+
+    unit: Annotated[str | None, Parameter(metavar="UNIT")] = None
+    """Unit of the response, such as "bits per token"."""
+
+    @property
+    def columns(self) -> dict[str, str] | None:
+        """The mapping of columns."""
+        return parse_columns(self.map)
+
+
+@Parameter(name="*", group=_FITTING)
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample the posteriors."""
+
+    seed: Annotated[int, _at_least(0), Parameter(show_default=True)] = 0
+    """Seed; the same seed, table, laws and versions give the same numbers."""
+
+    draws: Annotated[int, _at_least(1), Parameter(show_default=True)] = 1000
+    """Kept draws of each of the 4 chains."""
+
+    no_cache: bool = False
+    """Neither read fits from the cache nor keep them there."""
+
+
+@Parameter(name="*", group=_RESULT)
+@dataclass(frozen=True)
+class Printing:
+    """How to print the result."""
+
+    json: bool = False
+    """Print the result as JSON, and nothing else, on stdout."""
+
+    quiet: bool = False
+    """Show no progress on stderr."""
+
+
+READING = Reading()
+SAMPLING = Sampling()
+PRINTING = Printing()
+
+_LAWS_HELP = (
+    "Laws, separated by commas. By default, for a loss: compute_power, compute_floor, tilt, kaplan_nd, chinchilla; for "
+    "bits per character: guo_compute, compute_floor, tilt, kaplan_n, chinchilla."
+)
+
+Runs = Annotated[str, Parameter(help="A file (CSV, TSV, JSON Lines, Parquet), or a name that `bayescale data` lists.")]
+Laws = Annotated[
+    str | None, Parameter(help=_LAWS_HELP, metavar="LAW,...", validator=_check_laws, group=_FITTING, show_default=False)
+]
+FittedLaws = Annotated[Laws, Parameter(name=["--laws", "--law"])]
+OneLaw = Annotated[
+    str | None,
+    Parameter(
+        help="Split budgets by this law alone, instead of averaging the laws by their stacking weights.",
+        metavar="LAW",
+        validator=_check_law,
+        group=_FITTING,
+    ),
+]
+Budgets = Annotated[
+    tuple[float, ...],
+    Parameter(
+        name="--budget",
+        help="Compute budget in FLOP, such as 5.76e23; repeat it for several. By default 1, 10 and 100 times the "
+        "largest run of the table.",
+        metavar="FLOP",
+        validator=_check_budgets,
+        group=_RESULT,
+    ),
+]
+Probability = Annotated[
+    float,
+    Parameter(help="Of the credible intervals.", metavar="P", validator=_check_part, show_default=True, group=_RESULT),
+]
+Tolerance = Annotated[
+    float,
+    Parameter(
+        help="Extra compute for the same loss that counts as little: 0.05 is 5 %.",
+        metavar="PART",
+        validator=_check_part,
+        show_default=True,
+        group=_RESULT,
+    ),
+]
+Strict = Annotated[
+    bool, Parameter(help="End with status 4 where diagnostics leave doubt; results are still printed.", group=_RESULT)
+]
+JsonFile = Annotated[
+    Path | None,
+    Parameter(
+        help="Also write the result to this file, as JSON.", metavar="PATH", validator=_check_file, group=_RESULT
+    ),
+]
+SavedFits = Annotated[
+    Path | None,
+    Parameter(
+        name="--output",
+        help="Save the fits here: a folder, which gets LAW.nc for each law, or for one law a file that ends in .nc. "
+        "load_fit() and ArviZ read them. By default they are only kept in the cache.",
+        metavar="PATH",
+        validator=_check_saved,
+        group=_RESULT,
+    ),
+]
+ReportFile = Annotated[
+    Path | None,
+    Parameter(
+        help="The report, one HTML file, with its numbers as JSON of the same name beside it; by default "
+        "RUNS-report.html in this folder.",
+        metavar="PATH",
+        validator=_check_page,
+        group=_RESULT,
+    ),
+]
+NoSeed = Annotated[int, Parameter(name="--seed", show=False)]
+"""Every command takes a seed, so that one set of options serves all; these three draw nothing."""
+LawName = Annotated[str | None, Parameter(help="A law to tell all about.", validator=_check_law)]
+CommandLine = Annotated[str, Parameter(parse=False)]

@@ -1,0 +1,87 @@
+"""main: run a command, and turn whatever happens into an exit status and a message."""
+
+import io
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import CycloptsError
+
+from bayescale.cli.commands import app
+from bayescale.cli.options import UsageError
+from bayescale.errors import InputError
+
+FINE, UNEXPECTED, USAGE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    tokens : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 fine, 1 unexpected, 2 usage, 3 unusable data, 4 doubtful diagnostics under ``--strict``, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if tokens is None else tokens)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an author's name must not stop a table on an ASCII terminal
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except CycloptsError:  # cyclopts has printed it
+        status = USAGE
+    except BrokenPipeError:  # the reader has seen enough
+        status = _close_stdout()
+    except (Exception, KeyboardInterrupt) as error:
+        status = _explain(error)
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    command, bound, unparsed = app.parse_args(arguments, exit_on_error=False)
+    if "command_line" in unparsed:
+        bound.arguments["command_line"] = shlex.join(["bayescale", *arguments])
+    return command(*bound.args, **bound.kwargs) or FINE
+
+
+def _explain(error: BaseException) -> int:
+    """Say on stderr what went wrong, and return the exit status."""
+    status, message = UNEXPECTED, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        status, message = INTERRUPTED, "interrupted"
+        _stop_workers()
+    elif isinstance(error, UsageError):
+        status = USAGE
+    elif isinstance(error, InputError):
+        status = UNUSABLE
+    elif not isinstance(error, OSError):
+        message = (
+            f"unexpected {type(error).__name__}: {error}\n"
+            "This is a fault in bayescale: please report it with the command; BAYESCALE_DEBUG=1 shows where it arose."
+        )
+    if os.environ.get("BAYESCALE_DEBUG") == "1":
+        traceback.print_exception(error)
+    sys.stderr.write(f"{message}\n")
+    return status
+
+
+def _stop_workers() -> None:
+    """End the processes that fit laws, if there are any, so that none outlives the command."""
+    if "joblib" in sys.modules:
+        from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (imported already)
+
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+
+
+def _close_stdout() -> int:
+    """Let Python flush what is left into nothing when it ends."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return FINE

@@ -1,0 +1,115 @@
+"""Results of fits as plain data: the JSON of ``fit``, ``compare``, ``allocate`` and ``report``."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bayescale.allocation import Allocation, allocation_record
+from bayescale.comparison import Comparison, comparison_record
+from bayescale.fits import Fit, published_draws
+from bayescale.intervals import credible_interval
+from bayescale.runs import RunTable
+from bayescale.verdict import Verdict, verdict_record
+
+
+def fit_record(
+    fits: Mapping[str, Fit], probability: float, paths: Mapping[str, Path], defaults: Sequence[str]
+) -> dict[str, Any]:
+    """Return parameters with credible intervals and diagnostics of each law."""
+    return {
+        "schema": "bayescale/fits/1",
+        "runs": _runs_record(next(iter(fits.values())).runs),
+        "probability": probability,
+        "fits": [_law_record(name, fitted, probability, paths.get(name)) for name, fitted in fits.items()],
+        "defaults": list(defaults),
+        "doubts": _fit_doubts(fits),
+    }
+
+
+def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -> dict[str, Any]:
+    at_typical, published = fitted.draws, published_draws(fitted)
+    scales = (at_typical, published)
+    names = (*fitted.law.parameters, *(each for each in published if each not in fitted.law.parameters), "sigma", "nu")
+    diagnostics = fitted.diagnostics
+    return {
+        "law": name,
+        "formula": fitted.law.formula,
+        "typical_run": dict(fitted.reference),
+        "parameters": [
+            {"name": each}
+            | {
+                scale: credible_interval(draws[each], probability).record() if each in draws else None
+                for scale, draws in zip(("reference", "published"), scales, strict=True)
+            }
+            for each in names
+        ],
+        "diagnostics": {
+            "passed": diagnostics.passed,
+            "failures": list(diagnostics.failures),
+            **{
+                each: getattr(diagnostics, each)
+                for each in ("rhat", "ess_bulk", "ess_tail", "bfmi", "divergences", "saturated", "draws")
+            },
+        },
+        "path": None if path is None else str(path),
+    }
+
+
+def compare_record(
+    comparison: Comparison, verdict: Verdict | None, defaults: Sequence[str], note: str | None = None
+) -> dict[str, Any]:
+    """Return a comparison and its verdict, or the note that says why there is none."""
+    record = comparison_record(comparison)
+    return {
+        "schema": "bayescale/compare/1",
+        "runs": record.pop("runs"),
+        "laws": record.pop("laws"),
+        "verdict": None if verdict is None else verdict_record(verdict),
+        "notes": [*record.pop("notes"), *([note] if note else [])],
+        **record,
+        "defaults": list(defaults),
+        "doubts": _comparison_doubts(comparison),
+    }
+
+
+def allocate_record(source: Fit | Comparison, allocation: Allocation, defaults: Sequence[str]) -> dict[str, Any]:
+    """Return an allocation with the runs behind it."""
+    doubts = _comparison_doubts(source) if isinstance(source, Comparison) else _fit_doubts({source.law.name: source})
+    return {
+        "schema": "bayescale/allocate/1",
+        "runs": _runs_record(allocation.runs),
+        **allocation_record(allocation),
+        "defaults": list(defaults),
+        "doubts": [*doubts, *allocation.doubts],
+    }
+
+
+def report_record(
+    path: Path,
+    comparison: Comparison,
+    verdict: Verdict,
+    allocation: Allocation | None,
+    defaults: Sequence[str],
+    *,
+    command: str,
+) -> dict[str, Any]:
+    """Return where the report is, and the numbers that lie beside it."""
+    from bayescale import report  # noqa: PLC0415  (Matplotlib, which other commands do not need)
+
+    doubts = [*_comparison_doubts(comparison), *(allocation.doubts if allocation else [])]
+    numbers = report.report_record(comparison, verdict, allocation, command=command)
+    return {**numbers, "path": str(path), "defaults": list(defaults), "doubts": doubts}
+
+
+def _runs_record(table: RunTable) -> dict[str, Any]:
+    return {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit}
+
+
+def _fit_doubts(fits: Mapping[str, Fit]) -> list[str]:
+    return [f"{name}: {failure}" for name, fitted in fits.items() for failure in fitted.diagnostics.failures]
+
+
+def _comparison_doubts(comparison: Comparison) -> list[str]:
+    bad = {str(name): int(count) for name, count in comparison.table["bad_k"].items()}
+    high = [f"{name}: Pareto k of {count} runs is too high" for name, count in bad.items() if count]
+    return [*_fit_doubts(comparison.fits), *high]

@@ -1,0 +1,278 @@
+"""Records as tables and text that fit the terminal."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+type Record = Mapping[str, Any]
+
+
+def number(value: float | None, digits: int = 3, *, missing: str = "none") -> str:
+    """Return a number with so many significant digits, and another word for what JSON has as null."""
+    from bayescale.intervals import short  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    return missing if value is None else short(value, digits)
+
+
+def interval(entry: Record | None, digits: int = 3) -> str:
+    """Return an interval's median and ends, with more digits where they would hide its width."""
+    if entry is None:
+        return ""
+    median, lower, upper = entry["median"], entry["lower"], entry["upper"]
+    if None not in (median, lower, upper) and median and upper > lower:
+        digits = max(digits, min(6, 1 + math.ceil(math.log10(abs(median) / (upper - lower)))))
+    return f"{number(median, digits)} [{number(lower, digits)}, {number(upper, digits)}]"
+
+
+def percent(value: float | None) -> str:
+    """Return a part as per cent, with a digit more where it is small."""
+    return "none" if value is None else f"{value:.0%}" if value >= 0.095 else f"{value:.1%}"
+
+
+def _table(*columns: str, title: str | None = None, wide: Sequence[str] = ()) -> Table:
+    """Return an empty table: numbers to the right, the first column and the wide ones to the left."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for place, column in enumerate(columns):
+        text = place == 0 or column in wide
+        table.add_column(column, justify="left" if text else "right", no_wrap=column not in wide, overflow="fold")
+    return table
+
+
+def _list(console: Console, title: str, sentences: Iterable[str]) -> None:
+    """Print a titled list of sentences, unless it is empty."""
+    lines = list(sentences)
+    if lines:
+        console.print(Text(title, style="bold"))
+    for line in lines:
+        _hanging(console, line, "- ")
+
+
+def _hanging(console: Console, sentence: str, first: str) -> None:
+    """Print a sentence whose further lines hang by two."""
+    width = max(console.width, 20)
+    text = textwrap.fill(sentence, width, initial_indent=first, subsequent_indent="  ", break_on_hyphens=False)
+    console.print(text, soft_wrap=True)
+
+
+def _heading(console: Console, record: Record) -> None:
+    runs = record["runs"]
+    unit = f" ({runs['unit']})" if "unit" in runs else ""
+    console.print(Text(f"{runs['name']}: {runs['rows']} runs, response {runs['response']}{unit}", style="bold"))
+    for sentence in record["defaults"]:
+        console.print(sentence)
+
+
+def show_nothing(console: Console, record: Record) -> None:
+    """Print nothing."""
+    del console, record
+
+
+def show_data(console: Console, record: Record) -> None:
+    """Print the tables of the catalogue."""
+    for entry in record["tables"]:
+        where = "" if entry["shipped"] else ", to download"
+        title = f"{entry['name']}: {entry['rows']} runs, response {entry['response']}{where}"
+        console.print(Text(title, style="bold"))
+        for name in ("reference", "licence"):
+            _hanging(console, f"{name}: {entry[name]}", "  ")
+
+
+def show_laws(console: Console, record: Record) -> None:
+    """Print the laws in one line or two each."""
+    table = _table("law", "formula", "reference", wide=("formula", "reference"))
+    for entry in record["laws"]:
+        table.add_row(entry["name"], entry["formula"], entry["reference"])
+    console.print(table)
+
+
+def show_law(console: Console, record: Record) -> None:
+    """Print all about one law."""
+    law = record["laws"][0]
+    console.print(Text(f"{law['name']}: {law['response']} = {law['formula']}", style="bold"))
+    console.print(f"columns: {', '.join(law['covariates'])}")
+    console.print(f"source: {law['reference']}")
+    table = _table("parameter", "prior at the scale of a typical run", wide=("prior at the scale of a typical run",))
+    for name, prior in law["priors"].items():
+        table.add_row(name, prior)
+    console.print(table)
+    published = (
+        f"{source}: {', '.join(f'{name} = {number(value, 4)}' for name, value in values.items())}"
+        for source, values in law["published"].items()
+    )
+    _list(console, "Published values (N, D, C counted in ones)", published)
+
+
+def show_check(console: Console, record: Record) -> None:
+    """Print what a table of runs can and cannot identify."""
+    response = f"{record['response']} ({record['unit']})"
+    console.print(Text(f"{record['name']}: {record['rows']} runs, response {response}", style="bold"))
+    table = _table("", "lowest", "highest", "sizes")
+    sizes = {"N": str(record["distinct_N"]), "D": str(record["distinct_D"])}
+    for name, (low, high) in record["ranges"].items():
+        label = {"N": "N (parameters)", "D": "D (tokens)", "C": "C (FLOP)", "tokens_per_parameter": "D/N"}
+        table.add_row(label.get(name, response), number(low, 4), number(high, 4), sizes.get(name, ""))
+    console.print(table)
+    facts = _table("design", "value", "sound")
+    facts.add_row("s.d. of log10 N at like C (decades)", number(record["spread_N_at_like_C"], 2), "0.1 or more")
+    facts.add_row("range of log10 N at like C (decades)", number(record["span_N_at_like_C"], 2), "0.5 or more")
+    facts.add_row(
+        "correlation of log N and log D", number(record["correlation"], 2, missing="undefined"), "below 0.999"
+    )
+    facts.add_row(
+        "condition number of a law of N and D", number(record["condition"], 2, missing="infinite"), "below 200"
+    )
+    console.print(facts)
+    _list(console, "Can identify", record["can"])
+    _list(console, "Cannot identify", record["cannot"])
+    compute = "given by the table" if record["compute"] == "given" else f"{record['compute']}, as the table has none"
+    _list(console, "Notes", [f"C is {compute}", *record["notes"]])
+
+
+def show_fit(console: Console, record: Record) -> None:
+    """Print each law's parameters at both scales, and its diagnostics."""
+    _heading(console, record)
+    for law in record["fits"]:
+        console.print()
+        console.print(Text(f"{law['law']}: {law['formula']}", style="bold"))
+        table = _table("parameter", "at a typical run", "at published scale")
+        for entry in law["parameters"]:
+            table.add_row(entry["name"], interval(entry["reference"]), interval(entry["published"]))
+        console.print(table)
+        console.print(_diagnosis(law["diagnostics"]))
+        if law["path"] is not None:
+            console.print(f"saved: {law['path']}", soft_wrap=True)
+    typical = record["fits"][0]["typical_run"]
+    names = ("N", "D", "C", record["runs"]["response"])
+    sizes = ", ".join(f"{name} = {number(typical[name])}" for name in names if name in typical)
+    console.print(
+        f"\nMedian and equal-tailed {record['probability']:.0%} credible interval. A typical run is the geometric mean "
+        f"of the table, {sizes}; the published scale counts N, D and C in ones."
+    )
+
+
+def _diagnosis(diagnostics: Record) -> str:
+    """Return one line for a sound posterior, and every failure of another."""
+    values = (
+        f"R-hat {number(diagnostics['rhat'], 4)}, ESS {number(diagnostics['ess_bulk'], 2)} bulk "
+        f"and {number(diagnostics['ess_tail'], 2)} tail, E-BFMI {number(diagnostics['bfmi'], 2)}, "
+        f"{diagnostics['divergences']} divergences"
+    )
+    if diagnostics["passed"]:
+        return f"diagnostics passed: {values}"
+    return f"diagnostics FAILED ({'; '.join(diagnostics['failures'])}): {values}"
+
+
+def show_compare(console: Console, record: Record) -> None:
+    """Print the comparison, the verdict and what it rests on."""
+    _heading(console, record)
+    table = _table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "bad_k")
+    for law in record["laws"]:
+        shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
+        name = law["name"] if law["diagnostics_passed"] else f"{law['name']} (doubtful)"
+        table.add_row(name, *shown, f"{law['weight']:.2f}", str(law["bad_k"]))
+    console.print(table)
+    console.print(
+        "elpd: expected log predictive density of runs left out, in nats (higher is better); p: effective parameters; "
+        "dse: standard error of the difference; weight: stacking; bad_k: runs of high Pareto k not refitted."
+    )
+    _list(console, "Notes", record["notes"])
+    if record["verdict"] is not None:
+        console.print()
+        show_verdict(console, record["verdict"])
+
+
+def number_of(law: Record, column: str) -> str:
+    """Return an entry of the comparison with one decimal; nats mean nothing beyond it."""
+    return "none" if law[column] is None else f"{law[column]:.1f}"
+
+
+def show_verdict(console: Console, verdict: Record) -> None:
+    """Print the verdict, its range of D/N, its tilt, the table of waste and what would decide."""
+    console.print(Text(f"Verdict: {verdict['answer'].replace('_', ' ')}", style="bold"))
+    console.print(verdict["statement"])
+    within = f"{verdict['tokens_per_parameter']['probability']:.0%} interval"
+    console.print(
+        f"Tilt: {interval(verdict['tilt'], 2)} ({within}, law {verdict['tilt_law']}); 0 is compute alone, above 0 "
+        "favours parameters."
+    )
+    table = _table(
+        "N off its best by", "if too small", "if too large", "the worse", title=f"Extra compute, median [{within}]"
+    )
+    for waste in verdict["waste"]:
+        cells = (_part_interval(waste[name]) for name in ("too_small", "too_large", "extra_compute"))
+        table.add_row(f"{waste['factor']:g} times", *cells)
+    console.print(table)
+    _list(console, "Runs that would decide", verdict["remedies"])
+
+
+def _part_interval(entry: Record) -> str:
+    return f"{percent(entry['median'])} [{percent(entry['lower'])}, {percent(entry['upper'])}]"
+
+
+def show_allocate(console: Console, record: Record) -> None:
+    """Print one table for each budget, and what all of them rest on."""
+    _heading(console, record)
+    console.print(_averaged(record["weights"]))
+    for allocation in record["allocations"]:
+        console.print()
+        _show_budget(console, allocation, record)
+    _list(console, "Notes", record["notes"])
+
+
+def _averaged(weights: Mapping[str, float]) -> str:
+    if len(weights) == 1:
+        return f"by law {next(iter(weights))} alone"
+    return f"averaged over laws by weight: {', '.join(f'{name} {weight:.2f}' for name, weight in weights.items())}"
+
+
+def _show_budget(console: Console, allocation: Record, record: Record) -> None:
+    within = f"median [{record['probability']:.0%} interval]"
+    best = allocation["recommended"]
+    ratio = best["D"] / best["N"]
+    reach = f"{number(allocation['extrapolation'], 2)} times the largest run"
+    title = f"Budget {number(allocation['flops'])} FLOP, {reach}"
+    table = _table("", "unit", "recommended", f"optimum: {within}", title=title, wide=("unit",))
+    unit = record["runs"].get("unit", "")
+    table.add_row("N", "parameters", number(best["N"]), interval(allocation["N"]))
+    table.add_row("D", "tokens", number(best["D"]), interval(allocation["D"]))
+    table.add_row("D/N", "tokens per parameter", number(ratio, 2), interval(allocation["tokens_per_parameter"], 2))
+    name = record["runs"]["response"]
+    table.add_row(name, unit, number(best["expected_loss"], 4), interval(allocation["loss"], 4))
+    console.print(table)
+    near = allocation["near_optimal"]
+    low, high = near["N"]
+    console.print(
+        f"N from {number(low, 2)} to {number(high, 2)} costs less than {near['tolerance']:.0%} extra compute; expected "
+        f"regret of the recommended split: {number(best['expected_regret'], 2)} {unit}."
+    )
+
+
+def show_report(console: Console, record: Record) -> None:
+    """Print the verdict's statement, the recommended splits and where the report is."""
+    _heading(console, {"runs": record["data"], "defaults": record["defaults"]})
+    console.print(f"\n{record['verdict']['statement']}")
+    if record["allocation"] is not None:
+        console.print(_recommended(record["allocation"]["allocations"]))
+    _list(console, "Doubts", record["doubts"])
+    console.print(f"report: {record['path']}", soft_wrap=True)
+
+
+def _recommended(allocations: Iterable[Record]) -> Table:
+    table = _table("FLOP", "N", "D", "D/N", "near-optimal N", "over the largest run", title="Recommended splits")
+    for allocation in allocations:
+        best, (low, high) = allocation["recommended"], allocation["near_optimal"]["N"]
+        table.add_row(
+            number(allocation["flops"]),
+            number(best["N"]),
+            number(best["D"]),
+            number(best["D"] / best["N"], 2),
+            f"{number(low, 2)} to {number(high, 2)}",
+            f"{number(allocation['extrapolation'], 2)} times",
+        )
+    return table

@@ -1,0 +1,18 @@
+"""plot_*: figures of finished results; each takes a result and optional axes, and returns the axes."""
+
+from bayescale.plots.decisions import plot_allocation, plot_loss, plot_regret
+from bayescale.plots.laws import plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
+from bayescale.plots.ratios import plot_ratio_range
+from bayescale.plots.style import svg_text
+
+__all__ = [
+    "plot_allocation",
+    "plot_elpd",
+    "plot_exponents",
+    "plot_loss",
+    "plot_pareto_k",
+    "plot_predictive_check",
+    "plot_ratio_range",
+    "plot_regret",
+    "svg_text",
+]

@@ -1,0 +1,254 @@
+"""Figures of an allocation: loss, best split and regret against compute and size."""
+
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from scipy.interpolate import CubicSpline
+
+from bayescale.allocation import Allocation
+from bayescale.fits import Fit
+from bayescale.optimum import FLOPS_PER_TOKEN, loss_on_budget
+from bayescale.plots.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    count_text,
+    draw_bands,
+    finish,
+    log_axis,
+    new_axes,
+    percent_text,
+    power_text,
+    styled,
+)
+from bayescale.runs import RunTable
+
+type Quantity = Literal["N", "D", "tokens_per_parameter"]
+
+LABELS = {
+    "N": "best model size N (parameters)",
+    "D": "best training set D (tokens)",
+    "tokens_per_parameter": "best D/N (tokens per parameter)",
+}
+TITLES = {
+    "N": "Model size to train with each budget",
+    "D": "Tokens to train on with each budget",
+    "tokens_per_parameter": "Tokens per parameter to train with",
+}
+
+HOFFMANN_TABLE_3 = (
+    (1.92e19, 400e6, 8.0e9),
+    (1.21e20, 1e9, 20.2e9),
+    (1.23e22, 10e9, 205.1e9),
+    (5.76e23, 67e9, 1.5e12),
+    (3.85e24, 175e9, 3.7e12),
+    (9.90e24, 280e9, 5.9e12),
+    (3.43e25, 520e9, 11.0e12),
+    (1.27e26, 1e12, 21.2e12),
+    (1.30e28, 10e12, 216.2e12),
+)
+"""FLOP, parameters and tokens of approach 1 in Table 3 of Hoffmann et al. (2022), arXiv:2203.15556."""
+
+RATIO_EDGES = (5.0, 20.0, 80.0, 320.0)
+"""Tokens per parameter that part the classes of runs, a factor of 4 apart around the well-known 20."""
+
+RUN_MARKS: Any = {"ms": 4, "mew": 0, "alpha": 0.75}
+RUN_STYLES = ((VERMILLION, "v"), (ORANGE, "s"), (GREEN, "o"), (SKY, "D"), (PURPLE, "^"))
+
+
+@styled
+def plot_loss(source: Allocation | Fit, ax: Axes | None = None, *, probability: float | None = None) -> Axes:
+    """Draw the loss of the runs, and the law's loss, against compute.
+
+    Parameters
+    ----------
+    source : Allocation or Fit
+        An allocation of many budgets gives the loss at the best split of each; a fit gives the law's loss
+        at the runs' typical tokens per parameter.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; by default those of a new figure.
+    probability : float, optional
+        Of the wider band: the allocation's own, or 0.9 for a fit.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Loss against compute: runs by tokens per parameter, median with bands, what lies beyond the runs shaded.
+    """
+    ax = new_axes(ax)
+    runs = source.runs
+    _draw_runs(ax, runs)
+    if isinstance(source, Allocation):
+        flops, losses = source.optima["flops"].to_numpy(), source.optima["loss"].transpose("draw", "budget").to_numpy()
+        chosen, label = source.probability, "best split, median"
+    else:
+        flops, losses = _typical_loss(source)
+        chosen, label = 0.9, _typical_label(source)
+    draw_bands(ax, flops, losses, probability or chosen, label=label)
+    log_axis(ax, "x", "flops")
+    _mark_end(ax, runs)
+    return finish(
+        ax,
+        title=f"{_name(runs)} against compute",
+        xlabel="training compute C (FLOP)",
+        ylabel=f"{runs.response} ({runs.unit})",
+    )
+
+
+def _name(runs: RunTable) -> str:
+    return "Loss" if runs.response == "loss" else runs.response
+
+
+def _typical_ratio(fitted: Fit) -> float:
+    return fitted.reference["D"] / fitted.reference["N"]
+
+
+def _typical_label(fitted: Fit) -> str:
+    alone = fitted.law.covariates == ("C",)
+    return f"{fitted.law.name}, median" if alone else f"{fitted.law.name} at D/N {_typical_ratio(fitted):.2g}, median"
+
+
+def _typical_loss(fitted: Fit) -> tuple[np.ndarray, np.ndarray]:
+    C = fitted.runs.frame["C"]
+    flops = np.geomspace(C.min(), 10 * C.max(), 40)
+    ratio = np.full_like(flops, np.log(_typical_ratio(fitted)))
+    return flops, loss_on_budget(fitted.law, fitted.draws, fitted.reference, flops, ratio)
+
+
+def _draw_runs(ax: Axes, runs: RunTable) -> None:
+    ratio = runs.frame["D"] / runs.frame["N"]
+    classes = np.searchsorted(RATIO_EDGES, ratio)
+    edges = [power_text(edge) for edge in RATIO_EDGES]
+    names = [f"below {edges[0]}", *(f"{low} to {high}" for low, high in pairwise(edges))]
+    for i, name in enumerate([*names, f"above {edges[-1]}"]):
+        color, marker = RUN_STYLES[i]
+        if (classes == i).any():
+            frame = runs.frame[classes == i]
+            ax.plot(frame["C"], frame[runs.response], marker, color=color, **RUN_MARKS, label=f"runs, D/N {name}")
+
+
+def _mark_end(ax: Axes, runs: RunTable) -> None:
+    """Shade what lies beyond the largest run."""
+    end, (low, high) = float(runs.frame["C"].max()), ax.get_xlim()
+    if end < high:
+        ax.axvspan(end, high, color=MUTED, alpha=0.13, lw=0, zorder=0, label="beyond the largest run")
+        ax.axvline(end, color=MUTED, lw=1, ls=(0, (1, 2)))
+    ax.set_xlim(low, high)
+
+
+@styled
+def plot_allocation(
+    allocation: Allocation, quantity: Quantity = "N", ax: Axes | None = None, *, budgets: tuple[float, ...] = ()
+) -> Axes:
+    """Draw the best size, tokens or tokens per parameter against compute.
+
+    Parameters
+    ----------
+    allocation : Allocation
+        Of many budgets for bands, of a few for bars.
+    quantity : {"N", "D", "tokens_per_parameter"}
+        What to draw.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; by default those of a new figure.
+    budgets : tuple of float
+        Budgets to mark, in FLOP.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Median with 50 % band and that of the allocation's probability, the split of least expected loss, the
+        near-optimal set, the end of the data, and published recommendations where the response is a loss.
+    """
+    ax = new_axes(ax)
+    flops = allocation.optima["flops"].to_numpy()
+    draws = allocation.optima[quantity].transpose("draw", "budget").to_numpy()
+    draw_bands(ax, flops, draws, allocation.probability, label="best split, median")
+    best = allocation.recommended
+    order = np.argsort(flops)
+    line = "--" if flops.size > 4 else ""
+    marker = "" if line else "D"
+    chosen = _from_size(quantity, flops, best["N"].to_numpy())
+    ax.plot(flops[order], chosen[order], ls=line, marker=marker, color=VERMILLION, lw=1.5, label="least expected loss")
+    for i, end in enumerate(("near_low", "near_high")):
+        edge = _from_size(quantity, flops, best[end].to_numpy())[order]
+        label = f"near-optimal: {percent_text(allocation.tolerance)} extra compute" if i == 0 else None
+        ax.plot(flops[order], edge, ls=":" if line else "", marker="_", ms=0 if line else 9, color=GREEN, label=label)
+    if allocation.runs.response == "loss":
+        _draw_published(ax, quantity, flops)
+    log_axis(ax, "x", "flops")
+    log_axis(ax, "y", "ratio" if quantity == "tokens_per_parameter" else "count")
+    for budget in budgets:
+        ax.axvline(budget, color=INK, lw=0.7, alpha=0.6, label="budgets asked for" if budget == budgets[0] else None)
+    _mark_end(ax, allocation.runs)
+    return finish(ax, title=TITLES[quantity], xlabel="training compute C (FLOP)", ylabel=LABELS[quantity])
+
+
+def _from_size(quantity: Quantity, flops: np.ndarray, N: np.ndarray) -> np.ndarray:
+    """Return the quantity of a model of N parameters that spends the budget."""
+    D = flops / (FLOPS_PER_TOKEN * N)
+    values: dict[Quantity, np.ndarray] = {"N": N, "D": D, "tokens_per_parameter": D / N}
+    return values[quantity]
+
+
+def _draw_published(ax: Axes, quantity: Quantity, flops: np.ndarray) -> None:
+    rows = np.array(HOFFMANN_TABLE_3)
+    C, N, D = rows[(rows[:, 0] >= flops.min() / 2) & (rows[:, 0] <= flops.max() * 2)].T
+    values = {"N": N, "D": D, "tokens_per_parameter": D / N}
+    if C.size:
+        ax.plot(C, values[quantity], "x", color=INK, ms=6, mew=1.4, label="Hoffmann et al. 2022, approach 1")
+
+
+@styled
+def plot_regret(allocation: Allocation, budget: int = 0, ax: Axes | None = None) -> Axes:
+    """Draw the expected regret of every model size at one budget.
+
+    Parameters
+    ----------
+    allocation : Allocation
+        The allocation.
+    budget : int
+        Position of the budget.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; by default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Expected regret against N, with the split of least expected loss and the near-optimal set.
+    """
+    ax = new_axes(ax)
+    best = allocation.recommended.isel(budget=budget)
+    near = (float(best["near_low"]), float(best["near_high"]))
+    curve = _regret_curve(allocation, budget)
+    N = np.geomspace(near[0] / 4, near[1] * 4, 400)
+    ends = np.exp(curve.x[[0, -1]])
+    N = N[(ends[0] <= N) & (ends[1] >= N)]
+    ax.axvspan(*near, color=GREEN, alpha=0.2, lw=0, label=_near_label(allocation, near))
+    ax.plot(N, curve(np.log(N)), color=BLUE, lw=1.8, label="posterior mean of the regret")
+    ax.axvline(float(best["N"]), color=VERMILLION, ls="--", lw=1.5, label=f"least: {count_text(float(best['N']))}")
+    log_axis(ax, "x", "count")
+    ax.set_ylim(bottom=0)
+    return finish(
+        ax,
+        title=f"What another size costs, at {power_text(float(best['flops']))} FLOP",
+        xlabel="model size N (parameters)",
+        ylabel=f"expected regret ({allocation.runs.unit})",
+    )
+
+
+def _near_label(allocation: Allocation, near: tuple[float, float]) -> str:
+    return f"at most {percent_text(allocation.tolerance)} extra compute: {count_text(near[0])} to {count_text(near[1])}"
+
+
+def _regret_curve(allocation: Allocation, budget: int) -> CubicSpline:
+    """Join the regret of the candidate splits; they are spaced evenly in ln N."""
+    regret = allocation.regret.isel(budget=budget)
+    order = np.argsort(regret["N"].to_numpy())
+    return CubicSpline(np.log(regret["N"].to_numpy()[order]), regret["expected_regret"].to_numpy()[order])

@@ -1,0 +1,192 @@
+"""The look every figure shares: colours, number formats, bands, and a figure as SVG text."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.transforms import blended_transform_factory
+
+from bayescale.intervals import short
+
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY = "#CC79A7", "#56B4E9"
+"""Okabe and Ito (2008): told apart by colour-blind readers, on white and on black."""
+
+INK = "#1a1a1a"
+"""Text, axes and run marks. A report turns it into the reader's own text colour."""
+
+MUTED = "#808080"
+"""Grey that shows on white and on black."""
+
+STYLE: Any = {  # matplotlib types the keys, and differently in each version
+    "axes.edgecolor": INK,
+    "axes.facecolor": "none",
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "figure.facecolor": "none",
+    "font.family": ["sans-serif"],
+    "font.size": 9.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "text.color": INK,
+    "text.parse_math": False,  # names are the user's: a dollar sign is a dollar sign
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+styled = mpl.rc_context(STYLE)
+"""Decorator: draw a figure in the house style."""
+
+WIDTH = 5.8
+"""Of a new figure, in inches: its text can be read on a telephone."""
+
+UNITS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def new_axes(ax: Axes | None, height: float = 4.3) -> Axes:
+    """Return the axes given, or those of a new figure (height in inches) that belongs to no window."""
+    return ax if ax is not None else Figure(figsize=(WIDTH, height), layout="constrained").add_subplot()
+
+
+def count_text(value: float, digits: int = 3) -> str:
+    """Return a count with its unit: 86.8B, 1.11T, 400M."""
+    for unit, letter in UNITS:
+        if value >= unit * (1 - 0.5 * 10**-digits):
+            return f"{_bare(value / unit, digits)}{letter}"
+    return _bare(value, digits)
+
+
+def _bare(value: float, digits: int) -> str:
+    text = short(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def power_text(value: float) -> str:
+    """Return a number as people type it: 5.76e23, 0.05, 1500."""
+    mantissa, _, exponent = f"{value:.3g}".partition("e")
+    if exponent and 1e-4 < abs(value) < 1e5:
+        return f"{float(mantissa) * 10.0 ** int(exponent):.12g}"
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+
+
+def log_axis(ax: Axes, which: Literal["x", "y"], kind: Literal["flops", "count", "ratio"]) -> None:
+    """Make a logarithmic axis whose ticks read 1e21, 10B or 20."""
+    ax.set(**{f"{which}scale": "log"})
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    write = count_text if kind == "count" else power_text
+    axis.set_major_locator(LogLocator(numticks=9))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+    low, high = sorted(axis.get_view_interval())
+    if high < 300 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 30 * low else (1.0, 3.0), numticks=12))
+    axis.set_minor_locator(NullLocator())
+
+
+def interval_label(probability: float) -> str:
+    """Name the kind of interval and its probability."""
+    return f"{percent_text(probability)} credible interval"
+
+
+def percent_text(part: float) -> str:
+    """Return a part as a percentage: 90 %."""
+    return f"{100 * part:.3g} %"
+
+
+def draw_bands(
+    ax: Axes, x: np.ndarray, draws: np.ndarray, probability: float, *, color: str = BLUE, label: str = "median"
+) -> None:
+    """Draw the median with a 50 % band and one of the probability asked; bars where points are few.
+
+    Parameters
+    ----------
+    ax : Axes
+        Axes to draw on.
+    x : numpy.ndarray
+        Where (point,).
+    draws : numpy.ndarray
+        Posterior draws (draw, point).
+    probability : float
+        Of the wider band.
+    color : str
+        Of the bands.
+    label : str
+        Of the median.
+    """
+    tails = [(1 - probability) / 2, 0.25, 0.5, 0.75, (1 + probability) / 2]
+    low, inner_low, median, inner_high, high = np.nanquantile(draws, tails, axis=0)
+    widest, inner = interval_label(probability), interval_label(0.5)
+    if x.size > 4:
+        order = np.argsort(x)
+        ax.fill_between(x[order], low[order], high[order], color=color, alpha=0.2, lw=0, label=widest)
+        ax.fill_between(x[order], inner_low[order], inner_high[order], color=color, alpha=0.4, lw=0, label=inner)
+        ax.plot(x[order], median[order], color=color, lw=1.8, label=label)
+        return
+    ax.vlines(x, low, high, color=color, lw=1.5, label=widest)
+    ax.vlines(x, inner_low, inner_high, color=color, lw=5, alpha=0.6, label=inner)
+    ax.plot(x, median, "o", color=color, ms=6, label=label)
+
+
+def draw_ranges(ax: Axes, rows: np.ndarray, color: str, label: str, *, width: float, alpha: float = 1.0) -> None:
+    """Draw one horizontal line per row from its first to its second value."""
+    ax.hlines(np.arange(len(rows)), rows[:, 0], rows[:, 1], color=color, lw=width, alpha=alpha, label=label)
+
+
+def draw_ticks(ax: Axes, x: np.ndarray, ends: np.ndarray, color: str, label: str | None, *, width: float) -> None:
+    """Draw a vertical line at each x between its ends (2, point); as one path, even where lines overlap."""
+    gap = np.full_like(x, np.nan)
+    style: Any = {"color": color, "lw": width, "alpha": 0.5, "solid_capstyle": "butt", "label": label}
+    ax.plot(np.column_stack([x, x, gap]).ravel(), np.column_stack([*ends, gap]).ravel(), **style)
+
+
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Write names at the left, the first one at the top."""
+    ax.set_yticks(range(len(names)))
+    for text in ax.set_yticklabels(list(names)):
+        text.set_parse_math(False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+
+
+def finish(ax: Axes, *, title: str, xlabel: str, ylabel: str, columns: int = 2) -> Axes:
+    """Title and label the axes, put the legend below them, and take every text literally."""
+    texts = [ax.set_title(title), ax.set_xlabel(xlabel), ax.set_ylabel(ylabel)]
+    if ax.get_legend_handles_labels()[0]:
+        texts += _add_legend(ax, columns).get_texts()
+    for artist in (*ax.lines, *ax.collections, *ax.patches):
+        artist.set_in_layout(False)  # clipped by the axes, so the layout need not look at them
+    for text in texts:
+        text.set_parse_math(False)
+    return ax
+
+
+def _add_legend(ax: Axes, columns: int) -> Legend:
+    """Put the legend below the axes: from the figure's left edge where the axes are alone in it."""
+    figure = ax.get_figure(root=True)
+    alone = figure is not None and len(figure.axes) == 1
+    where = blended_transform_factory(figure.transFigure, ax.transAxes) if figure and alone else ax.transAxes
+    below = -0.75 / (ax.get_window_extent().height / (figure.dpi if figure else 100))
+    anchor: Any = {"bbox_to_anchor": (0.02 if alone else 0.0, below), "bbox_transform": where}
+    return ax.legend(loc="upper left", ncols=columns, borderaxespad=0.0, **anchor)
+
+
+def svg_text(ax: Axes, salt: str) -> str:
+    """Return the figure of these axes as SVG, the same text for the same figure and salt."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    settings = {"svg.hashsalt": salt, "svg.fonttype": "none"}
+    content = io.StringIO()
+    with mpl.rc_context(STYLE | settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # the reader's own fonts draw the text
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
+    return content.getvalue()

@@ -1,0 +1,102 @@
+"""The page of a report: a template filled from the record, with every number written in one way."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bayescale.intervals import short
+from bayescale.plots.style import count_text, percent_text, power_text
+from bayescale.report.figures import CARDS, Picture
+
+HERE = Path(__file__).parent
+NOTHING = "\N{EN DASH}"
+ANSWERS = {
+    "compute_suffices": "Compute alone suffices here",
+    "split_matters": "The split between parameters and tokens matters",
+    "cannot_tell": "These runs cannot tell",
+}
+
+
+def render_page(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]]) -> str:
+    """Return the HTML page of a report.
+
+    Parameters
+    ----------
+    record : mapping
+        What :func:`bayescale.report.record.report_record` returned.
+    figures : mapping of str to tuple of Picture
+        Figures by section.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"count": count, "flops": flops, "number": number, "percent": percent, "reach": reach}
+    environment.globals |= {"counts": count, "numbers": number, "percents": percent}
+    css = Markup((HERE / "report.css").read_text(encoding="utf-8"))
+    failed = {name: found["failures"] for name, found in record["diagnostics"].items() if not found["passed"]}
+    extra = {"css": css, "figures": figures, "failed": failed, "cards": CARDS, "answers": ANSWERS}
+    facts = {
+        "doubts": record["allocation"]["doubts"] if record["allocation"] else [],
+        "script": python_script(record),
+        "seeds": _seeds(record),
+    }
+    return environment.get_template("report.html.j2").render(**record, **extra, **facts)
+
+
+def count(value: float | None, digits: int = 3) -> str:
+    """Return a count with its unit set apart: 86.8 B."""
+    if value is None:
+        return NOTHING
+    text = count_text(value, digits)
+    return f"{text[:-1]}\N{NO-BREAK SPACE}{text[-1]}" if text[-1].isalpha() else text
+
+
+def flops(value: float | None) -> str:
+    """Return compute as people type it: 5.76e23."""
+    return NOTHING if value is None else power_text(value)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many significant digits."""
+    return NOTHING if value is None else short(value, digits)
+
+
+def percent(value: float | None, digits: int = 3) -> str:
+    """Return a part as a percentage."""
+    return NOTHING if value is None else percent_text(float(f"{value:.{digits}g}")).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def reach(extrapolation: float) -> str:
+    """Say where a budget lies against the largest run."""
+    if extrapolation > 1:
+        return f"{short(extrapolation)} times beyond the largest run"
+    return f"within the runs: {short(extrapolation)} of the largest run's compute"
+
+
+def _seeds(record: Mapping[str, Any]) -> list[int]:
+    return sorted({settings["random_seed"] for settings in record["settings"].values()})
+
+
+def python_script(record: Mapping[str, Any]) -> str:
+    """Return Python that makes the report again, for when no command was given."""
+    laws, table = list(record["laws"]), record["data"]["name"]
+    settings = next(iter(record["settings"].values()))
+    options = ", ".join(f"{name}={value}" for name, value in settings.items())
+    lines = [
+        "import bayescale as bs",
+        f"runs = bs.resolve_runs({table!r})  # or the path of the file",
+        f"comparison = bs.compare(bs.fit_laws(runs, {laws!r}, {options}))",
+        "verdict = bs.judge(comparison)",
+    ]
+    allocation = record["allocation"]
+    if allocation:
+        budgets = [entry["flops"] for entry in allocation["allocations"]]
+        lines.append(
+            f"allocation = bs.allocate(comparison, {budgets!r}, probability={allocation['probability']!r}, "
+            f"tolerance={allocation['allocations'][0]['near_optimal']['tolerance']!r})"
+        )
+    lines.append(f'bs.write_report("report.html", comparison, verdict, {"allocation" if allocation else None})')
+    return "\n".join(lines)

@@ -1,0 +1,235 @@
+"""Figures of simulated results: posteriors are drawn about a least-squares fit, so no sampler is needed."""
+
+import dataclasses
+import functools
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.optimize import least_squares
+
+from bayescale import plots
+from bayescale.allocation import Allocation, allocate
+from bayescale.comparison import Comparison, compare
+from bayescale.diagnostics import Diagnostics
+from bayescale.fits import Fit, fit_record, law_value, log_likelihood, reference_values
+from bayescale.fitting import canonical_frame
+from bayescale.laws import LAWS, Law
+from bayescale.plots.style import BLUE, INK, count_text, percent_text, power_text
+from bayescale.runs import RunTable, table_from_frame
+from bayescale.settings import Settings
+from bayescale.verdict import Verdict, judge
+
+BUDGETS = (1e21, 5.76e23)
+GOOD = Diagnostics((), 1.001, 900.0, 800.0, 0.9, 0, 0, 800)
+
+
+def simulated_runs(name: str = "simulated", labels: str = "run") -> RunTable:
+    """Return 48 runs at 8 budgets that follow Chinchilla's published law, with 1 % noise."""
+    rng = np.random.default_rng(3)
+    C, offset = (values.ravel() for values in np.meshgrid(np.geomspace(1e18, 1e22, 8), np.linspace(-0.8, 0.8, 6)))
+    N = np.sqrt(C / 120) * np.exp(offset)
+    D = C / (6 * N)
+    values = LAWS["chinchilla"].published["Besiroglu et al. (2024)"]
+    loss = LAWS["chinchilla"].loss(N, D, **values) * np.exp(0.01 * rng.standard_normal(C.size))
+    frame = pd.DataFrame({"run": [f"{labels} {i}" for i in range(C.size)], "N": N, "D": D, "C": C, "loss": loss})
+    return table_from_frame(frame, name=name, response="loss", unit="nats per token", record={"title": "A table"})
+
+
+def simulated_fit(law: Law, runs: RunTable, diagnostics: Diagnostics = GOOD) -> Fit:
+    """Return a fit whose posterior is normal on the log of each parameter, narrow for a mild Pareto k."""
+    frame = canonical_frame(runs)
+    reference = reference_values(frame, runs.response)
+    observed = np.log(frame[runs.response].to_numpy())
+    positive = [name for name in law.parameters if name != "delta"]
+
+    def parameters(z: np.ndarray) -> dict[str, np.ndarray]:
+        return {n: np.exp(z[..., i]) if n in positive else z[..., i] for i, n in enumerate(law.parameters)}
+
+    def residuals(z: np.ndarray) -> np.ndarray:
+        value = law_value(law, parameters(z[None]), {n: frame[n].to_numpy() for n in law.covariates}, reference)
+        return np.log(value[0]) - observed
+
+    found = least_squares(residuals, np.log([0.5 if name in "EABK" else 0.3 for name in law.parameters]))
+    spread = np.std(found.fun)
+    covariance = 0.5 * spread**2 * np.linalg.pinv(found.jac.T @ found.jac)
+    rng = np.random.default_rng(0)
+    z = rng.multivariate_normal(found.x, covariance, size=(4, 200))
+    draws = {**parameters(z), "sigma": spread * np.exp(0.1 * rng.standard_normal((4, 200))), "nu": np.full((4, 200), 9)}
+    posterior = xr.Dataset({name: (("chain", "draw"), values) for name, values in draws.items()})
+    posterior = posterior.assign_coords(chain=range(4), draw=range(200))
+    prior = xr.Dataset({n: (("chain", "draw"), rng.lognormal(-1, 0.8, (1, 500))) for n in draws})
+    likelihood, predictive = log_likelihood(law, posterior, frame, runs.response, reference, random_seed=0)
+    labels = {"run": frame["run"].to_numpy(dtype=str)}
+    sizes = {name: ("run", frame[name].to_numpy()) for name in ("N", "D", "C")}
+    groups = {
+        "posterior": posterior,
+        "prior": prior,
+        "log_likelihood": likelihood.assign_coords(labels),
+        "posterior_predictive": predictive.assign_coords(labels),
+        "observed_data": xr.Dataset({"log_response": ("run", observed)}, coords=labels),
+        "constant_data": xr.Dataset(sizes, coords=labels),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    how = {"settings": Settings(draws=200, random_seed=7), "reference": reference, "diagnostics": diagnostics}
+    tree.attrs["bayescale"] = fit_record(law, runs, "the same", **how, attempt={})
+    return Fit(law, tree)
+
+
+def simulated_comparison(laws: tuple[Law, ...], runs: RunTable, failed: tuple[str, ...] = ()) -> Comparison:
+    """Compare laws on simulated fits; those named failed have a divergence."""
+    bad = dataclasses.replace(GOOD, failures=("3 transitions diverged (none may)",), divergences=3)
+    fits = {law.name: simulated_fit(law, runs, bad if law.name in failed else GOOD) for law in laws}
+    return compare(fits, max_refits=0)
+
+
+@functools.cache
+def results() -> tuple[Comparison, Verdict, Allocation]:
+    """Return a comparison of three laws, its verdict and an allocation, made once."""
+    laws = (LAWS["compute_floor"], LAWS["tilt"], LAWS["chinchilla"])
+    comparison = simulated_comparison(laws, simulated_runs())
+    return comparison, judge(comparison), allocate(comparison, BUDGETS)
+
+
+def every_plot() -> dict[str, functools.partial]:
+    comparison, verdict, allocation = results()
+    fitted = comparison.fits["chinchilla"]
+    curve = allocate(fitted, np.geomspace(1e18, 1e24, 9))
+    make = functools.partial
+    return {
+        "loss": make(plots.plot_loss, curve),
+        "loss of a fit": make(plots.plot_loss, fitted),
+        "loss of compute": make(plots.plot_loss, comparison.fits["compute_floor"]),
+        **{
+            f"{quantity} at {few}": make(plots.plot_allocation, source, quantity)
+            for quantity in ("N", "D", "tokens_per_parameter")
+            for few, source in (("many", curve), ("few", allocation))
+        },
+        "regret": make(plots.plot_regret, allocation, 1),
+        "elpd": make(plots.plot_elpd, comparison),
+        "pareto k": make(plots.plot_pareto_k, comparison),
+        "ratio range": make(plots.plot_ratio_range, verdict, comparison.runs),
+        "ratio range without runs": make(plots.plot_ratio_range, verdict),
+        "exponents": make(plots.plot_exponents, comparison.fits),
+        "check": make(plots.plot_predictive_check, fitted),
+        "check by D/N": make(plots.plot_predictive_check, fitted, against="tokens_per_parameter"),
+    }
+
+
+NAMES = (
+    *("loss", "loss of a fit", "loss of compute", "regret", "elpd", "pareto k", "ratio range"),
+    *("ratio range without runs", "exponents", "check", "check by D/N"),
+    *(f"{q} at {few}" for q in ("N", "D", "tokens_per_parameter") for few in ("many", "few")),
+)
+
+
+def legend(ax) -> str:
+    return "; ".join(text.get_text() for text in ax.get_legend().get_texts())
+
+
+def test_every_plot_is_listed_here():
+    assert set(every_plot()) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plot_has_a_title_and_labels_with_units(name):
+    ax = every_plot()[name]()
+    assert ax.get_title(loc="left")
+    unit = ("(", "law", "tokens per parameter", "probability", "Pareto k")
+    assert any(word in ax.get_xlabel() for word in unit)
+    assert any(word in ax.get_ylabel() for word in unit)
+    assert "<svg" in plots.svg_text(ax, "salt")
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"regret", "elpd", "pareto k"}))
+def test_plot_names_its_interval_and_probability(name):
+    words = legend(every_plot()[name]())
+    assert any(kind in words for kind in ("90 % credible interval", "90 % posterior")), words
+
+
+def test_plot_draws_on_the_axes_given():
+    ax = plots.plot_elpd(results()[0])
+    assert plots.plot_pareto_k(results()[0], ax) is ax
+    assert ax.figure.axes == [ax]
+
+
+def test_allocation_marks_the_recommendation_the_end_of_the_runs_and_published_values():
+    words = legend(every_plot()["N at many"]())
+    for part in ("least expected loss", "near-optimal: 5 %", "beyond the largest run", "Hoffmann et al. 2022"):
+        assert part in words
+
+
+def test_published_sizes_are_not_drawn_beside_another_response():
+    allocation = results()[2]
+    runs = dataclasses.replace(allocation.runs, response="bpc", frame=allocation.runs.frame.assign(bpc=0.5))
+    ax = plots.plot_allocation(dataclasses.replace(allocation, runs=runs))
+    assert "Hoffmann" not in legend(ax)
+
+
+def test_best_law_is_at_the_top():
+    comparison = results()[0]
+    ax = plots.plot_elpd(comparison)
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == list(comparison.table.index)
+    assert ax.yaxis_inverted()
+
+
+def test_failed_diagnostics_are_marked():
+    laws = (LAWS["compute_floor"], LAWS["chinchilla"])
+    comparison = simulated_comparison(laws, simulated_runs(), failed=("chinchilla",))
+    assert "diagnostics failed" in legend(plots.plot_elpd(comparison))
+
+
+def test_names_with_dollar_signs_are_taken_literally():
+    law = dataclasses.replace(LAWS["chinchilla"], name=r"mine $\frac")
+    fitted = simulated_fit(law, simulated_runs())
+    for ax in (plots.plot_exponents([fitted]), plots.plot_predictive_check(fitted), plots.plot_loss(fitted)):
+        assert r"mine $\frac" in plots.svg_text(ax, "salt")
+
+
+def test_exponents_leave_out_what_has_the_unit_of_the_response():
+    comparison = results()[0]
+    labels = [text.get_text() for text in plots.plot_exponents(comparison.fits).get_yticklabels()]
+    assert labels == ["compute_floor gamma", "tilt gamma", "tilt delta", "chinchilla alpha", "chinchilla beta"]
+
+
+def test_range_that_cannot_be_named_is_not_drawn():
+    verdict = results()[1]
+    ratios = dataclasses.replace(verdict.tokens_per_parameter, lower=None, upper=None)
+    nowhere = (verdict.profile[0], np.zeros_like(verdict.profile[1]))
+    ax = plots.plot_ratio_range(dataclasses.replace(verdict, tokens_per_parameter=ratios, profile=nowhere))
+    assert "tokens per parameter" not in legend(ax)
+
+
+def test_svg_is_the_same_every_time():
+    first, second = (plots.svg_text(plots.plot_elpd(results()[0]), "salt") for _ in range(2))
+    assert first == second
+    assert BLUE.lower() in first
+    assert INK in first
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(4e8, "400M"), (8.68e10, "86.8B"), (1.107e12, "1.11T"), (9.9999e8, "1B"), (30e9, "30B"), (12.0, "12")],
+)
+def test_counts_have_a_unit(value, text):
+    assert count_text(value) == text
+
+
+def test_counts_keep_the_digits_asked_for():
+    assert [count_text(value, 2) for value in (415e9, 4.012e12, 86.8e9)] == ["420B", "4T", "87B"]
+
+
+def test_numbers_read_as_people_type_them():
+    assert [power_text(v) for v in (5.76e23, 1e21, 0.05, 12.0, 1500.0)] == ["5.76e23", "1e21", "0.05", "12", "1500"]
+    assert [percent_text(v) for v in (0.9, 0.05, 0.918)] == ["90 %", "5 %", "91.8 %"]
+
+
+def test_counts_rise_with_their_value():
+    values = np.geomspace(1.0, 1e16, 400)
+    scale = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "Q": 1e15}
+    read = [float(t.rstrip("kMBTQ")) * scale.get(t[-1], 1.0) for t in map(count_text, values)]
+    assert all(a <= b for a, b in itertools.pairwise(read))
+    assert np.allclose(read, values, rtol=6e-3)

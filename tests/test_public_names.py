@@ -1,0 +1,75 @@
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import bayescale
+
+SOURCE = ast.parse(Path(bayescale.__file__).read_text(encoding="utf-8"))
+UNWANTED = ("arviz", "arviz_stats", "joblib", "matplotlib", "nutpie", "numpy", "pandas", "pymc", "scipy", "xarray")
+
+
+def test_the_public_names_are_listed_once():
+    assert len(set(bayescale.__all__)) == len(bayescale.__all__)
+    assert dir(bayescale) == sorted(bayescale.__all__)
+
+
+def test_every_public_name_has_a_home():
+    assert set(bayescale.__all__) == {*bayescale._HOMES, "__version__"}
+
+
+@pytest.mark.parametrize("name", bayescale.__all__)
+def test_every_public_name_resolves(name):
+    assert getattr(bayescale, name) is not None
+
+
+@pytest.mark.parametrize("name", [name for name in bayescale.__all__ if name != "__version__"])
+def test_every_public_name_says_what_it_is(name):
+    value = getattr(import_module(f"bayescale.{bayescale._HOMES[name]}"), name)
+    assert name == "LAWS" or value.__doc__
+
+
+def test_type_checkers_see_the_same_names_as_users():
+    (guarded,) = (node for node in SOURCE.body if isinstance(node, ast.If))
+    assert ast.unparse(guarded.test) == "TYPE_CHECKING"
+    seen = {
+        (statement.module, alias.name)
+        for statement in guarded.body
+        for alias in statement.names
+        if isinstance(statement, ast.ImportFrom)
+    }
+    assert seen == {(f"bayescale.{module}", name) for name, module in bayescale._HOMES.items()}
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'bayescale' has no attribute 'forecast'"):
+        _ = bayescale.forecast
+
+
+def imported_by(statement):
+    """Return which heavy libraries a statement loads, in a fresh interpreter."""
+    check = f"{statement}\nimport sys\nprint(*[name for name in {UNWANTED} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_importing_the_package_loads_no_heavy_library():
+    assert imported_by("import bayescale\nbayescale.__version__\ndir(bayescale)") == []
+
+
+def test_the_laws_and_the_catalogue_load_no_sampler():
+    statement = "import bayescale\nbayescale.list_laws()\nbayescale.list_tables()"
+    assert set(imported_by(statement)) <= {"numpy"}
+
+
+def test_checking_a_table_loads_no_sampler():
+    statement = "import bayescale\nbayescale.describe(bayescale.load_runs('public-models'))"
+    assert not {"arviz", "arviz_stats", "nutpie", "pymc", "matplotlib"} & set(imported_by(statement))
+
+
+def test_reading_a_fit_and_judging_it_loads_no_sampler():
+    statement = "import bayescale.allocation, bayescale.fitting, bayescale.verdict"
+    assert not {"nutpie", "pymc", "matplotlib"} & set(imported_by(statement))

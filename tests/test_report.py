@@ -1,0 +1,253 @@
+"""The report of simulated results: complete, escaped, the same every time, and honest about doubt."""
+
+import dataclasses
+import functools
+import json
+import re
+import tempfile
+from contextlib import nullcontext
+from html.parser import HTMLParser
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from test_plots import BUDGETS, results, simulated_comparison, simulated_runs
+
+from bayescale.allocation import allocate
+from bayescale.errors import InputError
+from bayescale.laws import LAWS
+from bayescale.report import report_record, write_report
+from bayescale.report.page import count, number, percent, python_script, reach
+from bayescale.verdict import judge
+
+SECTIONS = ("answer", "allocation", "comparison", "posteriors", "checks", "diagnostics", "assumptions", "data")
+HOSTILE = "<script>alert(1)</script>"
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would act on, and the text outside style sheets."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags, self.ids, self.loads, self.handlers, self.words = [], [], [], [], []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.loads += [value for name, value in attrs if name in ("src", "href", "xlink:href", "data", "action")]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words).replace("\N{NO-BREAK SPACE}", " "))
+
+
+@functools.cache
+def written():
+    """Return page and numbers of the plain case, written once."""
+    path = Path(tempfile.mkdtemp()) / "report.html"
+    write_report(path, *results(), command="bayescale report runs.csv --seed 7")
+    return path.read_text(encoding="utf-8"), path.with_suffix(".json").read_text(encoding="utf-8")
+
+
+@functools.cache
+def hostile_results():
+    law = dataclasses.replace(LAWS["chinchilla"], name=f"{HOSTILE} & $x$", reference=HOSTILE, formula=HOSTILE)
+    runs = simulated_runs(name=HOSTILE, labels=HOSTILE)
+    runs = dataclasses.replace(runs, record={HOSTILE: HOSTILE}, notes=(HOSTILE,), unit=HOSTILE)
+    comparison = simulated_comparison((LAWS["compute_floor"], law), runs)
+    return comparison, judge(comparison), allocate(comparison, BUDGETS)
+
+
+def page_of(tmp_path, *finished, drawn=False, **options) -> Page:
+    """Write a report and read it; figures take most of the time, so they are left out unless asked for."""
+    empty = dict.fromkeys(("allocation", "comparison", "posteriors", "checks"), ())
+    with nullcontext() if drawn else mock.patch("bayescale.report.draw_figures", autospec=True, return_value=empty):
+        write_report(tmp_path / "r.html", *finished, **options)
+    return Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+
+
+def test_page_has_every_section_in_order_and_closes_every_element():
+    page = Page(written()[0])
+    assert [name for name in page.ids if name in SECTIONS] == list(SECTIONS)
+    assert not page.open
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_answer_stands_first_with_interval_and_reach():
+    words = Page(written()[0]).text
+    best = results()[2].recommended.isel(budget=1)
+    opening = f"For 5.76e23 FLOP , train about {count(float(best['N']), 2)} parameters on {count(float(best['D']), 2)}"
+    assert opening.replace("\N{NO-BREAK SPACE}", " ") in words
+    assert "90 % credible interval" in words
+    assert "times beyond the largest run" in words.split("2 What to train")[0]
+    assert results()[1].statement in words
+
+
+def test_page_loads_nothing_and_runs_nothing():
+    text = written()[0]
+    page = Page(text)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "foreignobject"} & {*page.tags}
+    assert all(target.startswith("#") for target in page.loads)
+    assert {target[1:] for target in page.loads} <= {*page.ids}
+    assert not page.handlers
+    assert not re.search(r"https?://|@import|url\((?!#)", text)
+    assert "default-src 'none'" in text
+
+
+def test_figures_have_a_label_and_take_the_readers_colour():
+    text = written()[0]
+    drawings = re.findall(r"<svg[^>]*>", text)
+    assert len(drawings) == 4 + 2 + 2 + 1 + 2 + 1
+    assert all('role="img"' in drawing and re.search(r'aria-label="[^"]{20,}"', drawing) for drawing in drawings)
+    assert "#1a1a1a" not in text.split("</style>", 1)[1]
+
+
+def test_units_and_the_kind_of_interval_are_named():
+    words = Page(written()[0]).text
+    for part in ("nats per token", "tokens per parameter", "FLOP", "equal-tailed", "PSIS-LOO", "extra compute"):
+        assert part in words
+
+
+def test_numbers_are_valid_json_with_the_records():
+    record = json.loads(written()[1], parse_constant=lambda name: pytest.fail(f"{name} in the numbers"))
+    comparison, _, allocation = results()
+    assert record["schema"] == "bayescale/report/1"
+    assert [law["name"] for law in record["comparison"]["laws"]] == list(comparison.table.index)
+    assert [entry["flops"] for entry in record["allocation"]["allocations"]] == list(BUDGETS)
+    assert record["allocation"]["probability"] == allocation.probability
+    assert set(record["posteriors"]) == set(record["diagnostics"]) == set(comparison.fits)
+    alpha = record["posteriors"]["chinchilla"]["alpha"]
+    assert alpha["reference"] == alpha["published"]
+    assert alpha["published_values"]["Besiroglu et al. (2024)"] == 0.3478
+    assert record["settings"]["chinchilla"]["random_seed"] == 7
+    assert "numpy" in record["versions"]["chinchilla"]
+    assert record["data"]["description"]["rows"] == 48
+    assert record["command"] == "bayescale report runs.csv --seed 7"
+
+
+def test_contraction_is_one_less_the_ratio_of_variances_and_a_prior_that_decides_is_called_so(tmp_path):
+    comparison, verdict, allocation = results()
+    fitted = comparison.fits["chinchilla"]
+    tree = fitted.data.copy()
+    tree["prior"] = tree["posterior"].to_dataset()[list(fitted.draws)].isel(chain=[0])
+    same = dataclasses.replace(
+        comparison, fits={**comparison.fits, "chinchilla": dataclasses.replace(fitted, data=tree)}
+    )
+    found = report_record(same, verdict, allocation)["posteriors"]["chinchilla"]["beta"]["contraction"]
+    draws = fitted.data["posterior"]["beta"].to_numpy()
+    assert found == pytest.approx(1 - draws.var() / draws[0].var())
+    assert "the prior decides this number" in page_of(tmp_path, same, verdict, allocation).text
+    assert "beta" in written()[0]
+    assert "the prior decides this number" not in Page(written()[0]).text
+
+
+def test_same_results_give_the_same_bytes(tmp_path):
+    write_report(tmp_path / "again.html", *results(), command="bayescale report runs.csv --seed 7")
+    again = tuple((tmp_path / f"again.{kind}").read_text(encoding="utf-8") for kind in ("html", "json"))
+    assert again == written()
+
+
+def test_hostile_names_stay_text(tmp_path):
+    page = page_of(tmp_path, *hostile_results(), drawn=True, command=f"{HOSTILE} 'x' \"y\"")
+    assert "script" not in page.tags
+    assert not page.handlers
+    assert not page.open
+    assert page.text.count("alert(1)") > 10
+    assert json.loads((tmp_path / "r.json").read_text())["data"]["name"] == HOSTILE
+
+
+def test_failed_diagnostics_stand_at_the_top_and_beside_each_number(tmp_path):
+    laws = (LAWS["compute_floor"], LAWS["tilt"], LAWS["chinchilla"])
+    comparison = simulated_comparison(laws, simulated_runs(), failed=("chinchilla",))
+    words = page_of(tmp_path, comparison, judge(comparison), allocate(comparison, BUDGETS), drawn=True).text
+    top, _, rest = words.partition("1 The answer")
+    assert "3 transitions diverged" in top.split("9 Reproduce")[-1]
+    assert rest.count("✗ diagnostics of chinchilla failed") >= 8
+    assert rest.count("✗ doubtful") >= 2 * len(BUDGETS)
+    assert "diagnostics of tilt failed" not in words
+
+
+def test_no_doubt_is_shown_when_there_is_none():
+    comparison, verdict, allocation = results()
+    clean = report_record(comparison, verdict, dataclasses.replace(allocation, doubts=()))
+    assert all(found["passed"] for found in clean["diagnostics"].values())
+    assert "✗ diagnostics" not in written()[0]
+
+
+def test_report_without_an_allocation_says_so(tmp_path):
+    comparison, verdict, _ = results()
+    page = page_of(tmp_path, comparison, verdict, None, drawn=True)
+    assert "No split of compute can be recommended" in page.text
+    assert [name for name in page.ids if name in SECTIONS] == list(SECTIONS)
+    assert json.loads((tmp_path / "r.json").read_text())["allocation"] is None
+
+
+def test_cannot_tell_shows_reasons_and_remedies(tmp_path):
+    comparison, verdict, allocation = results()
+    unsure = {"answer": "cannot_tell", "reasons": ("the runs hardly differ",), "remedies": ("runs at 1e20 FLOP",)}
+    ratios = dataclasses.replace(verdict.tokens_per_parameter, lower=None, upper=None)
+    doubtful = dataclasses.replace(verdict, **unsure, tokens_per_parameter=ratios)
+    words = page_of(tmp_path, comparison, doubtful, allocation).text
+    for part in ("These runs cannot tell", "the runs hardly differ", "runs at 1e20 FLOP", "nowhere that can be named"):
+        assert part in words
+
+
+def test_notes_and_the_record_of_the_data_are_shown(tmp_path):
+    comparison, verdict, allocation = results()
+    noted = dataclasses.replace(comparison, notes=("mind the gap",))
+    words = page_of(tmp_path, noted, verdict, dataclasses.replace(allocation, notes=("mind the step",))).text
+    for part in ("mind the gap", "mind the step", "A table", *comparison.runs.notes):
+        assert part in words
+
+
+def test_many_budgets_stand_in_the_table_and_three_on_cards(tmp_path):
+    comparison, verdict, _ = results()
+    words = page_of(tmp_path, comparison, verdict, allocate(comparison, [1e20 * 2**i for i in range(8)])).text
+    assert words.count("train about") == 3
+    assert "5 more budgets stand in the table" in words
+
+
+def test_allocation_of_one_law_is_reported(tmp_path):
+    comparison, verdict, _ = results()
+    single = allocate(comparison.fits["chinchilla"], [1e21])
+    assert "chinchilla 1.0" in page_of(tmp_path, comparison, verdict, single).text
+
+
+def test_page_may_not_take_the_name_of_its_numbers(tmp_path):
+    with pytest.raises(InputError, match=r"report\.json: the numbers are written there; name the page .*report\.html"):
+        write_report(tmp_path / "report.json", *results())
+    assert not list(tmp_path.iterdir())
+
+
+def test_script_is_python_and_names_laws_budgets_and_seed():
+    script = python_script(report_record(*results()))
+    compile(script, "script", "exec")
+    for part in ("['compute_floor', 'tilt', 'chinchilla']", "5.76e+23", "random_seed=7", "probability=0.9"):
+        assert part in script
+
+
+def test_numbers_are_written_in_one_way():
+    space = "\N{NO-BREAK SPACE}"
+    assert [count(8.68e10), count(4.15e11, 2), count(None)] == [f"86.8{space}B", f"420{space}B", "\N{EN DASH}"]
+    assert [number(None), number(0.12345), percent(0.1840)] == ["\N{EN DASH}", "0.123", f"18.4{space}%"]
+    assert reach(44.4) == "44 times beyond the largest run"
+    assert reach(0.077) == "within the runs: 0.077 of the largest run's compute"

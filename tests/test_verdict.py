@@ -1,0 +1,278 @@
+import json
+
+import numpy as np
+import pytest
+
+from bayescale.comparison import compare
+from bayescale.errors import InputError
+from bayescale.intervals import credible_interval
+from bayescale.optimum import find_optimum, loss_on_budget
+from bayescale.verdict import FACTORS, judge, verdict_record
+
+LAWS_ASKED = ("compute_floor", "chinchilla", "tilt")
+
+
+def compared(fits):
+    return compare(fits, max_refits=0)
+
+
+def ridge(truth, flops):
+    """Return E, exponent of compute, best N and loss above E by N of an additive law (Hoffmann et al., Eq. 4)."""
+    E, A, B, alpha, beta = (truth[name] for name in ("E", "A", "B", "alpha", "beta"))
+    N = (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (flops / 6) ** (beta / (alpha + beta))
+    return E, alpha * beta / (alpha + beta), N, lambda size: A / size**alpha + B / (flops / 6 / size) ** beta
+
+
+@pytest.fixture(scope="module")
+def split_verdict(wide_comparison):
+    """The truth is a law of N and D, and the table shows it."""
+    return judge(wide_comparison)
+
+
+@pytest.fixture(scope="module")
+def compute_comparison(make_runs, synthetic_fit):
+    """The truth is a law of compute alone, on the same wide grid."""
+    runs = make_runs.of(*make_runs.isoflop(), law="compute_floor", truth=make_runs.floor_truth, name="by compute")
+    return compared({name: synthetic_fit(name, runs) for name in LAWS_ASKED})
+
+
+@pytest.fixture(scope="module")
+def ridge_comparison(make_runs, synthetic_fit):
+    """The truth is a law of N and D, and all runs lie close to its best split."""
+    runs = make_runs.of(*make_runs.isoflop(width=0.45, center=20), name="ridge")
+    E, gamma, N, excess = ridge(make_runs.truth, 1e20)
+    truths = {"compute_floor": {"E": E, "K": excess(N) * 1e20**gamma, "gamma": gamma}, "chinchilla": make_runs.truth}
+    # With so much noise the two laws predict alike; the best split is known all the same.
+    fits = {name: synthetic_fit(name, runs, truth, spread=1e-3, sigma=0.3) for name, truth in truths.items()}
+    return compared(fits)
+
+
+@pytest.fixture(scope="module")
+def collinear_comparison(make_runs, synthetic_fit):
+    """The same truth on runs that all have 20 tokens per parameter."""
+    N = np.geomspace(1e7, 1e10, 120)
+    runs = make_runs.of(N, 20 * N, name="collinear")
+    return compared({name: synthetic_fit(name, runs) for name in LAWS_ASKED})
+
+
+# The three answers
+
+
+def test_a_wide_table_of_a_law_of_both_says_that_the_split_matters(split_verdict):
+    assert split_verdict.answer == "split_matters"
+    assert (split_verdict.compute_law, split_verdict.split_law) == ("compute_floor", "chinchilla")
+    assert split_verdict.difference.decided
+    assert split_verdict.difference.elpd_diff < -100
+    assert split_verdict.reasons == split_verdict.remedies == ()
+    assert "compute alone does not explain loss" in split_verdict.statement
+    assert "compute_floor" in split_verdict.statement
+    assert "chinchilla" in split_verdict.statement
+
+
+def test_a_wide_table_of_a_law_of_compute_says_that_compute_suffices(compute_comparison):
+    verdict = judge(compute_comparison)
+    assert verdict.answer == "compute_suffices"
+    assert verdict.difference.decided
+    assert verdict.difference.elpd_diff > 0
+    assert verdict.reasons == ()
+    assert "compute alone explains loss as well as any law here" in verdict.statement
+    assert verdict.tilt.lower < 0 < verdict.tilt.upper or abs(verdict.tilt.median) < 0.01
+
+
+def test_an_undecided_difference_is_a_yes_where_the_split_costs_little_over_all_the_runs(ridge_comparison):
+    verdict = judge(ridge_comparison, tolerance=0.2)
+    frame = ridge_comparison.runs.frame
+    low, high = np.quantile(frame["D"] / frame["N"], [0.1, 0.9])
+    assert not verdict.difference.decided
+    assert verdict.tokens_per_parameter.lower <= low < high <= verdict.tokens_per_parameter.upper
+    assert verdict.answer == "compute_suffices"
+    assert "ignoring the split costs less than 20 % extra compute between" in verdict.statement
+
+
+def test_an_undecided_difference_is_no_yes_where_the_split_may_cost_more(ridge_comparison):
+    verdict = judge(ridge_comparison, tolerance=0.02)
+    assert verdict.answer == "cannot_tell"
+    assert verdict.reasons == ("the split may cost more than the tolerance at some of the D/N of these runs",)
+
+
+def test_a_collinear_table_cannot_tell_and_says_why(collinear_comparison):
+    verdict = judge(collinear_comparison)
+    assert verdict.answer == "cannot_tell"
+    assert verdict.reasons[0].startswith("runs of like compute hardly differ in size (s.d. of log10 N is 0.00")
+    assert verdict.reasons[0] in verdict.statement
+    assert "cannot tell whether compute alone explains loss" in verdict.statement
+
+
+def test_a_table_that_cannot_tell_is_told_the_runs_that_would_decide(collinear_comparison):
+    remedies = judge(collinear_comparison).remedies
+    assert "FLOP each: N = " in remedies[0]
+    assert remedies[0].count("with D = ") == 5
+    assert "a budget 10 times larger or smaller" in remedies[1]
+
+
+@pytest.mark.parametrize("failing", LAWS_ASKED)
+def test_failed_diagnostics_cannot_tell(wide_runs, wide_comparison, synthetic_fit, failing):
+    fits = dict(wide_comparison.fits) | {failing: synthetic_fit(failing, wide_runs, failures=("R-hat of E is 1.3",))}
+    verdict = judge(compared(fits))
+    assert verdict.answer == "cannot_tell"
+    assert verdict.reasons[0] == f"the diagnostics of {failing} failed; fit again with more draws"
+    assert verdict.remedies
+
+
+def test_few_runs_and_a_small_difference_cannot_tell(make_runs, synthetic_fit):
+    N, D = make_runs.isoflop(budgets=(1e19, 1e21), sizes=10, width=0.5)
+    runs = make_runs.of(N, D, noise=0.05, name="few")
+    truths = {
+        "compute_floor": make_runs.floor_truth,
+        "chinchilla": make_runs.truth,
+    }
+    fits = {name: synthetic_fit(name, runs, truth, spread=1e-3, sigma=0.3) for name, truth in truths.items()}
+    verdict = judge(compared(fits))
+    assert not verdict.difference.decided
+    assert verdict.answer == "cannot_tell"
+    assert "20 runs are too few to decide so small a difference" in verdict.reasons
+    assert "and 100 runs or more in all" in verdict.remedies[1]
+
+
+# The numbers
+
+
+def test_the_range_of_small_cost_holds_the_best_split(split_verdict, wide_fit):
+    found = split_verdict.tokens_per_parameter
+    best = find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, np.array([found.flops]))
+    ratio = credible_interval(np.exp(best.log_ratio), 0.9)
+    assert found.lower < ratio.lower
+    assert ratio.upper < found.upper
+    assert (found.tolerance, found.probability) == (0.05, 0.9)
+    assert found.flops == pytest.approx(wide_fit.reference["C"])
+
+
+@pytest.mark.parametrize("end", ["lower", "upper"])
+def test_the_ends_of_the_range_cost_the_tolerance_with_the_stated_probability(split_verdict, wide_fit, end):
+    found = split_verdict.tokens_per_parameter
+    budgets = np.array([found.flops / (1 + found.tolerance)])
+    cheaper = find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, budgets).loss[:, 0]
+    outward = -1 if end == "lower" else 1
+    ratio = np.log(getattr(found, end)) + np.array([0.0, outward * np.log(10) / 60])  # the grid has 60 points a decade
+    losses = loss_on_budget(wide_fit.law, wide_fit.draws, wide_fit.reference, np.full(2, found.flops), ratio)
+    inside, outside = (losses <= cheaper[:, None]).mean(axis=0)
+    assert outside < found.probability <= inside
+
+
+def test_a_larger_tolerance_and_a_smaller_probability_widen_the_range(wide_comparison, split_verdict):
+    narrow = split_verdict.tokens_per_parameter
+    for options in ({"tolerance": 0.2}, {"probability": 0.5}):
+        wide = judge(wide_comparison, **options).tokens_per_parameter
+        assert wide.lower <= narrow.lower
+        assert narrow.upper <= wide.upper
+        assert (wide.lower, wide.upper) != (narrow.lower, narrow.upper)
+
+
+def test_the_profile_gives_the_chance_of_a_small_cost_at_each_ratio(split_verdict):
+    ratio, chance = split_verdict.profile
+    found = split_verdict.tokens_per_parameter
+    inside = (found.lower <= ratio) & (ratio <= found.upper)
+    assert (np.diff(ratio) > 0).all()
+    assert ((chance >= 0) & (chance <= 1)).all()
+    assert (chance[inside] >= 0.9).all()
+    assert (chance[~inside] < 0.9).all()
+
+
+def test_the_waste_grows_with_the_error_and_is_the_worse_direction(split_verdict):
+    assert tuple(waste.factor for waste in split_verdict.waste) == FACTORS
+    medians = [waste.extra_compute.median for waste in split_verdict.waste]
+    assert 0 < medians[0] < medians[1] < medians[2]
+    for waste in split_verdict.waste:
+        assert waste.extra_compute.lower <= waste.extra_compute.median <= waste.extra_compute.upper
+        worse = max(waste.too_small.median, waste.too_large.median)
+        assert waste.extra_compute.median >= worse
+        assert waste.extra_compute.median == pytest.approx(worse, rel=0.05)  # the median of a maximum over draws
+        assert waste.extra_compute.probability == 0.9
+
+
+def test_the_waste_agrees_with_the_closed_form_at_a_known_law(wide_runs, synthetic_fit, make_runs):
+    chinchilla = synthetic_fit("chinchilla", wide_runs, make_runs.truth, spread=1e-9, draws=20)
+    floor = synthetic_fit("compute_floor", wide_runs, make_runs.floor_truth, spread=1e-9, draws=20)
+    waste = judge(compared({"chinchilla": chinchilla, "compute_floor": floor}), flops=1e21).waste
+    _, gamma, N, excess = ridge(make_runs.truth, 1e21)
+    for found in waste:
+        expected = (excess(N * found.factor) / excess(N)) ** (1 / gamma) - 1
+        # The draws differ by 1e-9 and the search ends at steps of 1e-6 in ln C.
+        assert found.too_large.median == pytest.approx(expected, rel=1e-4)
+        expected = (excess(N / found.factor) / excess(N)) ** (1 / gamma) - 1
+        assert found.too_small.median == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_tilt_is_that_of_the_law_that_infers_it(split_verdict, wide_comparison):
+    draws = wide_comparison.fits["tilt"].draws["delta"]
+    assert split_verdict.tilt_law == "tilt"
+    assert split_verdict.tilt == credible_interval(draws, 0.9)
+
+
+def test_without_that_law_the_tilt_comes_from_the_slopes_of_the_best(make_runs, synthetic_fit, wide_runs):
+    fits = {
+        "chinchilla": synthetic_fit("chinchilla", wide_runs, make_runs.truth, spread=1e-9, draws=20),
+        "compute_floor": synthetic_fit("compute_floor", wide_runs, make_runs.floor_truth, spread=1e-9, draws=20),
+    }
+    verdict = judge(compared(fits))
+    truth, reference = make_runs.truth, fits["chinchilla"].reference
+    on_N = truth["alpha"] * truth["A"] * reference["N"] ** -truth["alpha"]
+    on_D = truth["beta"] * truth["B"] * reference["D"] ** -truth["beta"]
+    assert verdict.tilt_law == "chinchilla"
+    assert verdict.tilt.median == pytest.approx((on_N - on_D) / (on_N + on_D), abs=1e-6)  # finite differences
+
+
+def test_the_budget_can_be_chosen(wide_comparison, split_verdict):
+    verdict = judge(wide_comparison, flops=1e23)
+    assert verdict.tokens_per_parameter.flops == 1e23
+    assert verdict.tokens_per_parameter.lower != split_verdict.tokens_per_parameter.lower
+    assert verdict.difference == split_verdict.difference
+
+
+# Arguments and the record
+
+
+@pytest.mark.parametrize("tolerance", [0, 1, -0.1, 5, np.nan])
+def test_a_tolerance_is_a_part_of_the_compute(wide_comparison, tolerance):
+    with pytest.raises(InputError, match=f"tolerance is {tolerance}; expected extra compute between 0 and 1"):
+        judge(wide_comparison, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("probability", [0, 1, 90, np.nan])
+def test_a_probability_of_a_verdict_lies_between_0_and_1(wide_comparison, probability):
+    with pytest.raises(InputError, match=f"probability is {probability}"):
+        judge(wide_comparison, probability=probability)
+
+
+@pytest.mark.parametrize("flops", [0, -1e21, np.nan, np.inf])
+def test_a_budget_of_a_verdict_is_a_positive_number(wide_comparison, flops):
+    with pytest.raises(InputError, match="expected a positive number of FLOP"):
+        judge(wide_comparison, flops=flops)
+
+
+@pytest.mark.parametrize("names", [("chinchilla", "tilt"), ("compute_floor", "tilt"), ("compute_floor", "kaplan_n")])
+def test_a_verdict_needs_a_law_of_each_kind(wide_comparison, names):
+    fits = {name: wide_comparison.fits[name] for name in names}
+    with pytest.raises(InputError) as caught:
+        judge(compared(fits))
+    assert str(caught.value).startswith("a verdict needs a law of compute alone (such as compute_floor) and a law of N")
+    assert all(name in str(caught.value) for name in names)
+
+
+def test_the_record_of_a_verdict_has_the_promised_fields_and_is_plain_data(split_verdict):
+    record = verdict_record(split_verdict)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    promised = {"answer", "statement", "elpd_diff", "dse", "tilt", "tokens_per_parameter", "waste"}
+    assert promised <= set(record)
+    assert {"lower", "upper", "tolerance", "probability"} <= set(record["tokens_per_parameter"])
+    assert set(record["tilt"]) == {"median", "lower", "upper"}
+    assert [set(entry) >= {"factor", "extra_compute"} for entry in record["waste"]] == [True] * 3
+    assert all(set(entry["extra_compute"]) == {"median", "lower", "upper"} for entry in record["waste"])
+    assert record["elpd_diff"] == split_verdict.difference.elpd_diff
+
+
+def test_the_record_of_a_table_that_cannot_tell_is_plain_data_too(collinear_comparison):
+    record = verdict_record(judge(collinear_comparison))
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["reasons"]
+    assert record["remedies"]
