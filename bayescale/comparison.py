@@ -1,7 +1,6 @@
 """compare: several laws on the same runs, by leave-one-out cross-validation."""
 
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.fitting import exact_elpd
 from bayescale.intervals import percent
+from bayescale.loo import point_loo
 from bayescale.runs import RunTable
 
 SMALL_DIFFERENCE = 4.0
@@ -140,9 +140,7 @@ def check_comparable(fits: Mapping[str, Fit]) -> None:
 
 
 def _leave_one_out(fitted: Fit, max_refits: int, *, cache: bool) -> tuple[Any, tuple[int, ...]]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")  # refitted or counted below
-        loo = azs.loo(fitted.data, pointwise=True, var_name="log_response")
+    loo = point_loo(fitted.data)
     bad = _bad_rows(loo)
     worst = bad[np.argsort(-loo.pareto_k.to_numpy()[bad])][:max_refits]
     elpd_i, pareto_k = loo.elpd_i.copy(), loo.pareto_k.copy()

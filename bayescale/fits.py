@@ -57,7 +57,8 @@ class Fit:
     data : xarray.DataTree
         Groups ``posterior`` and ``prior`` (the law's parameters at reference scale in units of the
         response, ``sigma`` and ``nu``; chain, draw), ``sample_stats``, ``log_likelihood`` and
-        ``posterior_predictive`` (``log_response``; chain, draw, run), ``observed_data`` (run) and
+        ``posterior_predictive`` (``log_response``; chain, draw, run), ``loo`` (``elpd_i`` and ``pareto_k``; run),
+        ``observed_data`` (run) and
         ``constant_data`` (``N``, ``D``, ``C`` and, where given, ``family``; run). Runs are sorted by N, D, C,
         response and label.
     """

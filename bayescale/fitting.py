@@ -14,6 +14,7 @@ import xarray as xr
 from bayescale.errors import InputError
 from bayescale.fits import COVARIATES, KEPT, Fit, fit_record, log_likelihood, read_fit, reference_values, table_record
 from bayescale.laws import Law, Prior, Share, get_law, law_record
+from bayescale.loo import GROUP, loo_group
 from bayescale.runs import RunTable
 from bayescale.settings import Settings
 from bayescale.storage import cache_dir, content_hash, write_whole
@@ -290,6 +291,7 @@ def _sample_fit(
         ),
     }
     tree = xr.DataTree.from_dict(groups)
+    tree[GROUP] = xr.DataTree(loo_group(tree))
     tree.attrs["bayescale"] = fit_record(
         law,
         runs,

@@ -16,6 +16,6 @@ def versions() -> dict[str, str]:
     packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
     folder = Path(__file__).parent
     source = b"".join(
-        (folder / name).read_bytes() for name in ("laws/base.py", "model.py", "sampling.py", "diagnostics.py")
+        (folder / name).read_bytes() for name in ("laws/base.py", "model.py", "sampling.py", "diagnostics.py", "loo.py")
     )
     return {name: version(name) for name in packages} | {"model": hashlib.sha256(source).hexdigest()[:12]}
