@@ -199,7 +199,7 @@ def _weights_converged(pointwise: Mapping[str, Any], weights: np.ndarray) -> boo
 def _notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tuple[int, ...]]) -> list[str]:
     rows = len(next(iter(fits.values())).runs.frame)
     notes = [
-        f"{name}: diagnostics failed ({'; '.join(fitted.diagnostics.failures)})"
+        f"{name}: diagnostics failed ({_shortened(fitted.diagnostics.failures)})"
         for name, fitted in fits.items()
         if not fitted.diagnostics.passed
     ]
@@ -222,6 +222,11 @@ def _notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tup
         if effective > 2 * inferred:
             notes.append(f"{name}: {effective:.1f} effective parameters for {inferred}: doubt the noise model")
     return notes
+
+
+def _shortened(failures: tuple[str, ...], most: int = 3) -> str:
+    more = len(failures) - most
+    return "; ".join([*failures[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
 def difference(comparison: Comparison, first: str, second: str) -> Difference:

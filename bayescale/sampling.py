@@ -158,4 +158,4 @@ def sample_prior(law: Law, unit: float, draws: int, random_seed: int) -> xr.Data
     values = pm.draw(variables, draws=draws, random_seed=random_seed, mode="FAST_COMPILE")
     free = {variable.name: value for variable, value in zip(variables, values, strict=True)}
     parameters = parameters_from_free(law, free, unit)
-    return xr.Dataset({name: (("chain", "draw"), value[None, :]) for name, value in parameters.items()})
+    return xr.Dataset({name: (("chain", "draw"), np.atleast_1d(value)[None, :]) for name, value in parameters.items()})

@@ -54,12 +54,10 @@ def another_prior_of_nu(draws, scale=10 / 3):
 DAMAGES = {
     "sigma": lambda draws: {**draws, "sigma": 1.3 * draws["sigma"]},
     "nu": another_prior_of_nu,
-    "parameter": lambda draws: {
-        name: values.mean() + 2 / 3 * (values - values.mean()) for name, values in draws.items()
-    },
+    "parameter": lambda draws: {name: (values + values.mean()) / 2 for name, values in draws.items()},
 }
 """What is done to posteriors that were right, by the quantity in which it must be found: noise overstated by 30 %,
-another prior of nu, intervals a third too narrow."""
+another prior of nu, intervals half as wide."""
 
 
 def score(law, tables, posteriors):
