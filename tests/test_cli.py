@@ -329,7 +329,7 @@ def test_allocate_averages_a_comparison_over_default_budgets(verbs, wide_compari
     assert main(["allocate", "wide", "--tolerance", "0.1"]) == 0
     largest = wide_runs.frame["C"].max()
     verbs.allocate.assert_called_once_with(
-        wide_comparison, [largest, 10 * largest, 100 * largest], probability=0.9, tolerance=0.1
+        wide_comparison, [largest, 10 * largest, 100 * largest], probability=0.9, tolerance=0.1, random_seed=0
     )
     printed = capsys.readouterr().out
     for words in ("budgets: 1, 10 and 100 times the largest run (default)", "parameters", "tokens per parameter"):
@@ -346,7 +346,7 @@ def test_allocate_by_one_law_compares_nothing(option, verbs, wide_fit):
     assert main(["allocate", "wide", option, "chinchilla", "--budget", "1e22"]) == 0
     assert verbs.fit_laws.call_args.args[1] == ["chinchilla"]
     verbs.compare.assert_not_called()
-    verbs.allocate.assert_called_once_with(wide_fit, [1e22], probability=0.9, tolerance=0.05)
+    verbs.allocate.assert_called_once_with(wide_fit, [1e22], probability=0.9, tolerance=0.05, random_seed=0)
 
 
 # Report

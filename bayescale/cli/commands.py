@@ -180,7 +180,7 @@ def allocate(
         say("comparing laws, each run left out once")
         source = bs.compare(fits, cache=not sampling.no_cache) if len(fits) > 1 else fits[names[0]]
         say("searching the best splits")
-        allocation = bs.allocate(source, flops, probability=probability, tolerance=tolerance)
+        allocation = bs.allocate(source, flops, probability=probability, tolerance=tolerance, random_seed=sampling.seed)
         record = records.allocate_record(source, allocation, [*law_note, *budget_note])
     return emit(record, tables.show_allocate, printing, output=output, strict=strict)
 
@@ -219,7 +219,9 @@ def report(
         say("searching the best splits")
         source = comparison.fits[law] if law else comparison
         try:
-            allocation = bs.allocate(source, flops, probability=probability, tolerance=tolerance)
+            allocation = bs.allocate(
+                source, flops, probability=probability, tolerance=tolerance, random_seed=sampling.seed
+            )
         except InputError as error:  # no law has a best split at these budgets: all else is worth its report
             allocation, budget_note = None, [f"no allocation: {error}"]
         say("writing the report")
