@@ -521,7 +521,10 @@ def test_loss_and_bpc_together_must_be_chosen_between(tmp_path):
 def test_a_response_that_is_not_there_is_refused(tmp_path):
     path = written(tmp_path)
     assert only_fault(path, response="bpc") == "runs.csv: there is no column for response='bpc'; the table has loss"
-    assert only_fault(path, response="error").endswith("and name its column with columns={'loss': 'error'}")
+    assert only_fault(path, response="error") == (
+        "runs.csv: there is no column for response='error'; the table has loss"
+    )
+    assert only_fault(path, response="score").endswith("and name its column with columns={'loss': 'score'}")
 
 
 @pytest.mark.parametrize(
@@ -840,6 +843,12 @@ def test_importing_the_module_stays_light():
     code = f"import sys, bayescale.runs, bayescale.catalogue; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_sound_table_is_read_without_pandera():
+    code = "import sys, bayescale; bayescale.load_runs('chinchilla'); print('pandera' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 # Public tables, where their copies are

@@ -5,11 +5,14 @@ The verbs are :func:`read_runs` (a file), :func:`table_from_frame` (a DataFrame)
 """
 
 from bayescale.runs.description import LOST_CONDITION, WEAK_CONDITION, Description, describe, description_record
+from bayescale.runs.headers import ALIASES, MEANINGS
 from bayescale.runs.reading import read_runs, table_from_frame
 from bayescale.runs.table import RunTable, select_runs
 
 __all__ = [
+    "ALIASES",
     "LOST_CONDITION",
+    "MEANINGS",
     "WEAK_CONDITION",
     "Description",
     "RunTable",

@@ -98,7 +98,7 @@ def several_datasets(draft: Draft) -> Iterator[str]:
 
 def never_varies(draft: Draft) -> Iterator[str]:
     """Tell a column that is the same in every row."""
-    for column in ("N", "D", draft.response):
+    for column in (*draft.needs, draft.response):
         if column is None or not draft.has(column):
             continue
         values = draft.sound(column)[column]
@@ -166,7 +166,7 @@ def worse_than_uniform(draft: Draft) -> Iterator[str]:
 
 def looks_like_accuracy(draft: Draft) -> Iterator[str]:
     """Tell a response between 0 and 1 that rises with compute."""
-    if draft.response is None or not draft.has("N", "D", draft.response):
+    if draft.response in (None, "gain") or not draft.has("N", "D", draft.response):
         return
     frame = draft.sound("N", "D", draft.response)
     if len(frame) and frame[draft.response].max() <= 1 and rises_with_compute(frame, draft.response):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale.runs.headers import MEANINGS
 from bayescale.runs.numerals import count_text
 from bayescale.runs.table import RunTable
 
@@ -34,7 +35,8 @@ class Description:
     response, unit : str
         The response column and its unit.
     ranges : dict of str to (float, float)
-        Lowest and highest N (parameters), D (tokens), C (FLOP), ``tokens_per_parameter`` (D/N) and response.
+        Lowest and highest N (parameters), D (tokens), C (FLOP), ``tokens_per_parameter`` (D/N) and response; of every
+        numeric column where N or D is not there.
     distinct_N, distinct_D : int
         Number of sizes; those that agree to 0.2 % count once.
     correlation : float
@@ -77,6 +79,8 @@ def describe(runs: RunTable) -> Description:
     Description
         The order of the rows does not matter.
     """
+    if not {"N", "D"} <= set(runs.frame):
+        return _without_sizes(runs)
     N, D, C = (runs.frame[column].to_numpy(dtype=np.float64) for column in ("N", "D", "C"))
     response = runs.frame[runs.response].to_numpy(dtype=np.float64)
     columns = {"N": N, "D": D, "C": C, "tokens_per_parameter": D / N, runs.response: response}
@@ -102,12 +106,36 @@ def describe(runs: RunTable) -> Description:
     )
 
 
+def _without_sizes(runs: RunTable) -> Description:
+    """Describe a table without N or without D, which serves laws of other columns only."""
+    columns = [name for name in runs.frame.select_dtypes("number") if name in MEANINGS]
+    absent = [name for name in ("N", "D") if name not in runs.frame]
+    sizes = {name: _distinct(runs.frame[name].to_numpy(dtype=np.float64)) for name in ("N", "D") if name in runs.frame}
+    return Description(
+        rows=len(runs.frame),
+        response=runs.response,
+        unit=runs.unit,
+        ranges={name: (float(runs.frame[name].min()), float(runs.frame[name].max())) for name in columns},
+        distinct_N=sizes.get("N", 0),
+        distinct_D=sizes.get("D", 0),
+        correlation=math.nan,
+        spread_N_at_like_C=math.nan,
+        span_N_at_like_C=math.nan,
+        condition=math.inf,
+        can=(f"Laws of {', '.join(name for name in columns if name != runs.response)} (bayescale laws lists them).",),
+        cannot=(
+            f"Laws of N and D, whether compute alone explains the {runs.response}, or how to split a budget: "
+            f"the table has no {' and no '.join(absent)}.",
+        ),
+    )
+
+
 def description_record(description: Description) -> dict[str, Any]:
     """Return a description as plain data for JSON; numbers that are not finite become None."""
     record = asdict(description)
     record["ranges"] = {name: list(limits) for name, limits in description.ranges.items()}
     record["can"], record["cannot"] = list(description.can), list(description.cannot)
-    for name in ("correlation", "condition"):
+    for name in ("correlation", "spread_N_at_like_C", "span_N_at_like_C", "condition"):
         record[name] = record[name] if math.isfinite(record[name]) else None
     return record
 

@@ -19,6 +19,7 @@ class Draft:
     headers: Mapping[str, str]  # canonical name -> header as written
     response: str | None = None
     unit: str = ""
+    needs: tuple[str, ...] = ("N", "D")  # covariates that must be there and vary
     doubtful: Mapping[str, frozenset[int]] | None = None  # rows already faulted, by column
 
     def has(self, *columns: str | None) -> bool:

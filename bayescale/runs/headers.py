@@ -31,21 +31,70 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "training_loss",
     ),
     "bpc": ("bits_per_character",),
+    "error": ("error_rate",),
+    "gain": (),
     "unique_tokens": (),
     "epochs": (),
     "family": (),
+    "training_run": (),
     "experts": (),
     "granularity": (),
     "active_N": ("active_params", "active_parameters"),
     "datastore_tokens": (),
     "vocabulary": ("vocab", "vocab_size", "vocabulary_size"),
+    "width": ("d_model", "hidden_size", "embedding_dimension"),
+    "depth": ("n_layers", "num_layers", "num_hidden_layers"),
     "steps": (),
+    "batch": ("batch_tokens",),
+    "lr_sum": (),
+    "lr_drop": (),
+    "members": ("ensemble_size",),
+    "kept": (),
+    "bits_weights": (),
+    "bits_activations": (),
+    "bits_cache": (),
+    "bits_post": (),
     "budget": (),
 }
-MEANINGS = {"N": "trained parameters", "D": "training tokens", "loss": "nats per token", "bpc": "bits per character"}
-RESPONSES = ("loss", "bpc")
-COUNTS = ("N", "D", "C", "unique_tokens", "active_N", "datastore_tokens", "vocabulary", "steps")
-NUMERIC = (*COUNTS, *RESPONSES, "epochs", "experts", "granularity")
+MEANINGS = {
+    "N": "trained parameters",
+    "D": "training tokens",
+    "C": "FLOP of training",
+    "loss": "nats per token",
+    "bpc": "bits per character",
+    "error": "fraction wrong",
+    "gain": "nats per token below a unigram model",
+    "unique_tokens": "distinct training tokens",
+    "epochs": "passes over the data",
+    "experts": "experts per routed layer",
+    "granularity": "width of the dense layer over that of an expert",
+    "active_N": "parameters that work on each token",
+    "datastore_tokens": "tokens in the datastore that is searched",
+    "vocabulary": "entries of the vocabulary",
+    "width": "dimension of the embedding",
+    "depth": "layers",
+    "steps": "optimiser steps",
+    "batch": "tokens per step",
+    "lr_sum": "sum of the learning rates of all steps so far",
+    "lr_drop": "annealing area: learning-rate drops summed over the steps since, fading",
+    "members": "models whose predictions are averaged",
+    "kept": "fraction of the size that is left after compression",
+    "bits_weights": "bits of the weights in training",
+    "bits_activations": "bits of the activations in training",
+    "bits_cache": "bits of the key-value cache in training",
+    "bits_post": "bits of the weights after training",
+}
+RESPONSES = ("loss", "bpc", "error", "gain")
+USUAL_RESPONSES = ("loss", "bpc")
+"""Chosen without being asked for; the others where neither of these is there."""
+COUNTS = ("N", "D", "C", "unique_tokens", "active_N", "datastore_tokens", "vocabulary", "width", "steps", "batch")
+NUMERIC = (
+    *COUNTS,
+    *RESPONSES,
+    *("epochs", "experts", "granularity", "depth", "lr_sum", "lr_drop", "members", "kept"),
+    *("bits_weights", "bits_activations", "bits_cache", "bits_post"),
+)
+TEXT = ("run", "family", "training_run")
 TRAINING_LOSS = ("train_loss", "training_loss")
 
 
@@ -127,7 +176,7 @@ def missing_column(source: str, canonical: str, headers: Sequence[str], taken: S
     example = near[0] if near else "NAME"
     found = f"the nearest are {quoted(near)}" if near else f"found {quoted(list(headers))}"
     return (
-        f"{source}: no column {canonical} ({MEANINGS[canonical]}); {found}; "
+        f"{source}: no column {canonical} ({MEANINGS.get(canonical, 'see the names of columns')}); {found}; "
         f"name it with columns={{{canonical!r}: {example!r}}} (--map {canonical}={example})"
     )
 

@@ -1,7 +1,7 @@
 """Read a table of runs: from a file or a DataFrame to a RunTable, or to every fault at once."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,17 @@ import pandas as pd
 from bayescale.errors import InputError
 from bayescale.runs.checks import table_faults
 from bayescale.runs.draft import Draft
-from bayescale.runs.headers import ALIASES, COUNTS, NUMERIC, assign_columns, missing_column
+from bayescale.runs.headers import (
+    ALIASES,
+    COUNTS,
+    MEANINGS,
+    NUMERIC,
+    RESPONSES,
+    TEXT,
+    assign_columns,
+    missing_column,
+    quoted,
+)
 from bayescale.runs.numerals import cell_text, read_numbers
 from bayescale.runs.remarks import remarks
 from bayescale.runs.responses import choose_response, choose_unit
@@ -25,6 +35,7 @@ def read_runs(
     columns: Mapping[str, str] | None = None,
     response: str | None = None,
     unit: str | None = None,
+    needs: Sequence[str] = ("N", "D"),
     name: str | None = None,
     record: Mapping[str, str] | None = None,
 ) -> RunTable:
@@ -39,10 +50,13 @@ def read_runs(
         Canonical name to the file's header, as in ``{"N": "model_size", "loss": "val/loss"}``. Usual headers
         such as ``params``, ``tokens``, ``flops`` and ``val_loss`` are known without it.
     response : str, optional
-        ``loss`` or ``bpc``; needed only where the file has both.
+        ``loss``, ``bpc``, ``error`` or ``gain``; needed only where the file has more than one of them.
     unit : str, optional
-        Unit of the response; by default what a column ``loss_unit`` says, else nats per token for ``loss`` and
-        bits per character for ``bpc``.
+        Unit of the response; by default what a column ``loss_unit`` says, else nats per token for ``loss``, bits
+        per character for ``bpc``, the fraction wrong for ``error`` and nats below a unigram model for ``gain``.
+    needs : sequence of str
+        Covariates that must be there and vary: N and D unless the laws you mean to fit use others, such as
+        ``["D"]`` for learning curves of one model.
     name : str, optional
         Name of the table; the file's stem by default.
     record : mapping of str to str, optional
@@ -61,7 +75,9 @@ def read_runs(
     """
     path = Path(path)
     source = read_source(path)
-    return _checked(source, name or path.stem, columns=columns, response=response, unit=unit, record=record)
+    return _checked(
+        source, name or path.stem, columns=columns, response=response, unit=unit, needs=needs, record=record
+    )
 
 
 def table_from_frame(
@@ -71,6 +87,7 @@ def table_from_frame(
     columns: Mapping[str, str] | None = None,
     response: str | None = None,
     unit: str | None = None,
+    needs: Sequence[str] = ("N", "D"),
     record: Mapping[str, str] | None = None,
 ) -> RunTable:
     """Check a DataFrame with one row per finished training run.
@@ -81,7 +98,7 @@ def table_from_frame(
         The runs; it is not changed. A named index counts as a column.
     name : str
         Name of the table.
-    columns, response, unit, record
+    columns, response, unit, needs, record
         As in :func:`read_runs`.
 
     Returns
@@ -95,7 +112,7 @@ def table_from_frame(
         If the table has faults; ``faults`` lists all of them. Rows are counted from 1.
     """
     source = frame_source(name, frame)
-    return _checked(source, name, columns=columns, response=response, unit=unit, record=record)
+    return _checked(source, name, columns=columns, response=response, unit=unit, needs=needs, record=record)
 
 
 def _checked(
@@ -105,36 +122,51 @@ def _checked(
     columns: Mapping[str, str] | None,
     response: str | None,
     unit: str | None,
+    needs: Sequence[str],
     record: Mapping[str, str] | None,
 ) -> RunTable:
     """Go through all checks, and collect every fault before refusing."""
     headers = tuple(map(str, source.frame.columns))
     assigned = assign_columns(source.name, headers, columns)
-    taken = tuple(assigned.headers.values())
     choice = choose_response(source.name, headers, assigned.headers, response)
-    absent = [missing_column(source.name, need, headers, taken) for need in ("N", "D") if need not in assigned.headers]
-    empty, cells = _named_cells(source, assigned.headers)
+    absent = list(_absent(source.name, needs, headers, assigned.headers))
+    empty, cells = _named_cells(source, assigned.headers, needs)
     draft, unreadable = _numbers(source, cells, assigned.headers)
     units = choose_unit(replace(draft, response=choice.response), unit)
-    draft = replace(draft, response=choice.response, unit=units.unit)
+    draft = replace(draft, response=choice.response, unit=units.unit, needs=tuple(needs))
     wrong_values, draft = column_faults(draft, unreadable)
     faults = (*source.faults, *assigned.faults, *absent, *choice.faults, *units.faults, *wrong_values)
     faults = (*faults, *table_faults(draft))
     if faults or draft.response is None:
         raise InputError(*faults)
-    compute = "given" if "C" in draft.frame else "6ND"
+    compute = _compute(draft.frame)
     notes = (*source.notes, *assigned.notes, *empty, *units.notes, *remarks(draft, compute))
     return RunTable(
         name, _final_frame(draft, draft.response), draft.response, units.unit, compute, dict(record or {}), notes
     )
 
 
-def _named_cells(source: Source, chosen: Mapping[str, str]) -> tuple[list[str], pd.DataFrame]:
+def _absent(source: str, needs: Sequence[str], headers: Sequence[str], chosen: Mapping[str, str]) -> Iterator[str]:
+    unknown = [need for need in needs if need not in MEANINGS]
+    if unknown:
+        yield f"{source}: needs= has the unknown name {quoted(unknown)}; the names are {', '.join(MEANINGS)}"
+    for need in (need for need in needs if need not in chosen and need not in unknown):
+        yield missing_column(source, need, headers, tuple(chosen.values()))
+
+
+def _compute(frame: pd.DataFrame) -> str:
+    """Return where C comes from: ``given``, ``6ND``, or ``unknown`` where N or D is not there."""
+    if "C" in frame:
+        return "given"
+    return "6ND" if {"N", "D"} <= set(frame) else "unknown"
+
+
+def _named_cells(source: Source, chosen: Mapping[str, str], needs: Sequence[str]) -> tuple[list[str], pd.DataFrame]:
     """Give the cells their canonical names, and leave out covariates without any value, with a note."""
     names = {header: canonical for canonical, header in chosen.items()}
     shadowed = [header for header in source.frame if header in chosen and header not in names]
     cells = source.frame.drop(columns=shadowed).rename(columns=names)
-    optional = [column for column in cells if column in chosen and column not in ("N", "D", "loss", "bpc")]
+    optional = [column for column in cells if column in chosen and column not in (*needs, *RESPONSES)]
     empty = [column for column in optional if not any(cell_text(cell).strip() for cell in cells[column])]
     notes = [f"column {column} ({chosen[column]!r}) has no values and is left out" for column in empty]
     return notes, cells.drop(columns=empty)
@@ -149,7 +181,7 @@ def _numbers(source: Source, cells: pd.DataFrame, chosen: Mapping[str, str]) -> 
         numbers = read_numbers(cells[column], count=column in COUNTS, decimal_commas=source.decimal_commas)
         if known:
             values[column], unreadable[column] = numbers.array, numbers.unreadable
-        elif column in ("run", "family"):
+        elif column in TEXT:
             values[column] = [cell_text(cell).strip() for cell in cells[column]]
         else:
             values[column] = cells[column] if numbers.unreadable else numbers.array
@@ -163,8 +195,8 @@ def _final_frame(draft: Draft, response: str) -> pd.DataFrame:
     if "run" not in frame:
         width = len(str(len(frame)))
         frame["run"] = [f"run {row:0{width}d}" for row in range(1, len(frame) + 1)]
-    if "C" not in frame:
+    if _compute(frame) == "6ND":
         frame["C"] = 6.0 * frame["N"] * frame["D"]
-    first = ["run", "N", "D", "C", response]
+    first = [column for column in ("run", "N", "D", "C", response) if column in frame]
     known = [column for column in ALIASES if column in frame and column not in first]
     return frame[[*first, *known, *(column for column in frame if column not in (*first, *known))]]

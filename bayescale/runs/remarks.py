@@ -25,8 +25,8 @@ def where_compute_is_from(draft: Draft, compute: str) -> Iterator[str]:
         if draft.has("active_N"):
             yield "C = 6 N D counts every expert; give C where only active_N parameters work on each token"
         return
-    ratio = compute_ratio(draft.frame)
-    if ratio.max() < SAME_RATIO * ratio.min() and not 1 / SAME_RATIO < ratio.median() < SAME_RATIO:
+    ratio = compute_ratio(draft.frame) if draft.has("N", "D", "C") else draft.frame.iloc[:0, 0].astype(float)
+    if len(ratio) and ratio.max() < SAME_RATIO * ratio.min() and not 1 / SAME_RATIO < ratio.median() < SAME_RATIO:
         yield f"C is {ratio.median():.3g} times 6 N D in every row"
 
 
@@ -36,7 +36,7 @@ def repeated_data(draft: Draft, _: str) -> Iterator[str]:
     repeats = np.zeros(len(frame), dtype=bool)
     if draft.has("epochs"):
         repeats |= (frame["epochs"] > 1.001).to_numpy()
-    if draft.has("unique_tokens"):
+    if draft.has("unique_tokens", "D"):
         repeats |= (frame["unique_tokens"] < 0.999 * frame["D"]).to_numpy()
     if repeats.any():
         yield (
@@ -47,6 +47,8 @@ def repeated_data(draft: Draft, _: str) -> Iterator[str]:
 
 def replicates(draft: Draft, _: str) -> Iterator[str]:
     """Say that runs share N and D."""
+    if not draft.has("N", "D"):
+        return
     shared = draft.frame.duplicated(["N", "D"], keep=False)
     if shared.any():
         yield f"{shared.sum()} runs share their N and D with another: replicates, or different in something else"
@@ -58,6 +60,8 @@ def replicates(draft: Draft, _: str) -> Iterator[str]:
 
 def proportional_data(draft: Draft, _: str) -> Iterator[str]:
     """Say that D is a constant times N."""
+    if not draft.has("N", "D"):
+        return
     ratio = draft.frame["D"] / draft.frame["N"]
     if ratio.max() < SAME_RATIO * ratio.min():
         yield f"D is {ratio.median():.3g} N in every row, so N and D cannot be told apart"
@@ -65,6 +69,8 @@ def proportional_data(draft: Draft, _: str) -> Iterator[str]:
 
 def extreme_ratios(draft: Draft, _: str) -> Iterator[str]:
     """Say that a run has more tokens per parameter than any published."""
+    if not draft.has("N", "D"):
+        return
     ratio = draft.frame["D"] / draft.frame["N"]
     rows = [int(row) for row in np.flatnonzero(ratio > MOST_TOKENS_PER_PARAMETER)]
     if rows:
@@ -74,7 +80,7 @@ def extreme_ratios(draft: Draft, _: str) -> Iterator[str]:
 
 def rising_response(draft: Draft, _: str) -> Iterator[str]:
     """Say that the response rises with compute."""
-    if rises_with_compute(draft.frame, str(draft.response)):
+    if draft.response != "gain" and rises_with_compute(draft.frame, str(draft.response)):
         yield f"{draft.response} rises with compute; make sure that it is a loss, and that no run overfitted"
 
 

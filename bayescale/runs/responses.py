@@ -4,13 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bayescale.runs.draft import Draft, listed
-from bayescale.runs.headers import RESPONSES, missing_column, normalised, quoted
+from bayescale.runs.headers import MEANINGS, RESPONSES, USUAL_RESPONSES, missing_column, normalised, quoted
 from bayescale.runs.numerals import cell_text
 
-UNITS = {"loss": "nats per token", "bpc": "bits per character"}
+UNITS = {response: MEANINGS[response] for response in RESPONSES}
 UNIT_HEADERS = ("loss_unit", "unit", "units")
 # A uniform guess over 3 million tokens loses 15 nats and over 256 bytes 8 bits; nothing that has learnt is worse.
-CEILINGS = {"nats per token": 15.0, "bits per token": 22.0, "bits per character": 8.0, "bits per byte": 8.0}
+CEILINGS = {
+    "nats per token": 15.0,
+    "bits per token": 22.0,
+    "bits per character": 8.0,
+    "bits per byte": 8.0,
+    "fraction wrong": 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -22,20 +28,28 @@ class Choice:
 
 
 def choose_response(source: str, headers: tuple[str, ...], chosen: Mapping[str, str], asked: str | None) -> Choice:
-    """Choose between the columns loss and bpc: the one asked for, else the only one there."""
+    """Choose the response: the one asked for, else the only one of loss and bpc, else the only other one there."""
     there = [name for name in RESPONSES if name in chosen]
     if asked is not None and asked not in RESPONSES:
-        remedy = f"choose loss or bpc, and name its column with columns={{'loss': {asked!r}}}"
+        known = f"{', '.join(RESPONSES[:-1])} or {RESPONSES[-1]}"
+        remedy = f"choose {known}, and name its column with columns={{'loss': {asked!r}}}"
         return Choice(None, (f"{source}: response={asked!r} is not known; {remedy}",))
     if asked is not None and asked not in there:
         found = f"the table has {there[0]}" if there else f"found {quoted(headers)}"
         return Choice(None, (f"{source}: there is no column for response={asked!r}; {found}",))
     if not there:
         return Choice(None, (missing_column(source, "loss", headers, tuple(chosen.values())),))
-    if asked is None and len(there) > 1:
-        fault = f"{source}: both loss and bpc are there, and they are never mixed; choose with response='loss' or 'bpc'"
+    if asked is not None:
+        return Choice(asked)
+    likely = [name for name in there if name in USUAL_RESPONSES] or there
+    if len(likely) > 1:
+        first, second = likely[:2]
+        fault = (
+            f"{source}: both {first} and {second} are there, and they are never mixed; "
+            f"choose with response={first!r} or {second!r}"
+        )
         return Choice(None, (fault,))
-    return Choice(asked or there[0])
+    return Choice(likely[0])
 
 
 @dataclass(frozen=True)

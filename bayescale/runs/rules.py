@@ -1,4 +1,4 @@
-"""What each value of a column must satisfy, checked by pandera in one pass, and what to do where it does not."""
+"""What each value of a column must satisfy, and what to do where it does not; pandera lists every value that fails."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.runs.draft import Draft
+from bayescale.runs.headers import NUMERIC, RESPONSES
 from bayescale.runs.numerals import count_text
 from bayescale.runs.responses import CEILINGS
 
@@ -48,13 +49,11 @@ def column_faults(draft: Draft, unreadable: dict[str, dict[int, str]]) -> tuple[
 
 
 def _checked(draft: Draft) -> tuple[str, ...]:
-    response = (draft.response,) if draft.response else ()
-    covariates = ("unique_tokens", "epochs", "experts", "granularity", "active_N", "datastore_tokens", "vocabulary")
-    return ("N", "D", "C", *response, *covariates, "steps")
+    return tuple(column for column in NUMERIC if column == draft.response or column not in RESPONSES)
 
 
 def _required(draft: Draft) -> tuple[str | None, ...]:
-    return ("N", "D", "C", draft.response)
+    return (*draft.needs, "C", draft.response)
 
 
 def rules_of(draft: Draft, column: str) -> list[Rule]:
@@ -138,7 +137,10 @@ def rises_with_compute(frame: pd.DataFrame, column: str, least: float = 0.5) -> 
 
 def _failure_cases(frame: pd.DataFrame, rules: dict[str, list[Rule]], required: tuple[str | None, ...]) -> pd.DataFrame:
     """Validate all columns at once and return pandera's failure cases: column, check, index."""
-    import pandera.pandas as pa  # noqa: PLC0415  half a second that only reading a table should cost
+    none = pd.DataFrame({"column": [], "check": [], "index": []})
+    if _is_sound(frame, rules, required):
+        return none
+    import pandera.pandas as pa  # noqa: PLC0415  most of a second that a table without faults need not cost
 
     schema = pa.DataFrameSchema(
         {
@@ -150,7 +152,17 @@ def _failure_cases(frame: pd.DataFrame, rules: dict[str, list[Rule]], required: 
         schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
         return error.failure_cases
-    return pd.DataFrame({"column": [], "check": [], "index": []})
+    return none
+
+
+def _is_sound(frame: pd.DataFrame, rules: dict[str, list[Rule]], required: tuple[str | None, ...]) -> bool:
+    """Tell whether every column holds numbers, none that is required has a gap, and no value breaks a rule."""
+    return all(
+        frame[column].dtype == float
+        and not (column in required and frame[column].isna().any())
+        and not any(rule.fails(frame[column]).any() for rule in here)
+        for column, here in rules.items()
+    )
 
 
 def _pandera_check(rule: Rule) -> "pa.Check":

@@ -20,14 +20,14 @@ class RunTable:
     name : str
         Name of the catalogued table, or the stem of the user's file.
     frame : pandas.DataFrame
-        RangeIndex; columns ``run`` (str), ``N`` (parameters), ``D`` (tokens), ``C`` (FLOP), the response
-        (all float64), then the other recognised covariates, then the columns left over.
+        RangeIndex; columns ``run`` (str), those there are of ``N`` (parameters), ``D`` (tokens) and ``C`` (FLOP), the
+        response (all float64), then the other recognised covariates, then the columns left over.
     response : str
-        The column that holds the response: ``loss`` or ``bpc``.
+        The column that holds the response: ``loss``, ``bpc``, ``error`` or ``gain``.
     unit : str
         Unit of the response, such as ``nats per token``.
     compute : str
-        Where ``C`` comes from: ``given`` by the table, or ``6ND``.
+        Where ``C`` comes from: ``given`` by the table, ``6ND``, or ``unknown`` where there is none.
     record : mapping of str to str
         Title, reference, licence, caveats, what N and D count; may be empty for a user's table.
     notes : tuple of str
@@ -74,12 +74,16 @@ def select_runs(runs: RunTable, condition: str) -> RunTable:
     faults = [
         f"{name}: column {column} is {kept[column].iloc[0]:.6g} in every row left; widen the condition"
         for column in ("N", "D", runs.response)
-        if kept[column].min() == kept[column].max()
+        if column in kept and kept[column].min() == kept[column].max() and _varies(runs.frame[column])
     ]
     if faults:
         raise InputError(*faults)
     note = f"{len(kept)} of {len(runs.frame)} rows selected by {condition}"
     return replace(runs, name=name, frame=kept, notes=(*runs.notes, note))
+
+
+def _varies(values: "pd.Series[float]") -> bool:
+    return bool(values.min() < values.max())
 
 
 def _holds(runs: RunTable, condition: str) -> "pd.Series[bool]":
