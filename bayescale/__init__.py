@@ -10,12 +10,21 @@ if TYPE_CHECKING:
     from bayescale.allocation import Allocation, allocate
     from bayescale.catalogue import list_tables, load_runs, resolve_runs
     from bayescale.comparison import Comparison, compare
+    from bayescale.designs import (
+        crossed_design,
+        fixed_ratio_design,
+        isoflop_design,
+        ladder_design,
+        random_design,
+        ridge_design,
+    )
     from bayescale.diagnostics import Diagnostics
     from bayescale.errors import InputError
     from bayescale.fits import Fit, load_fit, predict, published_draws
     from bayescale.fitting import fit, fit_laws
+    from bayescale.importers import import_runs
     from bayescale.intervals import Interval, credible_interval
-    from bayescale.laws import LAWS, Law, Prior, Share, list_laws
+    from bayescale.laws import LAWS, Example, Law, Prior, Share, list_laws
     from bayescale.plots import (
         plot_allocation,
         plot_elpd,
@@ -23,11 +32,13 @@ if TYPE_CHECKING:
         plot_loss,
         plot_pareto_k,
         plot_predictive_check,
+        plot_prior_predictive,
         plot_ratio_range,
         plot_regret,
     )
     from bayescale.report import write_report
     from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
+    from bayescale.simulation import simulate
     from bayescale.verdict import Verdict, judge
 
 __version__ = "0.1.0"
@@ -36,12 +47,21 @@ _MODULES = {
     "allocation": ("Allocation", "allocate"),
     "catalogue": ("list_tables", "load_runs", "resolve_runs"),
     "comparison": ("Comparison", "compare"),
+    "designs": (
+        "crossed_design",
+        "fixed_ratio_design",
+        "isoflop_design",
+        "ladder_design",
+        "random_design",
+        "ridge_design",
+    ),
     "diagnostics": ("Diagnostics",),
     "errors": ("InputError",),
     "fits": ("Fit", "load_fit", "predict", "published_draws"),
     "fitting": ("fit", "fit_laws"),
+    "importers": ("import_runs",),
     "intervals": ("Interval", "credible_interval"),
-    "laws": ("LAWS", "Law", "Prior", "Share", "list_laws"),
+    "laws": ("LAWS", "Example", "Law", "Prior", "Share", "list_laws"),
     "plots": (
         "plot_allocation",
         "plot_elpd",
@@ -49,11 +69,13 @@ _MODULES = {
         "plot_loss",
         "plot_pareto_k",
         "plot_predictive_check",
+        "plot_prior_predictive",
         "plot_ratio_range",
         "plot_regret",
     ),
     "report": ("write_report",),
     "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
+    "simulation": ("simulate",),
     "verdict": ("Verdict", "judge"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
@@ -64,6 +86,7 @@ __all__ = [
     "Comparison",
     "Description",
     "Diagnostics",
+    "Example",
     "Fit",
     "InputError",
     "Interval",
@@ -76,10 +99,15 @@ __all__ = [
     "allocate",
     "compare",
     "credible_interval",
+    "crossed_design",
     "describe",
     "fit",
     "fit_laws",
+    "fixed_ratio_design",
+    "import_runs",
+    "isoflop_design",
     "judge",
+    "ladder_design",
     "list_laws",
     "list_tables",
     "load_fit",
@@ -90,13 +118,17 @@ __all__ = [
     "plot_loss",
     "plot_pareto_k",
     "plot_predictive_check",
+    "plot_prior_predictive",
     "plot_ratio_range",
     "plot_regret",
     "predict",
     "published_draws",
+    "random_design",
     "read_runs",
     "resolve_runs",
+    "ridge_design",
     "select_runs",
+    "simulate",
     "table_from_frame",
     "write_report",
 ]

@@ -20,19 +20,20 @@ from bayescale.laws import (
     LAWS,
     SMALLEST_VALUE,
     Law,
+    known_laws,
     law_record,
     priors_from_record,
     published_scale,
 )
-from bayescale.runs import RunTable
+from bayescale.runs import ALIASES, RunTable
 from bayescale.settings import Settings
 from bayescale.storage import content_hash, write_whole
 from bayescale.versions import versions
 
 SCHEMA = "bayescale/fit/1"
 COVARIATES = ("N", "D", "C")
-KEPT = (*COVARIATES, "family")
-"""Columns of the table that a fit keeps, beside run and response."""
+KEPT = tuple(name for name in ALIASES if name != "run")
+"""Columns of the table that a fit keeps, beside run and response, so that fits of different laws can be compared."""
 
 RECORDED = ("law", "table", "settings", "reference", "diagnostics")
 GROUPS = (
@@ -78,7 +79,7 @@ class Fit:
 
     @cached_property
     def reference(self) -> Mapping[str, float]:
-        """Geometric means over the table: of N, D, C and the response."""
+        """Geometric means over the table of N, D, C, the response and the law's covariates, or the law's own units."""
         return MappingProxyType(self.record["reference"])
 
     @cached_property
@@ -113,10 +114,49 @@ def published_draws(fitted: Fit) -> dict[str, np.ndarray]:
     return published_scale(fitted.law, fitted.reference, fitted.draws)
 
 
-def reference_values(frame: pd.DataFrame, response: str) -> dict[str, float]:
-    """Return the geometric mean of N, D, C and the response over the table."""
-    columns = [name for name in (*COVARIATES, response) if name in frame]
-    return {name: float(np.exp(np.log(frame[name].to_numpy(dtype=float)).mean())) for name in columns}
+def contraction(fitted: Fit) -> dict[str, float]:
+    """Return how much the runs have told of each parameter: 1 less posterior variance over prior variance.
+
+    Near 1 the runs decide, near 0 the prior does. NaN for a prior that is one value.
+    """
+    prior = flat_draws(fitted.data["prior"].to_dataset())
+    return {
+        name: 1.0 - float(draws.var() / prior[name].var()) if prior[name].var() > 0 else float("nan")
+        for name, draws in fitted.draws.items()
+        if name in prior
+    }
+
+
+def reference_values(frame: pd.DataFrame, response: str, law: Law | None = None) -> dict[str, float]:
+    """Return the reference value of N, D, C, the response, and of each further covariate of a law.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The runs.
+    response : str
+        The response column.
+    law : Law, optional
+        The law, for its further covariates and for units of its own.
+
+    Returns
+    -------
+    dict of str to float
+        Geometric means over the table, except where ``law.units`` says otherwise.
+    """
+    wanted = dict.fromkeys((*COVARIATES, response, *(law.covariates if law else ())))
+    units = law.units if law else {}
+    columns = [name for name in wanted if name in frame]
+    own = {name: _geometric_mean(frame[name]) for name in columns if name not in units}
+    return {name: own[name] if name in own else _unit(units[name], own) for name in columns}
+
+
+def _unit(unit: str | float, means: Mapping[str, float]) -> float:
+    return means[unit] if isinstance(unit, str) else float(unit)
+
+
+def _geometric_mean(column: pd.Series) -> float:
+    return float(np.exp(np.log(column.to_numpy(dtype=float)).mean()))
 
 
 def law_value(
@@ -145,24 +185,38 @@ def law_value(
     return np.asarray(law.loss(**scaled, **columns))
 
 
-def predict(fitted: Fit, N: np.ndarray, D: np.ndarray) -> np.ndarray:
-    """Return the law's expected response for runs of these sizes.
+def predict(
+    fitted: Fit, N: np.ndarray | None = None, D: np.ndarray | None = None, **covariates: np.ndarray
+) -> np.ndarray:
+    """Return the law's expected response for runs like these.
 
     Parameters
     ----------
     fitted : Fit
         The fit.
-    N, D : numpy.ndarray
+    N, D : numpy.ndarray, optional
         Parameters and tokens, in counts (point,).
+    **covariates : numpy.ndarray
+        Further columns that the law needs, under their names (point,); C is 6 N D where it is not given.
 
     Returns
     -------
     numpy.ndarray
         In the table's unit (draw, point); parameter uncertainty only, no noise of single runs.
+
+    Raises
+    ------
+    InputError
+        If a column that the law needs is not given.
     """
-    sizes = {"N": np.asarray(N, dtype=float), "D": np.asarray(D, dtype=float)}
-    covariates = {**sizes, "C": 6.0 * sizes["N"] * sizes["D"]}
-    return law_value(fitted.law, fitted.draws, covariates, fitted.reference)
+    given = {name: value for name, value in {"N": N, "D": D, **covariates}.items() if value is not None}
+    points = {name: np.asarray(value, dtype=float) for name, value in given.items()}
+    if {"N", "D"} <= set(points):
+        points = {"C": 6.0 * points["N"] * points["D"], **points}
+    missing = [name for name in fitted.law.covariates if name not in points]
+    if missing:
+        raise InputError(f"law '{fitted.law.name}' needs {', '.join(missing)}; found {', '.join(points) or 'nothing'}")
+    return law_value(fitted.law, fitted.draws, points, fitted.reference)
 
 
 def log_center(
@@ -295,7 +349,7 @@ def _read_record(path: Path, tree: xr.DataTree) -> dict[str, Any]:
 
 
 def _law_of(path: Path, record: Mapping[str, Any], law: Law | None) -> Law:
-    found = law or LAWS.get(record["name"])
+    found = law or LAWS.get(record["name"]) or known_laws().get(record["name"])
     if found is None:
         raise InputError(
             f"{path}: fit of law '{record['name']}', which is not built in; pass it: load_fit(path, law=...)"

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from bayescale.errors import InputError
 from bayescale.fits import COVARIATES, KEPT, Fit, fit_record, log_likelihood, read_fit, reference_values, table_record
 from bayescale.laws import Law, Prior, Share, get_law, law_record
 from bayescale.loo import GROUP, loo_group
+from bayescale.published import published_priors
 from bayescale.runs import RunTable
 from bayescale.settings import Settings
 from bayescale.storage import cache_dir, content_hash, write_whole
@@ -27,7 +29,7 @@ def fit(
     law: str | Law,
     runs: RunTable,
     *,
-    priors: Mapping[str, Prior | Share] | None = None,
+    priors: Mapping[str, Prior | Share] | Literal["published"] | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -42,8 +44,9 @@ def fit(
         A built-in law by name, or a law of your own.
     runs : RunTable
         The runs; their order does not matter.
-    priors : mapping of str to Prior or Share, optional
-        Priors that replace the law's own, at reference scale.
+    priors : mapping of str to Prior or Share, or "published", optional
+        Priors that replace the law's own, at reference scale; ``"published"`` takes the law's published fit with its
+        uncertainties, to update it with runs of your own.
     draws, tune : int
         Kept draws and tuning steps of each chain.
     chains : int
@@ -64,9 +67,12 @@ def fit(
         If the law or its priors are unknown, the table lacks a column the law needs, has another
         response than the law describes, or has no more rows than the model has parameters.
     """
-    law = _with_priors(get_law(law), priors)
+    law = get_law(law)
     settings = Settings(draws, tune, chains, random_seed)
     check_table(law, runs)
+    if priors == "published":
+        priors = published_priors(law, reference_values(runs.frame, runs.response, law), runs.response)
+    law = _with_priors(law, priors)
     return _fit(law, runs, settings, cache=cache)
 
 
@@ -136,7 +142,7 @@ def _fit_in_parallel(laws: Sequence[Law], runs: RunTable, settings: Settings, *,
 
 def _fit(law: Law, runs: RunTable, settings: Settings, *, cache: bool) -> Fit:
     frame = canonical_frame(runs)
-    return _fit_frame(law, runs, frame, settings, reference_values(frame, runs.response), cache=cache)
+    return _fit_frame(law, runs, frame, settings, reference_values(frame, runs.response, law), cache=cache)
 
 
 def exact_elpd(fitted: Fit, row: int, *, cache: bool = True) -> float:
@@ -197,6 +203,7 @@ def check_table(law: Law, runs: RunTable) -> None:
             f"{runs.name}: law '{law.name}' needs column {', '.join(missing)}, found "
             f"{', '.join(map(str, runs.frame))}; add it, or choose a law of the columns that are there"
         )
+    _check_columns(law, runs)
     if runs.response not in law.responses:
         raise InputError(
             f"{runs.name}: law '{law.name}' describes {' or '.join(law.responses)}, the table holds {runs.response}"
@@ -209,6 +216,22 @@ def check_table(law: Law, runs: RunTable) -> None:
         )
 
 
+def _check_columns(law: Law, runs: RunTable) -> None:
+    """Raise InputError where a column of the law has gaps, or zeros that its unit does not allow."""
+    for name in law.covariates:
+        values = runs.frame[name].to_numpy(dtype=float)
+        lowest = 0.0 if name in law.units else np.nextafter(0.0, 1.0)
+        bad = np.flatnonzero(~(np.isfinite(values) & (values >= lowest)))
+        if len(bad):
+            shown = ", ".join(f"{values[row]:g} for run {runs.frame['run'].iloc[row]!r}" for row in bad[:5])
+            least = "of at least" if name in law.units else "above"
+            raise InputError(
+                f"{runs.name}: law '{law.name}' needs a number {least} zero in "
+                f"column {name} of every run; found {shown}{f', and {len(bad) - 5} more' if len(bad) > 5 else ''}; "
+                "select the runs that have it, or choose another law"
+            )
+
+
 def canonical_frame(runs: RunTable) -> pd.DataFrame:
     """Return run, N, D, C, response and further covariates, sorted so that row order cannot matter."""
     keys = [name for name in (*COVARIATES, runs.response, "run") if name in runs.frame]
@@ -218,7 +241,7 @@ def canonical_frame(runs: RunTable) -> pd.DataFrame:
 def is_cached(law: Law, runs: RunTable, settings: Settings) -> bool:
     """Return whether the fit of this law to this table is in the cache."""
     frame = canonical_frame(runs)
-    return _cache_path(law, runs, frame, settings, reference_values(frame, runs.response)).exists()
+    return _cache_path(law, runs, frame, settings, reference_values(frame, runs.response, law)).exists()
 
 
 def _with_priors(law: Law, priors: Mapping[str, Prior | Share] | None) -> Law:
@@ -256,7 +279,7 @@ def _cache_path(
 
 def table_hash(frame: pd.DataFrame, response: str) -> str:
     """Return a hash of the rows a fit sees: covariates and response, in their order."""
-    columns = [*(name for name in frame if name in KEPT), response]
+    columns = [*(name for name in frame if name in KEPT and name != response), response]
     return content_hash({"response": response, "rows": frame[columns].to_dict(orient="list")})
 
 
@@ -287,7 +310,8 @@ def _sample_fit(
         "prior": sample_prior(law, reference[runs.response], PRIOR_DRAWS, settings.random_seed),
         "observed_data": xr.Dataset({"log_response": ("run", data["log_response"])}, coords=labels),
         "constant_data": xr.Dataset(
-            {name: ("run", _plain(frame[name])) for name in frame if name in KEPT}, coords=labels
+            {name: ("run", _plain(frame[name])) for name in frame if name in KEPT and name != runs.response},
+            coords=labels,
         ),
     }
     tree = xr.DataTree.from_dict(groups)

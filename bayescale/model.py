@@ -52,6 +52,13 @@ def build_model(law: Law) -> pm.Model:
     return model
 
 
+def build_prior(law: Law) -> pm.Model:
+    """Build the free variables of a law's model alone, whatever its formula."""
+    with pm.Model() as model:
+        _free_variables(law)
+    return model
+
+
 def _free_variables(law: Law) -> dict[str, Quantity]:
     """Declare one scalar random variable per degree of freedom."""
     plain = {name: prior for name, prior in law.priors.items() if isinstance(prior, Prior)}

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import elementwise
 
+from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits import Fit, law_value
 from bayescale.laws import Law
-
-FLOPS_PER_TOKEN = 6.0
-"""FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
 
 RATIOS = (1e-3, 1e6)
 """Tokens per parameter that are searched; real runs lie between 0.04 and 2000."""
@@ -67,16 +65,16 @@ def loss_on_budget(
 
 def check_splits(law: Law) -> None:
     """Raise InputError for a law that says nothing about the split."""
-    if not {"N", "D"} <= set(law.covariates):
+    if not law.splits_compute:
         raise InputError(
             f"law '{law.name}' is a law of {', '.join(law.covariates)}: along a budget it has no best split of "
-            "N and D; allocate with a law of both, such as chinchilla"
+            "N and D alone; allocate with a law of both and nothing else, such as chinchilla"
         )
 
 
 def has_optimum(fitted: Fit, flops: np.ndarray) -> bool:
     """Return whether a law has a best split at these budgets, inside the searched range for most draws."""
-    if not {"N", "D"} <= set(fitted.law.covariates):
+    if not fitted.law.splits_compute:
         return False
     few = {name: values[::THINNED] for name, values in fitted.draws.items()}
     ends = np.array([np.min(flops), np.max(flops)])

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import nutpie
 import pymc as pm
+import pytensor.tensor as pt
 import xarray as xr
 
 from bayescale.diagnostics import Diagnostics, diagnose
 from bayescale.errors import InputError
 from bayescale.laws import Law, law_record
-from bayescale.model import build_model, parameters_from_free
+from bayescale.model import build_model, build_prior, parameters_from_free
 from bayescale.settings import Settings
 from bayescale.storage import content_hash
 
@@ -154,8 +155,31 @@ def sample_prior(law: Law, unit: float, draws: int, random_seed: int) -> xr.Data
     xarray.Dataset
         Parameters at reference scale, ``sigma`` and ``nu`` (chain, draw), with one chain.
     """
-    variables = model_of(law).free_RVs
+    variables = build_prior(law).free_RVs
     values = pm.draw(variables, draws=draws, random_seed=random_seed, mode="FAST_COMPILE")
     free = {variable.name: value for variable, value in zip(variables, values, strict=True)}
     parameters = parameters_from_free(law, free, unit)
     return xr.Dataset({name: (("chain", "draw"), np.atleast_1d(value)[None, :]) for name, value in parameters.items()})
+
+
+def evaluate_symbolically(law: Law, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the law computed by PyTensor from the same numbers as the model would see.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    values : mapping of str to numpy.ndarray
+        Covariates (1, point) and parameters (draw, 1).
+
+    Returns
+    -------
+    numpy.ndarray
+        The law (draw, point).
+    """
+    symbols = {
+        name: pt.tensor(name, dtype="float64", shape=tuple(None if size > 1 else 1 for size in column.shape))
+        for name, column in values.items()
+    }
+    given = {symbols[name]: column for name, column in values.items()}
+    return np.asarray(law.loss(**symbols).eval(given, mode="FAST_COMPILE", on_unused_input="ignore"))

@@ -9,6 +9,9 @@ from bayescale import sampling
 from bayescale.laws import SMALLEST_VALUE, Law, Prior
 from bayescale.settings import Settings
 
+CALIBRATED = ("guo_compute", "compute_power", "compute_floor", "tilt", "kaplan_n", "kaplan_nd", "chinchilla")
+"""The laws that a verdict and an allocation rest on."""
+
 UNIT = 3.0
 """Typical response of every simulated table. A unit taken from each table's own responses would make the prior depend
 on the data, and ranks of the truth are uniform only for a prior that was there first."""

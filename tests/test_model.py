@@ -5,11 +5,12 @@ import pymc as pm
 import pytensor
 import pytest
 import xarray as xr
+from simulation import CALIBRATED
 
 from bayescale.errors import InputError
 from bayescale.fits import log_likelihood, reference_values
 from bayescale.fitting import canonical_frame
-from bayescale.laws import LAWS, Law, Prior, Share
+from bayescale.laws import LAWS, REAL_RUNS, Law, Prior, Share
 from bayescale.model import build_model, parameters_from_free
 from bayescale.sampling import model_data, sample_prior
 
@@ -27,16 +28,28 @@ def free_draws(model, draws=20, seed=1):
     return {variable.name: value for variable, value in zip(model.free_RVs, values, strict=True)}
 
 
+def with_every_column(frame):
+    """Add columns that any law may need, each over a part of its usual range."""
+    rng = np.random.default_rng(0)
+    further = {
+        name: np.exp(rng.uniform(*np.quantile(np.log(ends), [0.3, 0.7]), len(frame)))
+        for name, ends in REAL_RUNS.items()
+        if name not in frame
+    }
+    return frame.assign(**further)
+
+
 def is_share(law, name):
     return isinstance(law.priors[name], Share)
 
 
 def test_free_variables_are_one_scalar_for_each_degree_of_freedom(law, models):
-    shares = [name for name in law.parameters if is_share(law, name)]
+    shares = [name for name in law.priors if is_share(law, name)]
     plain = [
         f"{name}_relative" if law.priors[name].relative else name for name in law.parameters if not is_share(law, name)
     ]
-    expected = {*plain, "level", *(f"{name}_part" for name in shares[:-1]), "sigma", "nu_above_2"}
+    level = {"level"} if shares else set()
+    expected = {*plain, *level, *(f"{name}_part" for name in shares[:-1]), "sigma", "nu_above_2"}
     assert {variable.name for variable in models[law.name].free_RVs} == expected
     assert len(expected) == len(law.parameters) + 2
     assert all(variable.ndim == 0 for variable in models[law.name].free_RVs)
@@ -69,7 +82,9 @@ def test_parameters_are_the_same_in_the_model_and_on_its_draws(law, models):
         np.testing.assert_allclose([values[row] for values in arrays.values()], inside, rtol=1e-12)
 
 
-def test_shares_add_up_to_the_level(law, models):
+@pytest.mark.parametrize("name", [name for name, law in LAWS.items() if any(is_share(law, p) for p in law.priors)])
+def test_shares_add_up_to_the_level(name, models):
+    law = LAWS[name]
     free = free_draws(models[law.name])
     values = parameters_from_free(law, free, 2.5)
     shares = {name: prior for name, prior in law.priors.items() if is_share(law, name)}
@@ -80,7 +95,9 @@ def test_shares_add_up_to_the_level(law, models):
     assert all((values[name] > 0).all() for name in shares)
 
 
-def test_the_level_is_the_loss_of_a_typical_run(law, models):
+@pytest.mark.parametrize("name", CALIBRATED)
+def test_the_level_is_the_loss_of_a_typical_run(name, models):
+    law = LAWS[name]
     free = free_draws(models[law.name])
     values = parameters_from_free(law, free, 2.5)
     at_center = law.loss(**dict.fromkeys(law.covariates, 1.0), **{name: values[name] for name in law.parameters})
@@ -122,8 +139,8 @@ def test_prior_draws_are_those_of_the_stated_families():
 
 def test_the_density_computed_without_pymc_is_that_of_the_model(law, models, small_runs):
     model = models[law.name]
-    frame = canonical_frame(small_runs)
-    reference = reference_values(frame, "loss")
+    frame = with_every_column(canonical_frame(small_runs))
+    reference = reference_values(frame, "loss", law)
     unit = reference["loss"]
     columns = {name: frame[name].to_numpy() / reference[name] for name in law.covariates}
     data = {**columns, "log_response": np.log(frame["loss"].to_numpy()), "loss_unit": np.asarray(unit)}

@@ -168,8 +168,8 @@ def test_a_law_of_one_input_is_refused_by_what_it_is_a_law_of(name):
     with pytest.raises(InputError) as caught:
         check_splits(law)
     assert str(caught.value) == (
-        f"law '{name}' is a law of {law.covariates[0]}: along a budget it has no best split of N and D; allocate with "
-        "a law of both, such as chinchilla"
+        f"law '{name}' is a law of {law.covariates[0]}: along a budget it has no best split of N and D alone; "
+        "allocate with a law of both and nothing else, such as chinchilla"
     )
     with pytest.raises(InputError):
         find_optimum(law, {parameter: np.ones(1) for parameter in law.parameters}, COUNTS, np.array([1e21]))

@@ -1,7 +1,7 @@
 """Law, Prior and Share: what a scaling law is."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,36 @@ EXTRA_DEGREES = 10.0
 
 NOISE_PRIORS = {"sigma": f"HalfNormal({NOISE_SCALE:g})", "nu": f"2 + Exponential(mean {EXTRA_DEGREES:g})"}
 """The same in words, for reports."""
+
+
+REAL_RUNS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "N": (1e6, 1e12),
+        "D": (1e7, 1e14),
+        "C": (1e15, 1e27),
+        "loss": (2.0, 8.0),
+        "unique_tokens": (1e7, 1e14),
+        "epochs": (1.0, 100.0),
+        "experts": (1.0, 1024.0),
+        "granularity": (1.0, 64.0),
+        "active_N": (1e6, 1e12),
+        "datastore_tokens": (1e7, 1e13),
+        "vocabulary": (1e3, 1e6),
+        "width": (64.0, 32768.0),
+        "depth": (2.0, 200.0),
+        "steps": (1e3, 1e7),
+        "batch": (1e4, 1e8),
+        "lr_sum": (0.1, 1e3),
+        "lr_drop": (1e-3, 1.0),
+        "members": (1.0, 64.0),
+        "kept": (0.05, 1.0),
+        "bits_weights": (2.0, 16.0),
+        "bits_activations": (2.0, 16.0),
+        "bits_cache": (2.0, 16.0),
+        "bits_post": (2.0, 16.0),
+    }
+)
+"""Range of real runs, and a little more, of each column that a law may use, in counts."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +106,31 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A value that a law must give: a test of its formula and units.
+
+    Attributes
+    ----------
+    source : str
+        The set of published values to use, or "" to use ``parameters``.
+    at : mapping of str to float
+        Covariates, in counts.
+    value : float
+        The law there, in the unit of the published response.
+    tolerance : float
+        Half a unit of the last digit that is known.
+    parameters : mapping of str to float
+        Parameters at published scale where no published set fits, such as made-up ones for code alone.
+    """
+
+    source: str
+    at: Mapping[str, float]
+    value: float
+    tolerance: float = 5e-7
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
 class Law:
     """A scaling law.
 
@@ -84,8 +139,8 @@ class Law:
     the same line runs on floats, arrays, PyTensor variables and posteriors.
 
     The model calls the formula in *reference units*: each covariate divided by its geometric mean over the
-    table. A coefficient is then the loss its term adds at a typical run. ``rescale`` carries coefficients
-    to ``N = D = C = 1``, the scale of published values.
+    table, or by what ``units`` says. A coefficient is then the loss its term adds at a typical run. ``rescale``
+    carries coefficients to ``N = D = C = 1``, the scale of published values.
 
     Attributes
     ----------
@@ -110,11 +165,30 @@ class Law:
         Takes the parameters at published scale and returns further quantities under the paper's names.
     responses : tuple of str
         Response columns the law can describe.
+    units : mapping of str to str or float
+        Covariates beside N, D and C with another reference value than their own geometric mean: that of another
+        column (unique tokens count in the unit of D), or a fixed number (a granularity of 1 stays 1). Such a column
+        may hold zeros.
+    decreasing : tuple of str
+        Covariates in which the law never rises (for a response where higher is better: never falls), whatever
+        the parameters that the prior allows.
+    floor : str or None
+        Parameter that the law tends to when all of ``decreasing`` grow without limit; None: no statement.
+    published_sd : mapping of str to mapping
+        Published standard errors, by source, of the natural logs of the parameters that the prior keeps positive
+        and of the others as they are; what ``priors="published"`` needs.
+    published_correlation : mapping of str to mapping
+        Published correlations of two parameters, ``{source: {("A", "alpha"): 0.9993}}``, of the same quantities.
+    examples : tuple of Example
+        Values the law must give.
+    unverified : str
+        What of the formula or the published values was not read in the paper itself; empty when all was.
 
     Raises
     ------
     InputError
-        If ``priors`` or a set of published values does not name exactly the inferred parameters.
+        If ``priors``, a set of published values, ``units``, ``decreasing`` or an example names something that
+        the formula does not have.
     """
 
     name: str
@@ -126,7 +200,16 @@ class Law:
     published_response: str = "loss"
     rescale: Callable[..., Mapping[str, Quantity]] | None = None
     derived: Callable[..., Mapping[str, Quantity]] | None = None
-    responses: tuple[str, ...] = ("loss", "bpc")
+    responses: tuple[str, ...] = ("loss", "bpc", "error")
+    units: Mapping[str, str | float] = field(default_factory=lambda: MappingProxyType({}))
+    decreasing: tuple[str, ...] = ()
+    floor: str | None = None
+    published_sd: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    published_correlation: Mapping[str, Mapping[tuple[str, str], float]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    examples: tuple[Example, ...] = ()
+    unverified: str = ""
 
     def __post_init__(self) -> None:
         """Check that every part of the law speaks of the same parameters."""
@@ -138,9 +221,24 @@ class Law:
         sets = {"priors": self.priors} | {f"published values of '{k}'": v for k, v in self.published.items()}
         for what, values in sets.items():
             self._check_names(what, set(values))
+        further = tuple(name for name in self.covariates if name not in ("N", "D", "C"))
+        self._check_declared("units", set(self.units), further)  # those three always have their typical run's
+        self._check_declared("decreasing", set(self.decreasing), self.covariates)
+        self._check_declared("floor", {self.floor} - {None}, self.parameters)
+        for source in {*self.published_sd, *self.published_correlation, *(e.source for e in self.examples)} - {""}:
+            self._check_declared("published values", {source}, tuple(self.published))
+        for example in self.examples:
+            self._check_declared("an example", set(example.at), self.covariates)
         for name, prior in self.priors.items():
             if isinstance(prior, Share) and prior.power is not None and prior.power not in self.parameters:
                 raise InputError(f"law '{self.name}': the share of {name} is raised to unknown {prior.power}")
+
+    def _check_declared(self, what: str, names: Set[str | None], known: tuple[str, ...]) -> None:
+        unknown = sorted(str(name) for name in names if name not in known)
+        if unknown:
+            raise InputError(
+                f"law '{self.name}': {what} must be among {', '.join(known) or 'none'}; found {', '.join(unknown)}"
+            )
 
     def _check_names(self, what: str, names: set[str]) -> None:
         expected = set(self.parameters)
@@ -163,6 +261,11 @@ class Law:
     def parameters(self) -> tuple[str, ...]:
         """Inferred parameters."""
         return self._names(inspect.Parameter.KEYWORD_ONLY)
+
+    @property
+    def splits_compute(self) -> bool:
+        """Whether the law is one of N and D and of nothing beside compute, so that a budget can be split by it."""
+        return {"N", "D"} <= set(self.covariates) <= {"N", "D", "C"}
 
     def _names(self, kind: object) -> tuple[str, ...]:
         return tuple(p.name for p in inspect.signature(self.loss).parameters.values() if p.kind is kind)
@@ -195,11 +298,25 @@ def published_scale(
 
 
 def law_record(law: Law) -> dict[str, Any]:
-    """Return what makes two laws the same, as plain data: name, source of the formula, priors."""
-    return {"name": law.name, "formula": law.formula, "source": _source(law.loss), "priors": priors_record(law)}
+    """Return what makes two laws the same, as plain data: name, source of the formula, units, priors."""
+    return {
+        "name": law.name,
+        "formula": law.formula,
+        "source": _source(law.loss),
+        "units": dict(law.units),
+        "priors": priors_record(law),
+    }
 
 
 def _source(formula: Callable[..., Quantity]) -> str:
+    """Return the text of a formula, and of the functions and constants of its own module that it uses."""
+    own = {name: value for name, value in formula.__globals__.items() if name in formula.__code__.co_names}
+    helpers = [value for value in own.values() if inspect.isfunction(value) and value.__module__ == formula.__module__]
+    constants = [f"{name} = {value!r}" for name, value in sorted(own.items()) if isinstance(value, int | float)]
+    return "\n".join([_text(formula), *constants, *(_source(helper) for helper in helpers if helper is not formula)])
+
+
+def _text(formula: Callable[..., Quantity]) -> str:
     closure = [repr(cell.cell_contents) for cell in formula.__closure__ or ()]
     try:
         text = inspect.getsource(formula)

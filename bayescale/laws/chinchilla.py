@@ -2,7 +2,7 @@
 
 from math import exp, log
 
-from bayescale.laws.base import Law, Prior, Quantity, Share
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
 
 
 def loss(
@@ -43,5 +43,28 @@ CHINCHILLA = Law(
         },
         "Besiroglu et al. (2024)": {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
     },
+    # On logs: a quarter of the logs of the published 95 % intervals for A and B, standard errors for the others.
+    published_sd={
+        "Besiroglu et al. (2024)": {
+            "E": 0.02566 / 1.8172,
+            "A": log(744 / 285) / 3.92,
+            "B": log(5810 / 1042) / 3.92,
+            "alpha": 0.0154 / 0.3478,
+            "beta": 0.0206 / 0.3658,
+        },
+    },
+    published_correlation={"Besiroglu et al. (2024)": {("A", "alpha"): 0.9993, ("B", "beta"): 0.9997}},
+    decreasing=("N", "D"),
+    floor="E",
+    examples=(
+        Example("Hoffmann et al. (2022)", {"N": 70e9, "D": 1.4e12}, 1.920846),
+        Example("Hoffmann et al. (2022)", {"N": 1e9, "D": 20e9}, 2.530668),
+        Example("Hoffmann et al. (2022)", {"N": 8e9, "D": 15e12}, 1.943621),
+        Example("Hoffmann et al. (2022)", {"N": 175e9, "D": 300e9}, 1.976448),
+        Example("Besiroglu et al. (2024)", {"N": 70e9, "D": 1.4e12}, 1.973882),
+        Example("Besiroglu et al. (2024)", {"N": 1e9, "D": 20e9}, 2.530050),
+        Example("Besiroglu et al. (2024)", {"N": 8e9, "D": 15e12}, 2.022063),
+        Example("Besiroglu et al. (2024)", {"N": 175e9, "D": 300e9}, 2.008544),
+    ),
     reference="Hoffmann et al. (2022), Eq. 2, arXiv:2203.15556",
 )

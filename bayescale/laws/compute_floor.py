@@ -26,6 +26,8 @@ COMPUTE_FLOOR = Law(
         "K": Share(3.0),
         "gamma": Prior("LogNormal", {"mu": log(0.15), "sigma": 0.4}),
     },
+    decreasing=("C",),
+    floor="E",
     reference="Guo (2024), arXiv:2404.19484, with an irreducible loss added; first-order form of an additive law "
     "along its optimal ridge",
 )

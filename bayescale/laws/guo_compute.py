@@ -4,7 +4,7 @@ from math import log
 
 import numpy as np
 
-from bayescale.laws.base import Law, Prior, Quantity, Share
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
 
 GUO_UNIT = 6e21
 """FLOP in one billion parameters times one trillion tokens, the paper's unit of compute."""
@@ -41,5 +41,18 @@ GUO_COMPUTE = Law(
         "Guo (2024)": {"alpha": -0.031, "beta": 0.572 + 0.031 * log(GUO_UNIT)},
     },
     published_response="bpc",
+    decreasing=("C",),
+    examples=tuple(
+        Example("Guo (2024)", {"C": 6 * N * D}, bpc)
+        for N, D, bpc in (
+            (7e9, 1e12, 0.511677),
+            (7e9, 2e12, 0.490189),
+            (70e9, 2e12, 0.418809),
+            (8e9, 15e12, 0.423588),
+            (70e9, 15e12, 0.356347),
+            (405e9, 15.6e12, 0.300714),
+        )
+    ),
+    unverified="-0.031 and 0.572 were read in reviews of the paper, not in it; a refit of 18 public models agrees",
     reference="Guo (2024), arXiv:2404.19484",
 )

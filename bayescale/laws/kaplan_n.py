@@ -2,7 +2,7 @@
 
 from math import log
 
-from bayescale.laws.base import Law, Prior, Quantity, Share
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
 
 
 def loss(N: Quantity, *, A: Quantity, alpha_N: Quantity) -> Quantity:
@@ -31,5 +31,10 @@ KAPLAN_N = Law(
         "alpha_N": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
     },
     published={"Kaplan et al. (2020)": {"A": 8.8e13**0.076, "alpha_N": 0.076}},
+    decreasing=("N",),
+    examples=tuple(
+        Example("Kaplan et al. (2020)", {"N": N}, loss)
+        for N, loss in ((1e6, 4.015880), (1e8, 2.829963), (1e9, 2.375640), (1e11, 1.674097))
+    ),
     reference="Kaplan et al. (2020), Eq. 1.1, arXiv:2001.08361; N without embeddings, data not limiting",
 )

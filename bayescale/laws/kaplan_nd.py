@@ -2,7 +2,7 @@
 
 from math import log
 
-from bayescale.laws.base import Law, Prior, Quantity, Share
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
 
 
 def loss(N: Quantity, D: Quantity, *, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_D: Quantity) -> Quantity:
@@ -46,5 +46,18 @@ KAPLAN_ND = Law(
             "alpha_D": 0.103,
         },
     },
+    decreasing=("N", "D"),
+    examples=tuple(
+        Example("Kaplan et al. (2020)", {"N": N, "D": D}, loss)
+        for N, D, loss in (
+            (1e6, 1e9, 3.932310),
+            (1e8, 1e9, 2.956734),
+            (1e8, 22e9, 2.774168),
+            (1e9, 22e9, 2.369316),
+            (1.5e9, 22e9, 2.312548),
+            (1e9, 1e12, 2.320053),
+            (175e9, 300e9, 1.660957),
+        )
+    ),
     reference="Kaplan et al. (2020), Eq. 1.5 and Table 2, arXiv:2001.08361; N without embeddings, early-stopped",
 )

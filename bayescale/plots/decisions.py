@@ -9,7 +9,8 @@ from scipy.interpolate import CubicSpline
 
 from bayescale.allocation import Allocation
 from bayescale.fits import Fit
-from bayescale.optimum import FLOPS_PER_TOKEN, loss_on_budget
+from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.optimum import loss_on_budget
 from bayescale.plots.style import (
     BLUE,
     GREEN,

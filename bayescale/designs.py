@@ -1,0 +1,162 @@
+"""Designs: which runs to train or to simulate, as tables of N and D."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import InputError
+
+FLOPS_PER_TOKEN = 6.0
+"""FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
+
+RATIO = 20.0
+"""Tokens per parameter of the Chinchilla model, 1.4e12 / 70e9 (Hoffmann et al. 2022)."""
+
+
+def isoflop_design(flops: Sequence[float], ratios: Sequence[float]) -> pd.DataFrame:
+    """Spend each budget at several tokens per parameter.
+
+    Parameters
+    ----------
+    flops : sequence of float
+        Budgets, in FLOP.
+    ratios : sequence of float
+        Tokens per parameter.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``N`` and ``D``, one row for each budget and ratio, with 6 N D equal to the budget.
+    """
+    budgets, spread = (
+        np.repeat(_positive("flops", flops), len(ratios)),
+        np.tile(_positive("ratios", ratios), len(flops)),
+    )
+    sizes = np.sqrt(budgets / (FLOPS_PER_TOKEN * spread))
+    return pd.DataFrame({"N": sizes, "D": budgets / (FLOPS_PER_TOKEN * sizes)})
+
+
+def ridge_design(
+    flops: Sequence[float], exponent: float = 0.5, ratio: float = RATIO, at: float = 5.76e23
+) -> pd.DataFrame:
+    """Train each budget at its compute-optimal size, as a finished scaling study recommends.
+
+    Such runs cannot tell the split from compute: along the ridge, both laws fall alike.
+
+    Parameters
+    ----------
+    flops : sequence of float
+        Budgets, in FLOP.
+    exponent : float
+        Of the optimal N in compute; 0.5 keeps D / N constant.
+    ratio : float
+        Optimal tokens per parameter at the budget ``at``.
+    at : float
+        FLOP.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``N`` and ``D``, one row for each budget.
+    """
+    budgets = _positive("flops", flops)
+    sizes = np.sqrt(at / (FLOPS_PER_TOKEN * ratio)) * (budgets / at) ** exponent
+    return pd.DataFrame({"N": sizes, "D": budgets / (FLOPS_PER_TOKEN * sizes)})
+
+
+def ladder_design(sizes: Sequence[float], multiples: Sequence[float], ratio: float = RATIO) -> pd.DataFrame:
+    """Train each of a few sizes on multiples of its usual tokens.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+        Parameters.
+    multiples : sequence of float
+        Tokens, in multiples of ``ratio`` times N.
+    ratio : float
+        Tokens per parameter of a multiple of one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``N`` and ``D``, one row for each size and multiple (Bhagia et al. 2024, arXiv:2412.04403, train such ladders).
+    """
+    N = np.repeat(_positive("sizes", sizes), len(multiples))
+    return pd.DataFrame({"N": N, "D": N * ratio * np.tile(_positive("multiples", multiples), len(sizes))})
+
+
+def fixed_ratio_design(sizes: Sequence[float], ratio: float = RATIO) -> pd.DataFrame:
+    """Train each size on the same tokens per parameter: no law of N and D is identified by such runs.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+        Parameters.
+    ratio : float
+        Tokens per parameter.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``N`` and ``D``, one row for each size.
+    """
+    return ladder_design(sizes, [1.0], ratio)
+
+
+def random_design(
+    count: int,
+    N: tuple[float, float] = (1e7, 1e10),
+    D: tuple[float, float] = (1e9, 1e12),
+    *,
+    random_seed: int = 0,
+) -> pd.DataFrame:
+    """Draw sizes and tokens log-uniformly and independently.
+
+    Parameters
+    ----------
+    count : int
+        Number of runs.
+    N, D : (float, float)
+        Least and most parameters and tokens.
+    random_seed : int
+        Seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``N`` and ``D``, one row for each run.
+    """
+    if count < 1:
+        raise InputError(f"count is {count}; expected at least 1 run")
+    rng = np.random.default_rng(random_seed)
+    ends = {"N": np.log(_positive("N", N)), "D": np.log(_positive("D", D))}
+    return pd.DataFrame({name: np.exp(rng.uniform(*end, size=count)) for name, end in ends.items()})
+
+
+def crossed_design(design: pd.DataFrame, further: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """Train every run of a design at each value of further columns.
+
+    Parameters
+    ----------
+    design : pandas.DataFrame
+        Runs, such as those of :func:`isoflop_design`.
+    further : mapping of str to sequence of float
+        Values of each further column, such as ``{"granularity": [1, 4, 16]}``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of both, one row for each combination.
+    """
+    for name, values in further.items():
+        design = design.merge(pd.DataFrame({name: np.asarray(values, dtype=float)}), how="cross")
+    return design
+
+
+def _positive(name: str, values: Sequence[float]) -> np.ndarray:
+    """Return the values as an array; ``InputError`` unless there are some, finite and above zero."""
+    array = np.asarray(values, dtype=float)
+    if array.ndim != 1 or not array.size or not (np.isfinite(array) & (array > 0)).all():
+        raise InputError(f"{name} is {values!r}; expected one or more finite numbers above zero")
+    return array

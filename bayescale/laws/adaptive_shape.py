@@ -1,0 +1,53 @@
+"""Loss or error of one shape of a model (a width, a patch size) as a shifted power of compute."""
+
+from math import log
+
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+
+
+def loss(C: Quantity, *, a: Quantity, b: Quantity, c: Quantity, d: Quantity) -> Quantity:
+    """Return ``a * (C + d)**-b + c``; d keeps it finite without any compute. One fit describes one shape."""
+    return a / (C + d) ** b + c
+
+
+def rescale(C: Quantity, *, a: Quantity, b: Quantity, c: Quantity, d: Quantity) -> dict[str, Quantity]:
+    """Return a and d for C counted in single FLOP."""
+    del c
+    return {"a": a * C**b, "d": d * C}
+
+
+EXAFLOP = 1e18
+
+
+def _shape(a: float, b: float, c: float, d: float) -> dict[str, float]:
+    """Return made-up parameters, given for C in exaFLOP, for C in FLOP."""
+    return {"a": a * EXAFLOP**b, "b": b, "c": c, "d": d * EXAFLOP}
+
+
+PATCH_32 = _shape(a=0.60, b=0.33, c=0.18, d=0.02)
+PATCH_16 = _shape(a=0.90, b=0.36, c=0.12, d=0.30)
+"""Made-up parameters of two shapes, for examples and tests: the first learns faster, the second gets further."""
+
+ADAPTIVE_SHAPE = Law(
+    name="adaptive_shape",
+    loss=loss,
+    rescale=rescale,
+    formula="a (C + d)^-b + c",
+    priors={
+        "c": Share(2.0),
+        "a": Share(3.0),
+        "b": Prior("LogNormal", {"mu": log(0.35), "sigma": 0.4}),
+        # In units of the typical compute: it bends the curve only where runs are nearly that small.
+        "d": Prior("LogNormal", {"mu": log(0.03), "sigma": 1.5}),
+    },
+    responses=("error", "loss"),
+    decreasing=("C",),
+    floor="c",
+    examples=tuple(
+        Example("", {"C": compute * EXAFLOP}, value, parameters=shape)
+        for shape, values in ((PATCH_32, (0.776092, 0.460456, 0.311257)), (PATCH_16, (0.938885, 0.508706, 0.291307)))
+        for compute, value in zip((1.0, 10.0, 100.0), values, strict=True)
+    ),
+    reference="Anagnostidis et al. (2024), arXiv:2311.03233; form as in Zhai et al. (2022), arXiv:2106.04560",
+    unverified="The form was taken from the work it follows; the paper's own notation and constants were not read.",
+)

@@ -1,0 +1,81 @@
+"""Learning curves of several straight pieces in log-log, joined by smooth breaks.
+
+One covariate at a time: it is called D, and any other (N, C, steps) can be mapped to it,
+``read_runs(path, columns={"D": "steps"}, needs=("D",))``.
+"""
+
+from collections.abc import Sequence
+from math import log
+
+import numpy as np
+
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+
+type Break = tuple[Quantity, Quantity, Quantity]
+"""Change of the slope c, place ln d, sharpness f (smaller is sharper)."""
+
+
+def softplus(x: Quantity) -> Quantity:
+    """Return ``ln(1 + exp(x))`` without overflow."""
+    return (x + abs(x)) / 2 + np.log1p(np.exp(-abs(x)))
+
+
+def broken_power(D: Quantity, c_0: Quantity, breaks: Sequence[Break]) -> Quantity:
+    """Return ``D**-c_0`` times ``(1 + (D / d)**(1 / f))**(-c f)`` of each break, over the same at D = 1."""
+    log_power = -c_0 * np.log(D)
+    for change, log_place, sharpness in breaks:
+        bent = softplus((np.log(D) - log_place) / sharpness) - softplus(-log_place / sharpness)
+        log_power = log_power - change * sharpness * bent
+    return np.exp(log_power)
+
+
+def undone(breaks: Sequence[Break]) -> Quantity:
+    """Return what the paper's b is over the power term at D = 1: its breaks are one at D = 0."""
+    return np.exp(sum(change * sharp * softplus(-log_place / sharp) for change, log_place, sharp in breaks))
+
+
+def loss(
+    D: Quantity, *, a: Quantity, b_1: Quantity, c_0: Quantity, c_1: Quantity, d_1: Quantity, f_1: Quantity
+) -> Quantity:
+    """Return ``a + b / D**c_0 * (1 + (D / d_1)**(1 / f_1))**(-c_1 f_1)``, where ``a + b_1`` is the value at D = 1."""
+    return a + b_1 * broken_power(D, c_0, [(c_1, np.log(d_1), f_1)])
+
+
+def rescale(
+    D: Quantity, *, a: Quantity, b_1: Quantity, c_0: Quantity, c_1: Quantity, d_1: Quantity, f_1: Quantity
+) -> dict[str, Quantity]:
+    """Return b_1 and d_1 for D counted in ones."""
+    del a
+    return {"b_1": b_1 * broken_power(1 / D, c_0, [(c_1, np.log(d_1), f_1)]), "d_1": d_1 * D}
+
+
+def derived(
+    *, a: Quantity, b_1: Quantity, c_0: Quantity, c_1: Quantity, d_1: Quantity, f_1: Quantity
+) -> dict[str, Quantity]:
+    """Return the paper's b."""
+    del a, c_0
+    return {"b": b_1 * undone([(c_1, np.log(d_1), f_1)])}
+
+
+# No example of one break is published: these are the paper's first break alone, its value worked out with decimals
+# of 40 digits.
+ONE_BREAK = {"a": 1e-3, "c_0": 0.05, "c_1": 0.49, "d_1": 3e6, "f_1": 1.1}
+ONE_BREAK["b_1"] = float(4.66e3 / undone([(0.49, log(3e6), 1.1)]))
+
+BNSL = Law(
+    name="bnsl",
+    loss=loss,
+    rescale=rescale,
+    derived=derived,
+    formula="a + b D^-c_0 (1 + (D / d_1)^(1 / f_1))^(-c_1 f_1)",
+    priors={
+        "a": Share(2.0),
+        "b_1": Share(2.0),
+        "c_0": Prior("LogNormal", {"mu": log(0.2), "sigma": 0.7}),
+        "c_1": Prior("Normal", {"mu": 0.0, "sigma": 0.5}),
+        "d_1": Prior("LogNormal", {"mu": 0.0, "sigma": 2.3}),  # one decade either way
+        "f_1": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.7}),
+    },
+    examples=(Example("", {"D": 1.0}, 4659.9978, 5e-5, parameters=ONE_BREAK),),
+    reference="Caballero et al. (2022), Eq. 1 with one break, arXiv:2210.14891",
+)

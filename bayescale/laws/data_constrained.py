@@ -1,0 +1,106 @@
+"""Muennighoff's law of repeated data: each repeat of a token, and each parameter too many, is worth less."""
+
+from math import exp, log
+
+import numpy as np
+
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+
+
+def effective(amount: Quantity, log_excess: Quantity, scale: Quantity) -> Quantity:
+    """Return what an amount is worth when all of it beyond ``amount * exp(-log_excess)`` counts for less and less.
+
+    With ``U = amount * exp(-max(log_excess, 0))`` and ``R = amount / U - 1`` repeats this is
+    ``U * (1 + scale * (1 - exp(-R / scale)))``.
+    """
+    excess = (log_excess + np.abs(log_excess)) / 2  # max(log_excess, 0), which gradients and every library allow
+    repeats = np.expm1(excess)
+    return amount * np.exp(-excess) * (1 - scale * np.expm1(-repeats / scale))
+
+
+def loss(
+    N: Quantity,
+    D: Quantity,
+    unique_tokens: Quantity,
+    *,
+    E: Quantity,
+    A: Quantity,
+    B: Quantity,
+    alpha: Quantity,
+    beta: Quantity,
+    R_D: Quantity,
+    R_N: Quantity,
+) -> Quantity:
+    """Return ``E + A / N'**alpha + B / D'**beta`` with effective parameters N' and tokens D'.
+
+    Of ``U = min(unique_tokens, D)`` distinct tokens, ``D' = U + U R_D (1 - exp(-(D / U - 1) / R_D))``; N' follows in
+    the same way with ``R_N`` from ``min(N, N_opt(U))``, where N_opt(U) is the compute-optimal size for U fresh tokens.
+    The paper writes R_D and R_N with a star.
+    """
+    log_repeats = np.log(D) - np.log(unique_tokens)
+    log_unique = np.log(D) - (log_repeats + np.abs(log_repeats)) / 2
+    log_best_N = (np.log(alpha) + np.log(A) - np.log(beta) - np.log(B) + beta * log_unique) / alpha
+    N_effective = effective(N, np.log(N) - log_best_N, R_N)
+    return E + A / N_effective**alpha + B / effective(D, log_repeats, R_D) ** beta
+
+
+def rescale(
+    N: Quantity,
+    D: Quantity,
+    unique_tokens: Quantity,
+    *,
+    E: Quantity,
+    A: Quantity,
+    B: Quantity,
+    alpha: Quantity,
+    beta: Quantity,
+    R_D: Quantity,
+    R_N: Quantity,
+) -> dict[str, Quantity]:
+    """Return A and B for N and D counted in ones; unique tokens have the unit of D."""
+    del E, unique_tokens, R_D, R_N
+    return {"A": A * N**alpha, "B": B * D**beta}
+
+
+SOURCE = "Muennighoff et al. (2023)"
+
+DATA_CONSTRAINED = Law(
+    name="data_constrained",
+    loss=loss,
+    rescale=rescale,
+    formula="E + A / N'^alpha + B / D'^beta, D' = U + U R_D (1 - exp(-(D / U - 1) / R_D)), "
+    "N' the same with R_N from min(N, N_opt(U))",
+    units={"unique_tokens": "D"},
+    priors={
+        "E": Share(4.0),
+        "A": Share(1.5),
+        "B": Share(1.5),
+        "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
+        "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
+        "R_D": Prior("LogNormal", {"mu": log(12.0), "sigma": 0.7}),
+        "R_N": Prior("LogNormal", {"mu": log(6.0), "sigma": 0.8}),
+    },
+    published={
+        SOURCE: {
+            "E": exp(0.6254804),
+            "A": exp(6.255414),
+            "B": exp(7.3049974),
+            "alpha": 0.3526596,
+            "beta": 0.3526596,
+            "R_D": 15.387756,
+            "R_N": 5.309743,
+        },
+    },
+    decreasing=("N", "D", "unique_tokens"),
+    floor="E",
+    examples=(
+        # The first two are what the authors' own code prints for the printed parameters.
+        Example(SOURCE, {"N": 6.34e9, "D": 242e9, "unique_tokens": 25e9}, 2.2256440889984477, tolerance=1e-10),
+        Example(SOURCE, {"N": 8.67e9, "D": 178e9, "unique_tokens": 25e9}, 2.2269634075087867, tolerance=1e-10),
+        Example(SOURCE, {"N": 1e9, "D": 20e9, "unique_tokens": 20e9}, 2.5646350330, tolerance=5e-11),
+        Example(SOURCE, {"N": 1e9, "D": 80e9, "unique_tokens": 20e9}, 2.4360199471, tolerance=5e-11),
+        Example(SOURCE, {"N": 1e9, "D": 800e9, "unique_tokens": 20e9}, 2.3509193725, tolerance=5e-11),
+        Example(SOURCE, {"N": 10e9, "D": 100e9, "unique_tokens": 1e9}, 2.7616467088, tolerance=5e-11),
+    ),
+    reference="Muennighoff et al. (2023), Eqs. 5 and 6, arXiv:2305.16264; the values are those of the released code",
+)

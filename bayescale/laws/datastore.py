@@ -1,0 +1,74 @@
+"""Loss of a language model that looks things up: a datastore token is worth a part of a training token."""
+
+from math import log
+
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+
+
+def loss(
+    N: Quantity,
+    D: Quantity,
+    datastore_tokens: Quantity,
+    *,
+    E: Quantity,
+    A: Quantity,
+    B: Quantity,
+    rho: Quantity,
+    alpha: Quantity,
+    beta: Quantity,
+) -> Quantity:
+    """Return ``E + A / N**alpha + B / (D + rho * datastore_tokens)**beta``.
+
+    ``rho`` is the number of training tokens that one token of the datastore is worth.
+    """
+    return E + A / N**alpha + B / (D + rho * datastore_tokens) ** beta
+
+
+def rescale(
+    N: Quantity,
+    D: Quantity,
+    datastore_tokens: Quantity,
+    *,
+    E: Quantity,
+    A: Quantity,
+    B: Quantity,
+    rho: Quantity,
+    alpha: Quantity,
+    beta: Quantity,
+) -> dict[str, Quantity]:
+    """Return A, B and rho for N, D and the datastore counted in ones."""
+    del E
+    return {"A": A * N**alpha, "B": B * D**beta, "rho": rho * D / datastore_tokens}
+
+
+DATASTORE = Law(
+    name="datastore",
+    loss=loss,
+    rescale=rescale,
+    formula="E + A / N^alpha + B / (D + rho S)^beta, S tokens in the datastore",
+    units={"datastore_tokens": "D"},
+    priors={
+        "E": Share(4.0),
+        "A": Share(1.5),
+        "B": Share(1.5),
+        # 95 % between 0.003 and 0.95: on both sides of the price of a token, and seldom worth more than one read.
+        "rho": Prior("LogNormal", {"mu": log(0.05), "sigma": 1.5}),
+        "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
+        "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
+    },
+    decreasing=("N", "D", "datastore_tokens"),
+    floor="E",
+    examples=(
+        # 0.05 of 4e11 tokens add 2e10 to 2e10: the additive law at twice the tokens, 1e9 and 4e10.
+        Example(
+            "",
+            {"N": 1e9, "D": 2e10, "datastore_tokens": 4e11},
+            1.8 + 480.0 / 1e9**0.35 + 2000.0 / 4e10**0.37,
+            tolerance=1e-12,
+            parameters={"E": 1.8, "A": 480.0, "B": 2000.0, "rho": 0.05, "alpha": 0.35, "beta": 0.37},
+        ),
+    ),
+    reference="bayescale: the additive law with an exchange rate, for the experiments of Shao et al. (2024), "
+    "arXiv:2407.12854",
+    unverified="Our own formalisation: the paper plots losses against the datastore and publishes no fitted formula.",
+)

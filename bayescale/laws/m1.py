@@ -1,0 +1,32 @@
+"""Learning curve that is a pure power of the data.
+
+D is the number of examples or tokens; steps or anything else can be mapped to it.
+"""
+
+from math import log
+
+from bayescale.laws.base import Law, Prior, Quantity, Share
+
+
+def loss(D: Quantity, *, beta: Quantity, c: Quantity) -> Quantity:
+    """Return ``beta / D**c``; the paper's c is minus this one."""
+    return beta / D**c
+
+
+def rescale(D: Quantity, *, beta: Quantity, c: Quantity) -> dict[str, Quantity]:
+    """Return beta for D counted in ones."""
+    return {"beta": beta * D**c}
+
+
+M1 = Law(
+    name="m1",
+    loss=loss,
+    rescale=rescale,
+    formula="beta D^-c",
+    priors={
+        "beta": Share(1.0),
+        "c": Prior("LogNormal", {"mu": log(0.2), "sigma": 0.7}),
+    },
+    decreasing=("D",),
+    reference="Alabdulmohsin et al. (2022), M1, arXiv:2209.06640",
+)

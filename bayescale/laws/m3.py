@@ -1,0 +1,39 @@
+"""Learning curve that is a power of the data and bends into a limit.
+
+D is the number of examples or tokens; steps or anything else can be mapped to it.
+"""
+
+from math import log
+
+from bayescale.laws.base import Law, Prior, Quantity, Share
+
+
+def loss(D: Quantity, *, beta: Quantity, gamma: Quantity, c: Quantity) -> Quantity:
+    """Return ``beta * (1 / D + gamma)**c``; beyond ``1 / gamma`` more data is of no use."""
+    return beta * (1 / D + gamma) ** c
+
+
+def rescale(D: Quantity, *, beta: Quantity, gamma: Quantity, c: Quantity) -> dict[str, Quantity]:
+    """Return beta and gamma for D counted in ones."""
+    return {"beta": beta * D**c, "gamma": gamma / D}
+
+
+def derived(*, beta: Quantity, gamma: Quantity, c: Quantity) -> dict[str, Quantity]:
+    """Return the value that more data tends to."""
+    return {"eps_inf": beta * gamma**c}
+
+
+M3 = Law(
+    name="m3",
+    loss=loss,
+    rescale=rescale,
+    derived=derived,
+    formula="beta (1 / D + gamma)^c",
+    priors={
+        "beta": Share(1.0),
+        "gamma": Prior("LogNormal", {"mu": -1.0, "sigma": 1.3}),
+        "c": Prior("LogNormal", {"mu": log(0.2), "sigma": 0.8}),
+    },
+    decreasing=("D",),
+    reference="Alabdulmohsin et al. (2022), M3, arXiv:2209.06640",
+)

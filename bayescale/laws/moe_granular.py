@@ -1,0 +1,80 @@
+"""Loss of a mixture of experts whose experts are narrower than the dense layer: more granular is better."""
+
+from math import log
+
+from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+
+
+def loss(
+    N: Quantity,
+    D: Quantity,
+    granularity: Quantity,
+    *,
+    c: Quantity,
+    g: Quantity,
+    gamma: Quantity,
+    a: Quantity,
+    alpha: Quantity,
+    b: Quantity,
+    beta: Quantity,
+) -> Quantity:
+    """Return ``c + (g / granularity**gamma + a) / N**alpha + b / D**beta``; a dense model has ``g = 0``.
+
+    N counts all experts, but neither embeddings nor routers.
+    """
+    return c + (g / granularity**gamma + a) / N**alpha + b / D**beta
+
+
+def rescale(
+    N: Quantity,
+    D: Quantity,
+    granularity: Quantity,
+    *,
+    c: Quantity,
+    g: Quantity,
+    gamma: Quantity,
+    a: Quantity,
+    alpha: Quantity,
+    b: Quantity,
+    beta: Quantity,
+) -> dict[str, Quantity]:
+    """Return g, a and b for N and D counted in ones and a granularity counted from 1."""
+    del c
+    return {"g": g * granularity**gamma * N**alpha, "a": a * N**alpha, "b": b * D**beta}
+
+
+DENSE = {"c": 0.47, "g": 0.0, "gamma": 0.58, "a": 16.3, "alpha": 0.126, "b": 26.7, "beta": 0.127}
+"""Table 1 for dense models; without g the value of gamma means nothing."""
+
+MOE = "Krajewski et al. (2024)"
+
+MOE_GRANULAR = Law(
+    name="moe_granular",
+    loss=loss,
+    rescale=rescale,
+    formula="c + (g / G^gamma + a) / N^alpha + b / D^beta",
+    units={"granularity": 1.0},
+    priors={
+        "c": Share(2.0),  # the published floor lies far below the data
+        "a": Share(2.0),
+        "b": Share(2.0),
+        # What granularity can remove at most, at G = 1: about an eighth of the term of N, which is a third of the loss.
+        "g": Prior("LogNormal", {"mu": log(0.04), "sigma": 0.8}, relative=True),
+        "gamma": Prior("LogNormal", {"mu": log(0.6), "sigma": 0.4}),
+        "alpha": Prior("LogNormal", {"mu": log(0.13), "sigma": 0.5}),
+        "beta": Prior("LogNormal", {"mu": log(0.13), "sigma": 0.5}),
+    },
+    published={
+        MOE: {"c": 0.47, "g": 2.1, "gamma": 0.58, "a": 18.1, "alpha": 0.115, "b": 30.8, "beta": 0.147},
+    },
+    decreasing=("N", "D", "granularity"),
+    floor="c",
+    examples=(
+        Example(MOE, {"N": 1.6e9, "D": 16e9, "granularity": 1.0}, 3.209509),
+        Example(MOE, {"N": 1.6e9, "D": 16e9, "granularity": 4.0}, 3.108102),
+        Example(MOE, {"N": 1.6e9, "D": 16e9, "granularity": 16.0}, 3.062721),
+        Example("", {"N": 1e9, "D": 20e9, "granularity": 1.0}, 2.980305, parameters=DENSE),
+        Example("", {"N": 7e9, "D": 140e9, "granularity": 1.0}, 2.432467, parameters=DENSE),
+    ),
+    reference="Krajewski et al. (2024), Eq. 9 and Table 1, arXiv:2402.07871; expansion rate 64",
+)
