@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from cyclopts import CycloptsError
 
 from bayescale.cli.commands import app
+from bayescale.cli.importing import register
 from bayescale.cli.options import UsageError
 from bayescale.errors import InputError
 
 FINE, UNEXPECTED, USAGE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+register(app)
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

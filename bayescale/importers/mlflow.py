@@ -1,0 +1,145 @@
+"""MLflow runs: a tracking folder, a SQLite database or the address of a tracking server."""
+
+import contextlib
+import importlib.util
+import os
+import re
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bayescale.errors import InputError
+from bayescale.importers.base import Importer, Series, TrackedRun, distinct_labels
+from bayescale.runs.headers import normalised
+
+SQLITE, MAGIC = "sqlite:///", b"SQLite format 3\x00"
+SERVERS = ("http://", "https://", "databricks://")
+NEEDED = ("mlflow", "sqlalchemy", "alembic")
+ENVIRONMENT = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+LOGGED = re.compile(r"loss|(^|_)lr(_|$)|learning_rate|bpc|bits_per")  # of all else the last value is enough
+PAGE = 1000
+
+
+def _recognises(location: str) -> bool:
+    if location.startswith((SQLITE, *SERVERS)):
+        return True
+    path = Path(location)
+    if path.is_file():
+        return _is_database(path)
+    return path.is_dir() and any((entry / "meta.yaml").is_file() for entry in path.iterdir())
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def _read(locations: Sequence[str]) -> Iterator[TrackedRun]:
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"{locations[0]}: reading MLflow runs needs {', '.join(missing)}; pip install 'bayescale[mlflow]'"
+        )
+    for location in locations:
+        with _library_at_rest(), _address(location) as address:
+            runs = _runs(location, address)
+        yield from runs
+
+
+@contextlib.contextmanager
+def _library_at_rest() -> Iterator[None]:
+    """Let MLflow read a tracking folder, report to nobody and keep its warnings, and leave the environment alone."""
+    before = {key: os.environ.get(key) for key in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        for key, value in before.items():
+            os.environ.pop(key)
+            os.environ.update({key: value} if value is not None else {})
+
+
+@contextlib.contextmanager
+def _address(location: str) -> Iterator[str]:
+    """Give the address to read from: for a database that of a copy, since MLflow may alter what it opens."""
+    path = Path(location.removeprefix(SQLITE))
+    if location.startswith(SERVERS):
+        yield location
+    elif path.is_dir() and (path / "meta.yaml").is_file():
+        raise InputError(
+            f"{location}: this is the folder of one experiment; give the one above it, {path.resolve().parent}, "
+            "and choose runs by only='EXPERIMENT/*' (--only)"
+        )
+    elif path.is_dir():
+        yield path.resolve().as_uri()
+    elif not path.is_file() or not _is_database(path):
+        raise InputError(
+            f"{location}: this is no MLflow database; give a tracking folder (mlruns), a SQLite file or a server"
+        )
+    else:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            copy = Path(folder) / "mlflow.db"
+            with (
+                contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
+                contextlib.closing(sqlite3.connect(copy)) as target,
+            ):
+                source.backup(target)
+            yield f"{SQLITE}{copy}"
+
+
+def _runs(location: str, address: str) -> list[TrackedRun]:
+    import mlflow  # noqa: PLC0415  an extra
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415
+
+    try:
+        client = MlflowClient(tracking_uri=address, registry_uri=address)
+        names = {each.experiment_id: each.name for each in _pages(client.search_experiments)}
+        found = list(_pages(client.search_runs, list(names))) if names else []
+        labels = _labels(found, names)
+        return [_run(client, label, run) for label, run in zip(labels, found, strict=True)]
+    except mlflow.MlflowException as error:
+        raise InputError(f"{location}: MLflow cannot read it: {error}") from None
+
+
+def _pages(search: Any, *arguments: object) -> Iterator[Any]:  # noqa: ANN401  the library has no types for us
+    """Yield everything that a search finds, page by page."""
+    token = None
+    while True:
+        page = search(*arguments, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _labels(runs: Sequence[Any], names: Mapping[str, str]) -> list[str]:
+    """Name runs as MLflow does, with their experiment before it where there are several."""
+    several = len({run.info.experiment_id for run in runs}) > 1
+    labels = [
+        f"{names[run.info.experiment_id]}/{run.info.run_name}" if several else str(run.info.run_name) for run in runs
+    ]
+    return distinct_labels(labels, [run.info.run_id[:8] for run in runs])
+
+
+def _run(client: Any, label: str, run: Any) -> TrackedRun:  # noqa: ANN401  the library has no types for us
+    tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")}
+    facts = {**tags, **run.data.params, **run.data.metrics}
+    keys = [key for key in run.data.metrics if LOGGED.search(normalised(key))]
+    series = {key: _points(client.get_metric_history(run.info.run_id, key)) for key in keys}
+    state = str(run.info.status)
+    reasons = () if state == "FINISHED" else (f"MLflow says {state}",)
+    return TrackedRun(label, f"run {run.info.run_id}", facts, series, reasons)
+
+
+def _points(history: Iterable[Any]) -> Series:
+    ordered = sorted(history, key=lambda metric: (metric.step, metric.timestamp))
+    return [(float(metric.step), float(metric.value)) for metric in ordered]
+
+
+MLFLOW = Importer(
+    "mlflow", "MLflow runs: a tracking folder (mlruns), its SQLite file, or a server's address", _recognises, _read
+)
