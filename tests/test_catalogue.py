@@ -1,14 +1,36 @@
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from bayescale import catalogue
-from bayescale.catalogue import TABLES, data_dir, list_tables, load_runs, resolve_runs, table_record
+from bayescale.catalogue import (
+    TABLES,
+    catalogue_entry,
+    data_dir,
+    fetch_runs,
+    list_tables,
+    load_runs,
+    resolve_runs,
+    table_names,
+    table_record,
+    tables_of,
+)
 from bayescale.errors import InputError
+from bayescale.recipes import RECIPES
 from bayescale.runs import describe
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Let no fetched table and no mirror of this machine decide a test."""
+    monkeypatch.setenv("BAYESCALE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BAYESCALE_MIRROR", raising=False)
+
 
 ROWS = "run,N,D,loss\na,1e8,2e9,3.5\nb,2e8,3e9,3.3\nc,4e8,9e9,3.0\nd,8e8,1e10,2.9\ne,1e9,5e10,2.6\n"
 
@@ -55,11 +77,60 @@ def test_every_record_is_complete_and_agrees_with_its_table(name):
 
 def test_tables_are_listed_with_the_public_fields():
     tables = list_tables()
-    assert [table["name"] for table in tables] == list(TABLES)
+    assert [table["name"] for table in tables] == list(table_names())
+    assert [table["name"] for table in tables if table["shipped"]] == list(TABLES)
     for table in tables:
-        assert list(table) == ["name", "rows", "response", "shipped", "licence", "reference"]
+        fields = ["name", "rows", "response", "shipped", "licence", "reference", "unit", "source", "state"]
+        assert list(table) == fields
         assert isinstance(table["rows"], int)
-        assert table["shipped"] is True
+        assert (table["state"] == "shipped") is table["shipped"]
+
+
+FETCHED = table_names()[len(TABLES) :]
+
+
+@pytest.mark.parametrize("name", FETCHED)
+def test_every_catalogued_table_has_a_whole_record_and_an_address_at_a_commit(name):
+    entry, record = catalogue_entry(name), table_record(name)
+    needed = {"title", "reference", "licence", "date", "made", "caveats", "dataset", "N", "D", "C", "unit", "response"}
+    assert needed | {record["response"]} <= set(record)
+    assert "arXiv:" in record["reference"]
+    assert entry.recipe in RECIPES
+    assert entry.rows >= 5
+    assert entry.needs
+    assert entry.files
+    for file in entry.files:
+        at_commit = r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/[\w./+-]+"
+        assert re.fullmatch(at_commit, file.address)
+        assert re.fullmatch("[0-9a-f]{64}", file.sha256)
+        assert file.bytes > 0
+        assert file.confirmed
+
+
+def test_every_catalogued_file_serves_a_table_and_every_recipe_a_source():
+    content = tomllib.loads((data_dir() / "catalogue.toml").read_text(encoding="utf-8"))
+    listed = {(source, file) for source, facts in content["sources"].items() for file in facts["files"]}
+    assert {(file.source, file.name) for name in FETCHED for file in catalogue_entry(name).files} == listed
+    assert {facts["recipe"] for facts in content["sources"].values()} == set(RECIPES)
+
+
+def test_a_table_that_was_not_fetched_says_how_to():
+    with pytest.raises(InputError) as caught:
+        load_runs("openclip")
+    assert str(caught.value) == (
+        "openclip: zeroshot_results.csv has not been fetched; run `bayescale data get openclip`"
+    )
+
+
+def test_a_source_stands_for_all_its_tables():
+    assert tables_of(["chinchilla", "datablations"]) == ["chinchilla", "datablations-c4", "datablations-oscar"]
+    assert tables_of(["datablations-c4", "datablations"]) == ["datablations-c4", "datablations-oscar"]
+    with pytest.raises(InputError, match="no table and no source is called 'datablation'"):
+        tables_of(["datablation"])
+
+
+def test_a_shipped_table_needs_no_fetching():
+    assert fetch_runs("chinchilla") == ()
 
 
 def test_every_shipped_table_is_listed():
@@ -67,7 +138,7 @@ def test_every_shipped_table_is_listed():
 
 
 def test_listing_tables_needs_no_heavy_import():
-    heavy = "pymc", "arviz", "pandera", "matplotlib"
+    heavy = "pymc", "arviz", "pandera", "matplotlib", "pandas", "numpy", "pooch", "requests"
     code = (
         "import sys; from bayescale.catalogue import list_tables; list_tables(); "
         f"print([m for m in {heavy!r} if m in sys.modules])"
@@ -80,7 +151,8 @@ def test_an_unknown_name_lists_the_tables_and_the_nearest():
     with pytest.raises(InputError) as caught:
         load_runs("Chinchila")
     assert str(caught.value) == (
-        "no table is called 'Chinchila'; the tables are chinchilla, public-models; did you mean 'chinchilla'?"
+        "no table is called 'Chinchila'; the tables are chinchilla, public-models and "
+        f"{len(FETCHED)} to fetch (bayescale data lists them); did you mean 'chinchilla'?"
     )
 
 
@@ -112,7 +184,8 @@ def test_neither_a_file_nor_a_table_says_both(tmp_path, monkeypatch):
         resolve_runs("public_model")
     assert str(caught.value) == (
         f"there is no file 'public_model' (in {tmp_path}), and no table of that name; "
-        "the tables are chinchilla, public-models; did you mean 'public-models'?"
+        f"the tables are chinchilla, public-models and {len(FETCHED)} to fetch (bayescale data lists them); "
+        "did you mean 'public-models'?"
     )
 
 

@@ -74,7 +74,8 @@ def elsewhere(tmp_path):
 @pytest.mark.slow
 def test_the_wheel_holds_the_package_and_the_tables(distributions):
     names = set(zipfile.ZipFile(distributions[1]).namelist())
-    assert {"bayescale/data/chinchilla.csv", "bayescale/data/chinchilla.toml", "bayescale/py.typed"} <= names
+    assert {f"bayescale/data/{name}" for name in ("chinchilla.csv", "chinchilla.toml", "catalogue.toml")} <= names
+    assert "bayescale/py.typed" in names
     assert any(re.fullmatch(r"bayescale/report/.*\.j2", name) for name in names)
     assert shipped_files("bayescale") <= names
     assert {f"bayescale/{name}" for name in shipped_files("data")} <= names
