@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayescale as bs
@@ -87,7 +88,7 @@ def test_one_law_is_told_in_full(name, run_json, capsys):
     assert set(law["published"]) == set(LAWS[name].published)
     assert main(["laws", name]) == 0
     printed = capsys.readouterr().out
-    assert LAWS[name].formula in printed
+    assert " ".join(LAWS[name].formula.split()) in " ".join(printed.split())
     assert all(parameter in printed for parameter in law["parameters"])
 
 
@@ -155,7 +156,9 @@ def test_columns_and_a_selection_reach_the_table(runs_file, run_json):
 
 def test_response_and_unit_reach_the_table(verbs):
     assert main(["check", "some.csv", "--response", "bpc", "--unit", "bits per byte", "--map", "N=n"]) == 0
-    verbs.resolve_runs.assert_called_once_with("some.csv", columns={"N": "n"}, response="bpc", unit="bits per byte")
+    verbs.resolve_runs.assert_called_once_with(
+        "some.csv", columns={"N": "n"}, response="bpc", unit="bits per byte", needs=None
+    )
     verbs.select_runs.assert_not_called()
 
 
@@ -217,12 +220,39 @@ def test_one_file_for_several_fits_is_a_usage_error(laws, verbs, tmp_path, capsy
 
 @pytest.mark.parametrize(("response", "first"), [("loss", "compute_power"), ("bpc", "guo_compute")])
 def test_default_laws_suit_the_response_and_are_stated(response, first):
-    names, notes = steps.choose_laws(SimpleNamespace(response=response), None)
+    table = SimpleNamespace(response=response, frame=pd.DataFrame(columns=["N", "D", "C", response]))
+    names, notes = steps.choose_laws(table, None)
     assert names[0] == first
     assert set(names) <= set(LAWS)
     assert "chinchilla" in names
     assert ", ".join(names) in notes[0]
-    assert steps.choose_laws(SimpleNamespace(response=response), "tilt, chinchilla") == (["tilt", "chinchilla"], [])
+    assert steps.choose_laws(table, "tilt, chinchilla") == (["tilt", "chinchilla"], [])
+
+
+def test_a_table_without_sizes_gets_the_laws_of_the_columns_it_has():
+    table = SimpleNamespace(response="error", frame=pd.DataFrame(columns=["run", "D", "error"]), name="curves")
+    names, notes = steps.choose_laws(table, None)
+    assert {"m1", "m2", "m3", "m4", "bnsl"} <= set(names)
+    assert all(LAWS[name].covariates == ("D",) for name in names)
+    assert ", ".join(names) in notes[0]
+    with pytest.raises(bs.InputError, match="curves: no law describes gain by the columns run, D, gain"):
+        steps.choose_laws(
+            SimpleNamespace(response="gain", frame=pd.DataFrame(columns=["run", "D", "gain"]), name="curves"), None
+        )
+
+
+def test_needed_columns_reach_the_table(verbs):
+    assert main(["check", "some.csv", "--needs", "D, steps"]) == 0
+    assert verbs.resolve_runs.call_args.kwargs["needs"] == ["D", "steps"]
+
+
+def test_a_law_is_drawn_before_it_has_seen_a_run(tmp_path, run_json):
+    path = tmp_path / "prior.svg"
+    law = run_json("laws", "moe_granular", "--figure", str(path))["laws"][0]
+    assert law["figure"] == str(path)
+    assert path.read_text(encoding="utf-8").count("<svg") == 1
+    assert main(["laws", "--figure", str(path), "--quiet"]) == 2
+    assert main(["laws", "chinchilla", "--figure", str(tmp_path / "prior.xls"), "--quiet"]) == 3
 
 
 def test_the_default_laws_are_stated_in_the_help(capsys):

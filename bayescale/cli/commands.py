@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 import bayescale as bs
 from bayescale.cli import tables
+from bayescale.cli.data import app as data_app
 from bayescale.cli.options import (
     PRINTING,
     READING,
@@ -18,6 +19,7 @@ from bayescale.cli.options import (
     Laws,
     NoSeed,
     OneLaw,
+    Picture,
     Printing,
     Probability,
     Reading,
@@ -46,21 +48,30 @@ app = App(
 )
 
 
-@app.command
-def data(*, output: JsonFile = None, printing: Printing = PRINTING, seed: NoSeed = 0) -> int:
-    """List the tables that come with bayescale."""
-    del seed
-    record = {"schema": "bayescale/data/1", "tables": bs.list_tables()}
-    return emit(record, tables.show_data, printing, output=output)
+app.command(data_app)
 
 
 @app.command
-def laws(name: LawName = None, /, *, output: JsonFile = None, printing: Printing = PRINTING, seed: NoSeed = 0) -> int:
+def laws(
+    name: LawName = None,
+    /,
+    *,
+    figure: Picture = None,
+    output: JsonFile = None,
+    printing: Printing = PRINTING,
+    seed: NoSeed = 0,
+) -> int:
     """List the laws, or tell one law's formula, columns, parameters, priors, published values and source."""
-    del seed
+    if figure is not None and name is None:
+        raise UsageError("--figure draws one law's prior; name the law: bayescale laws NAME --figure FILE")
     from bayescale.cli.describing import law_details  # noqa: PLC0415  (NumPy, which --help does not need)
 
     listed = bs.list_laws() if name is None else [law_details(name)]
+    if name is not None and figure is not None:
+        from bayescale.plots import save_prior_predictive  # noqa: PLC0415  (PyMC and matplotlib, for this alone)
+
+        save_prior_predictive(name, figure, random_seed=seed)
+        listed[0]["figure"] = str(figure)
     show = tables.show_laws if name is None else tables.show_law
     return emit({"schema": "bayescale/laws/1", "laws": listed}, show, printing, output=output)
 

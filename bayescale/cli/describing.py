@@ -12,12 +12,24 @@ if TYPE_CHECKING:
 
 def law_details(name: str) -> dict[str, Any]:
     """Return a law's entry in the list of laws, and its priors and published values."""
+    from bayescale.runs.headers import MEANINGS  # noqa: PLC0415  (pandas, which the list does not need)
+
     law = get_law(name)
     entry = next(entry for entry in list_laws() if entry["name"] == law.name)
     published = {
         source: {**values, **(law.derived(**values) if law.derived else {})} for source, values in law.published.items()
     }
-    return {**entry, "priors": {each: str(prior) for each, prior in law.priors.items()}, "published": published}
+    return {
+        **entry,
+        "columns": {column: MEANINGS.get(column, "a column of your own") for column in law.covariates},
+        "priors": {each: str(prior) for each, prior in law.priors.items()},
+        "published": published,
+        "units": dict(law.units),
+        "examples": [
+            {"source": example.source or "made-up parameters", "at": dict(example.at), "value": example.value}
+            for example in law.examples
+        ],
+    }
 
 
 def check_record(table: "RunTable") -> dict[str, Any]:

@@ -125,11 +125,19 @@ class Reading:
     where: Annotated[str | None, Parameter(metavar="CONDITION")] = None
     """Keep only the runs for which this holds, such as "10 <= D / N <= 40"."""
 
-    response: Annotated[str | None, Parameter(metavar="loss|bpc")] = None
-    """The response, where a file has both."""
+    response: Annotated[str | None, Parameter(metavar="loss|bpc|error|gain")] = None
+    """The response, where a file has several."""
 
     unit: Annotated[str | None, Parameter(metavar="UNIT")] = None
     """Unit of the response, such as "bits per token"."""
+
+    needs: Annotated[str | None, Parameter(metavar="COLUMN,...")] = None
+    """Columns that must be there and vary: N,D unless the laws use others, such as D for learning curves."""
+
+    @property
+    def needed(self) -> list[str] | None:
+        """The columns that must be there."""
+        return [name.strip() for name in self.needs.split(",")] if self.needs else None
 
     @property
     def columns(self) -> dict[str, str] | None:
@@ -244,5 +252,15 @@ ReportFile = Annotated[
 ]
 NoSeed = Annotated[int, Parameter(name="--seed", show=False)]
 """Every command takes a seed, so that one set of options serves all; these three draw nothing."""
+Picture = Annotated[
+    Path | None,
+    Parameter(
+        name="--figure",
+        help="Write a picture of what the law's prior expects to this file (.svg, .png or .pdf).",
+        metavar="FILE",
+        validator=_check_file,
+        group=_RESULT,
+    ),
+]
 LawName = Annotated[str | None, Parameter(help="A law to tell all about.", validator=_check_law)]
 CommandLine = Annotated[str, Parameter(parse=False)]

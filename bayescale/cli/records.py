@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import arviz_stats  # noqa: F401  (first, as it searches every module that is there by then)
+
 from bayescale.allocation import Allocation, allocation_record
 from bayescale.comparison import Comparison, comparison_record
-from bayescale.fits import Fit, published_draws
+from bayescale.fits import Fit, contraction, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
 from bayescale.verdict import Verdict, verdict_record
+
+LEAST_CONTRACTION = 0.5
+"""Below this the runs have taken less than half of the prior's variance away."""
 
 
 def fit_record(
@@ -31,12 +36,13 @@ def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -
     scales = (at_typical, published)
     names = (*fitted.law.parameters, *(each for each in published if each not in fitted.law.parameters), "sigma", "nu")
     diagnostics = fitted.diagnostics
+    told = contraction(fitted)
     return {
         "law": name,
         "formula": fitted.law.formula,
         "typical_run": dict(fitted.reference),
         "parameters": [
-            {"name": each}
+            {"name": each, "contraction": told.get(each)}
             | {
                 scale: credible_interval(draws[each], probability).record() if each in draws else None
                 for scale, draws in zip(("reference", "published"), scales, strict=True)
@@ -51,6 +57,7 @@ def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -
                 for each in ("rhat", "ess_bulk", "ess_tail", "bfmi", "divergences", "saturated", "draws")
             },
         },
+        "decided_by_prior": [each for each in fitted.law.parameters if told[each] < LEAST_CONTRACTION],
         "path": None if path is None else str(path),
     }
 

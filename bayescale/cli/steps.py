@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DEFAULT_LAWS = {
     "loss": ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla"),
     "bpc": ("guo_compute", "compute_floor", "tilt", "kaplan_n", "chinchilla"),
+    "error": ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla"),
 }
 """Compute alone, compute with a tilt, size alone or with data, and size and data apart, for each response."""
 
@@ -23,7 +24,9 @@ DEFAULT_BUDGETS = (1.0, 10.0, 100.0)
 
 def load_table(runs: str, reading: Reading) -> "RunTable":
     """Read the file or the catalogued table, and select its runs."""
-    table = bs.resolve_runs(runs, columns=reading.columns, response=reading.response, unit=reading.unit)
+    table = bs.resolve_runs(
+        runs, columns=reading.columns, response=reading.response, unit=reading.unit, needs=reading.needed
+    )
     return bs.select_runs(table, reading.where) if reading.where else table
 
 
@@ -31,8 +34,27 @@ def choose_laws(table: "RunTable", asked: str | None) -> tuple[list[str], list[s
     """Return the laws asked for or those of the response, and a sentence where they are the default."""
     if asked is not None:
         return parse_laws(asked), []
-    names = list(DEFAULT_LAWS[table.response])
+    names = _default_laws(table)
     return names, [f"laws: {', '.join(names)} (the default for {table.response})"]
+
+
+def _default_laws(table: "RunTable") -> list[str]:
+    """Return the usual laws where the table has N and D, else every built-in law that it has the columns for."""
+    usual = DEFAULT_LAWS.get(table.response, ())
+    if usual and {"N", "D"} <= set(table.frame):
+        return list(usual)
+    fitting = [
+        law.name
+        for law in bs.LAWS.values()
+        if table.response in law.responses and set(law.covariates) <= set(table.frame)
+    ]
+    if not fitting:
+        columns = ", ".join(map(str, table.frame))
+        raise bs.InputError(
+            f"{table.name}: no law describes {table.response} by the columns {columns}; see `bayescale laws`, or "
+            "write a law of your own"
+        )
+    return fitting
 
 
 def choose_budgets(table: "RunTable", asked: Sequence[float]) -> tuple[list[float], list[str]]:

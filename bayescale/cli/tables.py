@@ -50,14 +50,14 @@ def _list(console: Console, title: str, sentences: Iterable[str]) -> None:
     if lines:
         console.print(Text(title, style="bold"))
     for line in lines:
-        _hanging(console, line, "- ")
+        show_hanging(console, line, "- ")
 
 
-def _hanging(console: Console, sentence: str, first: str) -> None:
+def show_hanging(console: Console, sentence: str, first: str, style: str = "") -> None:
     """Print a sentence whose further lines hang by two."""
     width = max(console.width, 20)
     text = textwrap.fill(sentence, width, initial_indent=first, subsequent_indent="  ", break_on_hyphens=False)
-    console.print(text, soft_wrap=True)
+    console.print(Text(text, style=style), soft_wrap=True)
 
 
 def _heading(console: Console, record: Record) -> None:
@@ -73,30 +73,25 @@ def show_nothing(console: Console, record: Record) -> None:
     del console, record
 
 
-def show_data(console: Console, record: Record) -> None:
-    """Print the tables of the catalogue."""
-    for entry in record["tables"]:
-        where = "" if entry["shipped"] else ", to download"
-        title = f"{entry['name']}: {entry['rows']} runs, response {entry['response']}{where}"
-        console.print(Text(title, style="bold"))
-        for name in ("reference", "licence"):
-            _hanging(console, f"{name}: {entry[name]}", "  ")
-
-
 def show_laws(console: Console, record: Record) -> None:
-    """Print the laws in one line or two each."""
-    table = _table("law", "formula", "reference", wide=("formula", "reference"))
+    """Print each law with its formula, columns and source."""
     for entry in record["laws"]:
-        table.add_row(entry["name"], entry["formula"], entry["reference"])
-    console.print(table)
+        show_hanging(console, f"{entry['name']} ({', '.join(entry['covariates'])}; {entry['response']})", "", "bold")
+        show_hanging(console, entry["formula"], "  ")
+        mark = "; in parts not verified" if entry["unverified"] else ""
+        show_hanging(console, f"{entry['reference']}{mark}", "  ")
 
 
 def show_law(console: Console, record: Record) -> None:
     """Print all about one law."""
     law = record["laws"][0]
-    console.print(Text(f"{law['name']}: {law['response']} = {law['formula']}", style="bold"))
-    console.print(f"columns: {', '.join(law['covariates'])}")
-    console.print(f"source: {law['reference']}")
+    show_hanging(console, f"{law['name']}: {law['formula']}", "", "bold")
+    show_hanging(console, f"response: {law['response']}", "")
+    columns = (f"{name} ({meaning})" for name, meaning in law["columns"].items())
+    show_hanging(console, f"columns: {', '.join(columns)}", "")
+    show_hanging(console, f"source: {law['reference']}", "")
+    if law["unverified"]:
+        show_hanging(console, f"not verified: {law['unverified']}", "")
     table = _table("parameter", "prior at the scale of a typical run", wide=("prior at the scale of a typical run",))
     for name, prior in law["priors"].items():
         table.add_row(name, prior)
@@ -105,7 +100,19 @@ def show_law(console: Console, record: Record) -> None:
         f"{source}: {', '.join(f'{name} = {number(value, 4)}' for name, value in values.items())}"
         for source, values in law["published"].items()
     )
-    _list(console, "Published values (N, D, C counted in ones)", published)
+    _list(console, "Published values (columns counted in ones)", published)
+    examples = (
+        f"{', '.join(f'{name} = {number(value)}' for name, value in each['at'].items())}: "
+        f"{number(each['value'], 7)} ({each['source']})"
+        for each in law["examples"]
+    )
+    _list(console, "Examples (each a test)", examples)
+    picture = law.get("figure")
+    if picture:
+        console.print(f"picture of what the prior expects: {picture}", soft_wrap=True)
+    else:
+        command = f"bayescale laws {law['name']} --figure {law['name']}.svg"
+        show_hanging(console, f"A picture of what the prior expects: {command}", "")
 
 
 def show_check(console: Console, record: Record) -> None:
@@ -144,15 +151,17 @@ def show_fit(console: Console, record: Record) -> None:
         for entry in law["parameters"]:
             table.add_row(entry["name"], interval(entry["reference"]), interval(entry["published"]))
         console.print(table)
+        if law["decided_by_prior"]:
+            doubted = ", ".join(law["decided_by_prior"])
+            show_hanging(console, f"The prior decides {doubted}: these runs say little of it.", "")
         console.print(_diagnosis(law["diagnostics"]))
         if law["path"] is not None:
             console.print(f"saved: {law['path']}", soft_wrap=True)
     typical = record["fits"][0]["typical_run"]
-    names = ("N", "D", "C", record["runs"]["response"])
-    sizes = ", ".join(f"{name} = {number(typical[name])}" for name in names if name in typical)
+    sizes = ", ".join(f"{name} = {number(value)}" for name, value in typical.items())
     console.print(
         f"\nMedian and equal-tailed {record['probability']:.0%} credible interval. A typical run is the geometric mean "
-        f"of the table, {sizes}; the published scale counts N, D and C in ones."
+        f"of the table, {sizes}; the published scale counts columns in ones."
     )
 
 

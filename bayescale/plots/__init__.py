@@ -2,6 +2,7 @@
 
 from bayescale.plots.decisions import plot_allocation, plot_loss, plot_regret
 from bayescale.plots.laws import plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
+from bayescale.plots.priors import plot_prior_predictive, save_prior_predictive
 from bayescale.plots.ratios import plot_ratio_range
 from bayescale.plots.style import svg_text
 
@@ -12,7 +13,9 @@ __all__ = [
     "plot_loss",
     "plot_pareto_k",
     "plot_predictive_check",
+    "plot_prior_predictive",
     "plot_ratio_range",
     "plot_regret",
+    "save_prior_predictive",
     "svg_text",
 ]
