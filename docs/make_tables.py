@@ -1,0 +1,260 @@
+"""Write docs/tables.md: every law on every table that has its columns, compared and judged.
+
+    bayescale data get --all                            # or set BAYESCALE_MIRROR to a folder or address with the files
+    python docs/make_tables.py --further FOLDER         # half an hour on two cores; fits are cached
+
+FOLDER holds tables that their authors publish in forms that the catalogue does not read (see docs/catalogue.md), as CSV
+files with the columns named in FURTHER; without it those tables are left out.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import bayescale as bs
+from bayescale.storage import write_whole
+from bayescale.tradeoffs import epoch_worth
+
+PAGE = Path(__file__).with_name("tables.md")
+MAIN = ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla", "overtrain", "farseer")
+CURVES = ("m1", "m2", "m3", "m4", "bnsl")
+PROBABILITY = 0.9
+MAX_REFITS = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """A table, the laws that are fitted to it, and what to bear in mind."""
+
+    title: str
+    load: Callable[[], bs.RunTable]
+    laws: Sequence[str]
+    remark: str = ""
+
+
+CHECKPOINTS = (
+    "Several rows are checkpoints of one run: they are not independent, and the standard errors are too small."
+)
+
+
+def catalogued(name: str, laws: Sequence[str], where: str | None = None, remark: str = "") -> Job:
+    """Return the job of a table of the catalogue."""
+
+    def load() -> bs.RunTable:
+        table = bs.load_runs(name)
+        return bs.select_runs(table, where) if where else table
+
+    return Job(name if where is None else f"{name} [{where}]", load, laws, remark)
+
+
+def thinned(name: str, laws: Sequence[str], step: int) -> Job:
+    """Return the job of every so many rows of each training run of a table."""
+
+    def load() -> bs.RunTable:
+        table = bs.load_runs(name)
+        kept = table.frame.groupby("training_run").nth(slice(step - 1, None, step))
+        return replace(table, frame=kept.reset_index(drop=True))
+
+    return Job(f"{name} (one row in {step})", load, laws, f"One law on whole curves. {CHECKPOINTS}")
+
+
+JOBS = (
+    catalogued("chinchilla", MAIN),
+    catalogued("chinchilla", MAIN, "10 <= D / N <= 40"),
+    catalogued("public-models", ("guo_compute", "compute_floor", "tilt", "kaplan_n", "chinchilla")),
+    catalogued("gemstones-hot", MAIN, remark=CHECKPOINTS),
+    catalogued("gemstones-cooled", MAIN, remark=CHECKPOINTS),
+    catalogued(
+        "opt-trajectories", MAIN, remark=f"{CHECKPOINTS} The learning rate had not decayed at any but the last."
+    ),
+    catalogued("steplaw-dense-best", MAIN[:5], remark="The best learning rate and batch size of each N and D."),
+    catalogued("openclip", MAIN[:5], remark="Error on ImageNet; D counts samples seen, some of them many times."),
+    *(catalogued(f"routed-{router}", ("routed", "routed_separable")) for router in ("s-base", "rl-r", "hash")),
+    catalogued(
+        "vocab-scaling", ("vocabulary",), "is_final == 1", "One law: nothing to compare it with on this response."
+    ),
+    *(thinned(f"multipower-{size}", ("lr_anneal",), 30) for size in ("25m", "100m", "400m")),
+    catalogued("alabdulmohsin-lm", CURVES, "family == '1.68e+07'", CHECKPOINTS),
+    catalogued("alabdulmohsin-nmt", CURVES, "family == '6 Enc, 6 Dec'", CHECKPOINTS),
+)
+
+FURTHER = {
+    "gadre-overtrain.csv": (
+        ("gadre C4", "dataset == 'C4'", MAIN),
+        ("gadre RedPajama", "dataset == 'RedPajama'", MAIN),
+        ("gadre RefinedWeb", "dataset == 'RefinedWeb'", MAIN),
+    ),
+    "porian.csv": (
+        ("porian RefinedWeb", "dataset == 'RefinedWeb' and family == 'base-short-chinchilla'", MAIN),
+        ("porian OpenWebText2", "dataset == 'OpenWebText2' and family == 'base-short-chinchilla'", MAIN),
+    ),
+    "datablations.csv": (
+        ("datablations C4, one epoch", "dataset == 'C4' and epochs < 1.001 and is_seed_replicate == 0", MAIN[:5]),
+        (
+            "datablations C4, as published",
+            "in_published_fit == 1",
+            ("data_constrained", "chinchilla", "bounded", "compute_floor"),
+        ),
+    ),
+}
+"""Title, rows and laws of each table that is not in the catalogue."""
+
+
+def further_jobs(folder: Path) -> Iterator[Job]:
+    """Yield a job for each table of FURTHER that the folder holds."""
+    for file, parts in FURTHER.items():
+        for title, where, laws in parts:
+            yield Job(title, lambda file=file, where=where, title=title: _further(folder / file, where, title), laws)
+
+
+def _further(path: Path, where: str, title: str) -> bs.RunTable:
+    frame = pd.read_csv(path).query(where).reset_index(drop=True)
+    frame = frame.rename(columns={"run_id": "run", "params": "N", "tokens": "D", "flops": "C"})
+    columns = ["run", "N", "D", "C", "loss", *(name for name in ("unique_tokens",) if name in frame)]
+    # Two runs with the same label are two seeds of one cell.
+    frame["run"] = frame["run"].astype(str) + frame.groupby("run").cumcount().map(lambda k: f" ({k + 1})" if k else "")
+    return bs.table_from_frame(frame[columns].astype({"C": float}), name=title)
+
+
+def section(job: Job) -> tuple[str, str, Mapping[str, bs.Fit]]:
+    """Return a row of the summary, the section of one table, and its fits."""
+    runs = job.load()
+    print(f"{job.title}: {len(runs.frame)} runs, {', '.join(job.laws)}", flush=True)  # noqa: T201
+    fits, refused = fit_all(runs, job.laws)
+    source = runs.record.get("reference", "").rstrip(".")
+    facts = (source, f"{len(runs.frame)} rows, {runs.unit}", job.remark.rstrip("."))
+    lines = [f"## {job.title}", "", f"{'. '.join(fact for fact in facts if fact)}."]
+    lines += ["", *(f"- {text}" for text in refused)]
+    if len(fits) < 2:
+        lines += [*single(fits)]
+        answer, best = "one law", next(iter(fits), "none")
+    else:
+        comparison = bs.compare(fits, max_refits=MAX_REFITS)
+        lines += list(comparison_lines(comparison))
+        answer, sentence = verdict(comparison)
+        lines += ["", sentence]
+        best = str(comparison.table.index[0])
+    lines += ["", *parameters(fits[best])] if best in fits else []
+    return f"| {job.title} | {len(runs.frame)} | {best} | {answer} |", "\n".join(lines), fits
+
+
+def fit_all(runs: bs.RunTable, laws: Sequence[str]) -> tuple[dict[str, bs.Fit], list[str]]:
+    """Fit the laws that this table can serve; say why the others were not."""
+    fits, refused = {}, []
+    for law in laws:
+        try:
+            fits[law] = bs.fit(law, runs)
+        except bs.InputError as error:
+            refused.append(f"{law} not fitted: {error}")
+    return fits, refused
+
+
+def comparison_lines(comparison: bs.Comparison) -> Iterator[str]:
+    """Yield the LOO table."""
+    yield "| law | elpd | difference | s.e. of difference | weight | k too high | diagnostics |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, row in comparison.table.iterrows():
+        told = comparison.fits[str(name)].diagnostics
+        yield (
+            f"| {name} | {row['elpd']:.1f} | {row['elpd_diff']:.1f} | {row['dse']:.1f} | {row['weight']:.2f} | "
+            f"{int(row['bad_k'])} | {diagnosis(told)} |"
+        )
+
+
+def single(fits: Mapping[str, bs.Fit]) -> Iterator[str]:
+    """Yield the diagnostics of a law that stands alone."""
+    for name, fitted in fits.items():
+        yield f"{name}: diagnostics {diagnosis(fitted.diagnostics)}."
+
+
+def diagnosis(told: bs.Diagnostics) -> str:
+    """Return passed with the numbers, or the failures."""
+    numbers = f"R-hat {told.rhat:.3f}, ESS {told.ess_bulk:.0f}"
+    return f"passed ({numbers})" if told.passed else f"**failed**: {'; '.join(told.failures)}"
+
+
+def verdict(comparison: bs.Comparison) -> tuple[str, str]:
+    """Return the answer and its sentence, or why there is none."""
+    try:
+        found = bs.judge(comparison)
+    except bs.InputError as error:
+        return "no verdict", f"No verdict: {error}."
+    return f"`{found.answer}`", f"**{found.answer}.** {found.statement}"
+
+
+def parameters(fitted: bs.Fit) -> Iterator[str]:
+    """Yield the best law's parameters beside published values."""
+    law, draws = fitted.law, bs.published_draws(fitted)
+    published = law.published_for(fitted.runs.response)
+    yield f"Parameters of {law.name} at published scale, median and {PROBABILITY:.0%} credible interval:"
+    yield ""
+    yield f"| parameter | posterior | {' | '.join(published) or 'published'} |"
+    yield f"|---|---|{'---|' * max(len(published), 1)}"
+    for name in law.parameters:
+        found = bs.credible_interval(draws[name], PROBABILITY)
+        values = " | ".join(f"{values[name]:.4g}" for values in published.values()) or "none"
+        yield f"| {name} | {found.median:.4g} [{found.lower:.4g}, {found.upper:.4g}] | {values} |"
+
+
+def repetition(fitted: bs.Fit) -> Iterator[str]:
+    """Yield the worth of a token in its second and later epochs."""
+    values, law = bs.published_draws(fitted), bs.LAWS["data_constrained"]
+    paper = next(iter(law.published.values()))
+    yield "## What a repeated token is worth"
+    yield ""
+    yield (
+        "Worth of the last token of an epoch, relative to a fresh one, by the data-constrained law on the runs of its "
+        f"published fit: median and {PROBABILITY:.0%} credible interval, beside the value at the published R_D*."
+    )
+    yield ""
+    yield "| epoch | posterior | published |"
+    yield "|---|---|---|"
+    for epoch in (2.0, 4.0, 10.0, 40.0):
+        found = bs.credible_interval(np.asarray(epoch_worth(values, epoch)), PROBABILITY)
+        yield (
+            f"| {epoch:.0f} | {found.median:.2f} [{found.lower:.2f}, {found.upper:.2f}] | "
+            f"{float(epoch_worth(paper, epoch)):.2f} |"
+        )
+
+
+def main() -> None:
+    """Fit every table and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--further", type=Path, default=None)
+    parser.add_argument("--only", default="", help="part of the titles to run, for a trial; nothing is written")
+    asked = parser.parse_args()
+    jobs = [*JOBS, *(further_jobs(asked.further) if asked.further else ())]
+    rows, sections, extra = [], [], []
+    for job in (job for job in jobs if asked.only in job.title):
+        row, text, fits = section(job)
+        rows.append(row)
+        sections.append(text)
+        if "data_constrained" in fits:
+            extra.append("\n".join(repetition(fits["data_constrained"])))
+    text = "\n\n".join(
+        [
+            INTRODUCTION,
+            "\n".join(["| table | rows | best law by LOO | verdict |", "|---|---|---|---|", *rows]),
+            *extra,
+            *sections,
+        ]
+    )
+    if asked.only:
+        print(text)  # noqa: T201
+        return
+    write_whole(PAGE, lambda temporary: temporary.write_text(f"{text}\n", encoding="utf-8"))
+
+
+INTRODUCTION = """# Every table, every law that fits it
+
+Made by `python docs/make_tables.py`; do not edit. Differences of elpd are to the best law, in nats over all rows, by
+PSIS-LOO with the worst rows refitted exactly; a difference counts as decided beyond 4 nats and 2 standard errors (4 on
+fewer than 100 rows). Point LOO scores interpolation: it does not say which law forecasts larger runs best."""
+
+
+if __name__ == "__main__":
+    main()
