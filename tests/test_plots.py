@@ -149,6 +149,33 @@ def test_plot_names_its_interval_and_probability(name):
     assert any(kind in words for kind in ("90 % credible interval", "90 % posterior")), words
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_cut_or_covered(name):
+    ax = every_plot()[name]()
+    figure, words = ax.figure, ax.get_legend()
+    plots.svg_text(ax, "salt")
+    parts = {
+        "legend": words.get_window_extent(),
+        "x": ax.xaxis.get_tightbbox(),
+        "y": ax.yaxis.get_tightbbox(),
+    }
+    for part, box in parts.items():
+        assert box.x0 >= 0, part
+        assert box.y0 >= 0, part
+    assert parts["x"].x1 <= figure.bbox.x1
+    assert parts["legend"].y1 < parts["x"].y0
+    assert ax.bbox.height > 0.4 * figure.bbox.height
+    assert ax.bbox.width > 0.6 * figure.bbox.width
+
+
+def test_figure_keeps_its_layout_after_it_was_drawn():
+    ax = plots.plot_elpd(results()[0])
+    engine = ax.figure.get_layout_engine()
+    plots.svg_text(ax, "salt")
+    assert engine is not None
+    assert ax.figure.get_layout_engine() is engine
+
+
 def test_plot_draws_on_the_axes_given():
     ax = plots.plot_elpd(results()[0])
     assert plots.plot_pareto_k(results()[0], ax) is ax

@@ -2,13 +2,16 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import LayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
@@ -51,12 +54,51 @@ styled = mpl.rc_context(STYLE)
 WIDTH = 5.8
 """Of a new figure, in inches: its text can be read on a telephone."""
 
+MARGIN, TITLE_ROOM, LEGEND_GAP = 0.05, 0.25, 0.09
+"""Around the figure, above its axes, and between axes and legend, in inches."""
+
+LEGEND_LEFT = 0.02
+"""Left edge of the legend, as a part of the figure's width."""
+
 UNITS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 def new_axes(ax: Axes | None, height: float = 4.3) -> Axes:
     """Return the axes given, or those of a new figure (height in inches) that belongs to no window."""
-    return ax if ax is not None else Figure(figsize=(WIDTH, height), layout="constrained").add_subplot()
+    if ax is not None:
+        return ax
+    figure = Figure(figsize=(WIDTH, height), layout=Beside())
+    FigureCanvasAgg(figure)  # measures text
+    return figure.add_subplot()
+
+
+class Beside(LayoutEngine):
+    """Gives the only axes of a figure the room that labels, title and legend leave.
+
+    Constrained layout finds the same by measuring everything twice, which takes as long as drawing.
+    """
+
+    _adjust_compatible = True
+    _colorbar_gridspec = True
+
+    def execute(self, fig: Figure) -> None:
+        """Measure below the axes, then to their left."""
+        if len(fig.axes) != 1:
+            return
+        ax, (width, height) = fig.axes[0], fig.get_size_inches()
+        below, across = ax.xaxis.get_tightbbox(), ax.bbox
+        legend = ax.get_legend()
+        bottom = MARGIN + (_inches(fig, across.y0 - below.y0) if below else 0.0)
+        bottom += LEGEND_GAP + _inches(fig, legend.get_window_extent().height) if legend else 0.0
+        right = MARGIN + (_inches(fig, max(0.0, below.x1 - across.x1)) if below else 0.0)
+        fig.subplots_adjust(bottom=bottom / height, top=1 - TITLE_ROOM / height, right=1 - right / width)
+        beside = ax.yaxis.get_tightbbox()
+        left = MARGIN + (_inches(fig, ax.bbox.x0 - beside.x0) if beside else 0.0)
+        fig.subplots_adjust(left=left / width)
+
+
+def _inches(figure: Figure, pixels: float) -> float:
+    return pixels / figure.dpi
 
 
 def count_text(value: float, digits: int = 3) -> str:
@@ -173,11 +215,15 @@ def finish(ax: Axes, *, title: str, xlabel: str, ylabel: str, columns: int = 2) 
 def _add_legend(ax: Axes, columns: int) -> Legend:
     """Put the legend below the axes: from the figure's left edge where the axes are alone in it."""
     figure = ax.get_figure(root=True)
-    alone = figure is not None and len(figure.axes) == 1
-    where = blended_transform_factory(figure.transFigure, ax.transAxes) if figure and alone else ax.transAxes
-    below = -0.75 / (ax.get_window_extent().height / (figure.dpi if figure else 100))
-    anchor: Any = {"bbox_to_anchor": (0.02 if alone else 0.0, below), "bbox_transform": where}
-    return ax.legend(loc="upper left", ncols=columns, borderaxespad=0.0, **anchor)
+    assert figure is not None
+    where: Any = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.75 / _inches(figure, ax.bbox.height))}
+    if isinstance(figure.get_layout_engine(), Beside):
+        corner = (LEGEND_LEFT, MARGIN / figure.get_figheight())
+        where = {"loc": "lower left", "bbox_to_anchor": corner, "bbox_transform": figure.transFigure}
+    elif len(figure.axes) == 1:
+        where["bbox_to_anchor"] = (LEGEND_LEFT, where["bbox_to_anchor"][1])
+        where["bbox_transform"] = blended_transform_factory(figure.transFigure, ax.transAxes)
+    return ax.legend(ncols=columns, borderaxespad=0.0, **where)
 
 
 def svg_text(ax: Axes, salt: str) -> str:
@@ -186,7 +232,21 @@ def svg_text(ax: Axes, salt: str) -> str:
     assert figure is not None
     settings = {"svg.hashsalt": salt, "svg.fonttype": "none"}
     content = io.StringIO()
-    with mpl.rc_context(STYLE | settings), warnings.catch_warnings():
+    with mpl.rc_context(STYLE | settings), warnings.catch_warnings(), _laid_out(figure):
         warnings.filterwarnings("ignore", "Glyph")  # the reader's own fonts draw the text
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
     return content.getvalue()
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay a figure out once: with a layout engine Matplotlib draws twice, the first time only to measure."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        yield
+        return
+    engine.execute(figure)
+    with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+        yield
+    figure.set_layout_engine(engine)
