@@ -30,7 +30,9 @@ from bayescale.plots.laws import Order
 from bayescale.plots.style import BLUE, INK, percent_text, power_text
 from bayescale.verdict import Verdict
 
-CURVE_POINTS = 40
+CURVE_POINTS = 24
+"""Budgets of a curve: with straight lines between them it stays within about half a pixel of one of many."""
+
 CARDS = 3
 """Budgets whose answer stands at the top, and whose regret is drawn; the table holds all."""
 
