@@ -78,6 +78,7 @@ _MODULES = {
     "simulation": ("simulate",),
     "verdict": ("Verdict", "judge"),
 }
+_SUBMODULES = ("testing", "tradeoffs")
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
@@ -136,6 +137,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name from its module when it is first used."""
+    if name in _SUBMODULES:
+        return import_module(f"bayescale.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'bayescale' has no attribute '{name}'")
     value = getattr(import_module(f"bayescale.{_HOMES[name]}"), name)
@@ -145,4 +148,4 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     """Return the public names."""
-    return sorted(__all__)
+    return sorted((*__all__, *_SUBMODULES))
