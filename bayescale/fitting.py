@@ -270,6 +270,7 @@ def _cache_path(
     content = {
         "law": law_record(law),
         "table": {**table_record(runs), "labels": frame["run"].tolist(), "hash": table_hash(frame, runs.response)},
+        "own": {name: frame[name].tolist() for name in law.covariates if name not in KEPT},
         "settings": dataclasses.asdict(settings),
         "reference": dict(reference),
         "versions": versions(),
@@ -310,8 +311,7 @@ def _sample_fit(
         "prior": sample_prior(law, reference[runs.response], PRIOR_DRAWS, settings.random_seed),
         "observed_data": xr.Dataset({"log_response": ("run", data["log_response"])}, coords=labels),
         "constant_data": xr.Dataset(
-            {name: ("run", _plain(frame[name])) for name in frame if name in KEPT and name != runs.response},
-            coords=labels,
+            {name: ("run", _plain(frame[name])) for name in _kept(law, frame, runs.response)}, coords=labels
         ),
     }
     tree = xr.DataTree.from_dict(groups)
@@ -326,6 +326,11 @@ def _sample_fit(
         attempt=dataclasses.asdict(attempt),
     )
     return Fit(law, tree)
+
+
+def _kept(law: Law, frame: pd.DataFrame, response: str) -> list[str]:
+    """Return the columns that a fit keeps: those known, and those of a user's own law."""
+    return [name for name in frame if name != response and (name in KEPT or name in law.covariates)]
 
 
 def _plain(column: pd.Series) -> np.ndarray:

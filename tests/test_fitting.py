@@ -343,3 +343,49 @@ def test_a_table_with_given_compute_keeps_it(synthetic_fit, small_runs):
     fitted = synthetic_fit("compute_floor", runs, draws=10)
     assert fitted.reference["C"] == pytest.approx(1.2 * reference_values(small_runs.frame, "loss")["C"], rel=1e-12)
     assert fitted.runs.compute == "given"
+
+
+def rate_law(N, learning_rate, *, A, alpha, slope):
+    return A / N**alpha * learning_rate**slope
+
+
+RATE_LAW = Law(
+    "rate",
+    rate_law,
+    {
+        "A": Share(1.0),
+        "alpha": Prior("LogNormal", {"mu": -2.0, "sigma": 0.5}),
+        "slope": Prior("Normal", {"mu": 0.0, "sigma": 0.3}),
+    },
+)
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # 20 draws are too few for some diagnostics
+def test_a_fit_keeps_the_columns_of_ones_own_law_and_another_value_is_another_fit(small_runs):
+    rates = np.geomspace(1e-4, 1e-2, len(small_runs.frame))
+    runs, other = (
+        dataclasses.replace(small_runs, frame=small_runs.frame.assign(learning_rate=values))
+        for values in (rates, rates[::-1])
+    )
+    fitted = fit(RATE_LAW, runs, **QUICK)
+    kept = fitted.runs.frame.set_index("run")["learning_rate"]
+    np.testing.assert_allclose(kept[runs.frame["run"]], rates)
+    assert fitted.reference["learning_rate"] == pytest.approx(1e-3)
+    settings = Settings(**fitted.record["settings"])
+    assert is_cached(RATE_LAW, runs, settings)
+    assert not is_cached(RATE_LAW, other, settings)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.0, "0"), (float("nan"), "nan"), (-1.0, "-1")])
+def test_a_column_with_gaps_is_refused_by_the_law_that_needs_it(small_runs, value, shown):
+    rates = np.ones(len(small_runs.frame))
+    rates[2] = value
+    runs = dataclasses.replace(small_runs, frame=small_runs.frame.assign(learning_rate=rates))
+    with pytest.raises(InputError) as caught:
+        fit(RATE_LAW, runs)
+    label = runs.frame["run"].iloc[2]
+    assert str(caught.value) == (
+        f"small: law 'rate' needs a number above zero in column learning_rate of every run; found {shown} for run "
+        f"'{label}'; select the runs that have it, or choose another law"
+    )
