@@ -148,6 +148,12 @@ def judge(
     check_probability(probability)
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance is {tolerance}; expected extra compute between 0 and 1, such as 0.05")
+    absent = [name for name in ("N", "D", "C") if name not in comparison.runs.frame]
+    if absent:
+        raise InputError(
+            f"{comparison.runs.name}: a verdict on compute needs N, D and C of every run; the table has no "
+            f"{', '.join(absent)}"
+        )
     typical = next(iter(comparison.fits.values())).reference["C"]
     budget = float(typical if flops is None else flops)
     if not (np.isfinite(budget) and budget > 0):

@@ -1,12 +1,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayescale.comparison import compare
 from bayescale.errors import InputError
 from bayescale.intervals import credible_interval
 from bayescale.optimum import find_optimum, loss_on_budget
+from bayescale.simulation import simulate
 from bayescale.verdict import FACTORS, judge, verdict_record
 
 LAWS_ASKED = ("compute_floor", "chinchilla", "tilt")
@@ -276,3 +278,10 @@ def test_the_record_of_a_table_that_cannot_tell_is_plain_data_too(collinear_comp
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert record["reasons"]
     assert record["remedies"]
+
+
+def test_a_table_without_sizes_gets_no_verdict(synthetic_fit):
+    runs = simulate("m1", pd.DataFrame({"D": np.geomspace(1e7, 1e10, 30)}), {"beta": 15.0, "c": 0.2}, response="error")
+    comparison = compared({name: synthetic_fit(name, runs) for name in ("m1", "kaplan_d")})
+    with pytest.raises(InputError, match="a verdict on compute needs N, D and C of every run; the table has no N, C"):
+        judge(comparison)

@@ -61,6 +61,8 @@ def choose_budgets(table: "RunTable", asked: Sequence[float]) -> tuple[list[floa
     """Return the budgets asked for or multiples of the largest run, and a sentence where they are the default."""
     if asked:
         return list(asked), []
+    if "C" not in table.frame:
+        raise bs.InputError(f"{table.name}: a budget is FLOP to split between N and D; the table has no C")
     largest = float(table.frame["C"].max())
     return [factor * largest for factor in DEFAULT_BUDGETS], ["budgets: 1, 10 and 100 times the largest run (default)"]
 
