@@ -20,10 +20,11 @@ from bayescale.storage import write_whole
 from bayescale.tradeoffs import epoch_worth
 
 PAGE = Path(__file__).with_name("tables.md")
-MAIN = ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla", "overtrain", "farseer")
+MAIN = ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla", "overtrain")
+WIDE = (*MAIN, "farseer")
 CURVES = ("m1", "m2", "m3", "m4", "bnsl")
 PROBABILITY = 0.9
-MAX_REFITS = 10
+MAX_REFITS = 5
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,10 @@ def thinned(name: str, laws: Sequence[str], step: int) -> Job:
 
 
 JOBS = (
-    catalogued("chinchilla", MAIN),
+    catalogued("chinchilla", WIDE),
     catalogued("chinchilla", MAIN, "10 <= D / N <= 40"),
     catalogued("public-models", ("guo_compute", "compute_floor", "tilt", "kaplan_n", "chinchilla")),
-    catalogued("gemstones-hot", MAIN, remark=CHECKPOINTS),
+    catalogued("gemstones-hot", WIDE, remark=CHECKPOINTS),
     catalogued("gemstones-cooled", MAIN, remark=CHECKPOINTS),
     catalogued(
         "opt-trajectories", MAIN, remark=f"{CHECKPOINTS} The learning rate had not decayed at any but the last."
