@@ -83,8 +83,9 @@ def _truth(law: Law, parameters: str | Mapping[str, float] | None) -> dict[str, 
     source = parameters or next(iter(law.published), "")
     if source not in law.published:
         known = ", ".join(map(repr, law.published)) or "none"
+        asked = f" of {source!r}" if source else ""
         raise InputError(
-            f"law '{law.name}' has no published values{f' of {source!r}' if source else ''} ({known}); pass parameters={{name: value}} for "
+            f"law '{law.name}' has no published values{asked} ({known}); pass parameters={{name: value}} for "
             f"{', '.join(law.parameters)}, at published scale"
         )
     return dict(law.published[source])

@@ -250,6 +250,20 @@ def test_the_product_of_size_and_experts_is_needed(router, values, both, separab
     assert np.abs(np.log10(predicted / runs["loss_validation"])).mean() < 0.007
 
 
+@pytest.mark.parametrize(
+    ("router", "both", "separable"),
+    [("S-Base", 0.00378, 0.00569), ("RL-R", 0.00346, 0.00635), ("Hash", 0.00374, 0.00628)],
+)
+def test_without_saturation_the_product_is_needed_too(router, both, separable):
+    runs = routed_runs(router)
+    size, count = np.log10(runs["dense_parameter_count"]), np.log10(runs["num_experts"])
+    loss = np.log10(runs["loss_validation"])
+    for columns, spread in (((size, count, size * count), both), ((size, count), separable)):
+        design = np.stack([*columns, np.ones(len(runs))], axis=1)
+        found = np.linalg.lstsq(design, loss)[0]
+        assert np.sqrt(((design @ found - loss) ** 2).mean()) == pytest.approx(spread, abs=5e-6)
+
+
 # Tao et al. 2024
 
 

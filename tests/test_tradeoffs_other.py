@@ -343,6 +343,14 @@ def test_the_best_bits_are_the_same_for_every_budget_and_beat_all_others():
             assert LAWS["precision"].loss(N, D, bits, bits, bits, **values) > choice.loss[1]
 
 
+def test_the_published_bits_are_fewer_than_the_papers_text_says_for_want_of_offsets():
+    values = published("precision", "Kumar")
+    assert to.best_bits(values, 1e21).bits == pytest.approx(3.47, abs=5e-3)
+    gamma, n = np.array([[2.6745], [2.2102], [0.9578]]), np.array([[0.3037], [1.4072], [2.4185]])
+    bits = np.linspace(4, 12, 8001)
+    assert bits[np.argmax(np.prod(1 - np.exp(n - bits / gamma), axis=0) / bits)] == pytest.approx(7.0, abs=0.01)
+
+
 def test_the_best_bits_of_a_given_size_grow_with_the_budget():
     values = draws_of(published("precision", "Kumar"))
     choice = to.best_bits(values, np.array([1e18, 1e21]), N=220e6)

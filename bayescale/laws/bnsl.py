@@ -57,8 +57,7 @@ def derived(
     return {"b": b_1 * undone([(c_1, np.log(d_1), f_1)])}
 
 
-# No example of one break is published: these are the paper's first break alone, its value worked out with decimals
-# of 40 digits.
+# The first of the three breaks of a figure of the paper; the others are too far up to be told at D = 1.
 ONE_BREAK = {"a": 1e-3, "c_0": 0.05, "c_1": 0.49, "d_1": 3e6, "f_1": 1.1}
 ONE_BREAK["b_1"] = float(4.66e3 / undone([(0.49, log(3e6), 1.1)]))
 

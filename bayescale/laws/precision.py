@@ -82,8 +82,9 @@ PRIORS: dict[str, Prior | Share] = {
     "gamma_kv": Prior("LogNormal", {"mu": log(2.0), "sigma": 0.5}),
 }
 UNVERIFIED = (
-    "the product over weights, activations and cache is from memory, and so is the law without the offsets n of the "
-    "bits (0.3037, 1.4072 and 2.4185), whose sign is not known here"
+    "the product over weights, activations and cache is from memory; the law is the main text's, without the offsets n "
+    "of the bits (0.3037, 1.4072 and 2.4185), whose sign was not read: with exp(n - bits / gamma) the best precision "
+    "would be 7 bits, as the paper says"
 )
 
 PRECISION = Law(

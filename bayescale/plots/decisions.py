@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from scipy.interpolate import CubicSpline
 
 from bayescale.allocation import Allocation
-from bayescale.fits import Fit
 from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.fits import Fit
 from bayescale.optimum import loss_on_budget
 from bayescale.plots.style import (
     BLUE,

@@ -165,8 +165,8 @@ def best_bits(values: Values, flops: Number, *, N: float | None = None) -> BestB
 
     Notes
     -----
-    Kumar et al. (2024), arXiv:2411.04330. Without the offsets that the paper's fit has, its values give fewer bits than
-    the 7 to 8 of its text.
+    Kumar et al. (2024), arXiv:2411.04330. The published values give 3.5 bits, not the 7 to 8 of the paper's text: they
+    leave out the offsets of its fit. With a part ``1 - exp(n - bits / gamma)`` they would give 7.0.
     """
     flops = positive("flops", flops, "FLOP")
     p = parameters_of(values, LAW, "precision", flops.ndim)
