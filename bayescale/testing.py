@@ -49,7 +49,8 @@ class LawCheck:
 
     def __str__(self) -> str:
         """Return the account as text."""
-        verdict = "nothing is wrong" if self.passed else f"{len(self.problems)} problems"
+        count = len(self.problems)
+        verdict = "nothing is wrong" if self.passed else f"{count} problem{'s' if count > 1 else ''}"
         lines = [f"law '{self.law.name}', checked for {', '.join(self.checks)}: {verdict}"]
         return "\n".join([*lines, *(f"- {problem}" for problem in self.problems)])
 
