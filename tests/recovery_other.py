@@ -10,7 +10,7 @@ from bayescale.laws import LAWS
 from bayescale.laws.bounded import MADE_UP as BOUNDED
 from bayescale.laws.three_term import MADE_UP as THREE_TERM
 from bayescale.laws.vocabulary import AS_PRINTED
-from bayescale.tradeoffs import learning_rate_columns
+from bayescale.tradeoffs import learning_rate_columns, learning_rate_pieces
 
 
 def grid(**columns):
@@ -76,6 +76,26 @@ def annealed():
     return pd.DataFrame(rows).drop_duplicates().clip(lower=0)
 
 
+def schedules():
+    """Return points along cosine, stable, linear, two-stage and constant schedules of several lengths and peaks."""
+    rows = []
+    for steps, peak in itertools.product((4000, 16000, 64000), (3e-4, 1e-3)):
+        time = np.arange(steps) / steps
+        shapes = (
+            np.ones(steps),
+            0.55 + 0.45 * np.cos(np.pi * time),
+            np.interp(time, [0, 0.7, 1], [1, 1, 0.1]),
+            1 - 0.95 * time,
+            np.where(time < 0.5, 1.0, 0.3),
+            np.where(time < 0.5, 1.0, 0.1),
+        )
+        for shape in shapes:
+            columns = {"lr_sum": np.cumsum(peak * shape), **learning_rate_pieces(peak * shape)}
+            at = (np.array([0.25, 0.505, 0.55, 0.72, 0.85, 1.0]) * steps).astype(int) - 1
+            rows.append(pd.DataFrame(columns).iloc[at])
+    return pd.concat(rows, ignore_index=True).drop_duplicates(ignore_index=True)
+
+
 CURVE = {"a": 0.8, "c_0": 0.10, "c_1": 0.25, "d_1": 1e9, "f_1": 0.4}
 FARSEER = {
     "floor": 0.40,
@@ -124,6 +144,7 @@ CASES: dict[str, Case] = {
     "precision": Case(precisions(), published("precision", "Kumar")),
     "precision_post": Case(quantised(), published("precision_post", "Kumar")),
     "lr_anneal": Case(annealed(), {"L_0": 2.6, "A": 0.45, "alpha": 0.5, "C": 0.5}),
+    "multi_power": Case(schedules(), published("multi_power", "Luo et al. (2025), 400M")),
     "farseer": Case(
         grid(N=np.geomspace(1e8, 1e10, 7), D=np.geomspace(2e9, 2e11, 7)), FARSEER, loose=("q", "b", "a", "N_0", "D_0")
     ),

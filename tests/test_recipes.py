@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from bayescale.catalogue import TABLES, catalogue_entry, load_runs, table_names
+from bayescale.laws import LAWS
 from bayescale.recipes import RECIPES, multipower
 from bayescale.runs import describe
+from bayescale.tradeoffs import MULTI_POWER, multi_power_loss
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"  # copies of public tables; never part of the repository
 RAW, TIDY = SHARED / "raw", SHARED / "tidy"
@@ -205,6 +207,19 @@ def test_the_rebuilt_schedules_give_every_learning_rate_of_the_files(size, runs)
         np.testing.assert_allclose(rates[rows["steps"].astype(int)], rows["learning_rate"], rtol=1e-12)
     assert frame["training_run"].nunique() == 9
     assert (frame["lr_drop"] >= 0).all()
+
+
+@needs_copies
+def test_the_pieces_of_the_schedules_give_the_multi_power_law(runs):
+    frame = runs("multipower-25m").frame
+    values = MULTI_POWER["Luo et al. (2025), 25M"]
+    found = LAWS["multi_power"].loss(**frame[list(LAWS["multi_power"].covariates)].to_dict("series"), **values)
+    for run, every in frame.groupby("training_run"):
+        rates = multipower.learning_rates(run.partition(" ")[2])
+        some = every.iloc[::20]
+        steps, warmup_sum = some["steps"].astype(int) - multipower.WARMUP, rates[: multipower.WARMUP].sum()
+        expected = multi_power_loss(values, rates[multipower.WARMUP :], steps, warmup_sum=warmup_sum)
+        np.testing.assert_allclose(found[some.index], expected, atol=3e-4)
 
 
 def test_the_annealing_area_is_the_double_sum_of_its_definition():

@@ -427,6 +427,71 @@ def test_the_multi_power_curve_takes_draws():
         to.multi_power_loss({k: v for k, v in values.items() if k != "gamma"}, STABLE, [1])
 
 
+def with_pieces(rates, steps, warmup_sum=0.3):
+    """Return the covariates of the law at some steps."""
+    columns = {"lr_sum": np.cumsum(rates) + warmup_sum, **to.learning_rate_pieces(rates)}
+    return {name: column[steps] for name, column in columns.items()}
+
+
+LONG = np.arange(20_000) / 20_000
+LONG_SCHEDULES = {
+    "constant": (np.ones(LONG.size), 1e-12),
+    "two stages": (np.where(LONG < 0.4, 1.0, 0.3), 1e-12),
+    "three stages": (np.select([LONG < 0.4, LONG < 0.8], [1.0, 0.3], 0.1), 2e-3),
+    "cosine": (0.55 + 0.45 * np.cos(np.pi * LONG), 5e-4),
+    "linear": (1 - 0.9 * LONG, 5e-4),
+    "linear to nearly nothing": (1 - 0.999 * LONG, 1e-3),
+    "stable, then linear": (np.interp(LONG, [0, 0.8, 1], [1, 1, 0.1]), 5e-4),
+    "stable, then exponential": (0.1 ** np.clip(5 * LONG - 4, 0, 1), 5e-4),
+}
+
+
+@pytest.mark.parametrize("schedule", LONG_SCHEDULES)
+@pytest.mark.parametrize("source", to.MULTI_POWER)
+def test_in_pieces_the_multi_power_law_is_nearly_the_sum_over_all_steps(source, schedule):
+    shape, nats = LONG_SCHEDULES[schedule]
+    rates, values = 3e-4 * shape, to.MULTI_POWER[source]
+    steps = np.unique(np.r_[np.linspace(0, rates.size - 1, 60), np.geomspace(8000, 12_000, 30)].astype(int))
+    expected = to.multi_power_loss(values, rates, steps, warmup_sum=0.3)
+    found = LAWS["multi_power"].loss(**with_pieces(rates, steps), **values)
+    assert np.abs(found - expected).max() < nats
+
+
+def test_the_pieces_are_means_over_their_part_of_the_fall():
+    rates = COSINE[::40]
+    columns, step = to.learning_rate_pieces(rates), rates.size - 3
+    total, drops = np.cumsum(rates), np.append(0.0, -np.diff(rates))
+    # Each step's drop, cut into so many equal bits that the pieces' edges fall between two of them.
+    parts = np.repeat(np.arange(step + 1), 20_000)
+    reached = np.cumsum(drops[parts] / 20_000) / columns["lr_fall"][step]
+    edges = np.cumsum([0, 15, 13, 11, 9, 7, 5, 3, 1]) / 64
+    assert columns["lr_fall"][step] == pytest.approx(rates[0] - rates[step], rel=1e-12)
+    for piece in range(8):
+        inside = parts[(edges[piece] < reached) & (reached <= edges[piece + 1] + 1e-12)]
+        weights = drops[inside]
+        assert columns[f"rate_{piece + 1}"][step] == pytest.approx(np.average(rates[inside], weights=weights), rel=1e-4)
+        since = np.average((total[step] - total + rates)[inside], weights=weights)
+        assert columns[f"since_{piece + 1}"][step] == pytest.approx(since, rel=1e-4)
+
+
+def test_before_any_drop_the_pieces_are_harmless():
+    columns = to.learning_rate_pieces(STABLE)
+    assert (columns["lr_fall"][:800] == 0).all()
+    for piece in range(1, 9):
+        np.testing.assert_allclose(columns[f"rate_{piece}"][:800], PEAK)
+        np.testing.assert_allclose(columns[f"since_{piece}"][:800], np.cumsum(STABLE)[:800])
+    assert all((column > 0).all() for name, column in columns.items() if name != "lr_fall")
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [([1e-3, 0.0], "above zero, found zero"), ([1e-3, 5e-4, 7e-4], "found 0.0005 and then 0.0007 at position 2")],
+)
+def test_pieces_are_of_rates_above_zero_that_never_rise(rates, message):
+    with pytest.raises(InputError, match=message):
+        to.learning_rate_pieces(rates)
+
+
 # Non-embedding parameters
 
 

@@ -47,6 +47,7 @@ from bayescale.laws.m2 import M2
 from bayescale.laws.m3 import M3
 from bayescale.laws.m4 import M4
 from bayescale.laws.moe_granular import MOE_GRANULAR
+from bayescale.laws.multi_power import MULTI_POWER
 from bayescale.laws.nonembedding import NONEMBEDDING
 from bayescale.laws.overtrain import OVERTRAIN
 from bayescale.laws.precision import PRECISION
@@ -93,6 +94,7 @@ LAWS = {
         PRECISION,
         PRECISION_POST,
         LR_ANNEAL,
+        MULTI_POWER,
         FARSEER,
         NONEMBEDDING,
         BOUNDED,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from bayescale.annealing import RATES, SINCE
 from bayescale.errors import InputError
 
 type Quantity = Any
@@ -46,6 +47,9 @@ REAL_RUNS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "batch": (1e4, 1e8),
         "lr_sum": (0.1, 1e3),
         "lr_drop": (1e-3, 1.0),
+        "lr_fall": (1e-5, 1e-3),
+        **dict.fromkeys(RATES, (3e-5, 1e-2)),
+        **dict.fromkeys(SINCE, (1e-3, 1e3)),
         "members": (1.0, 64.0),
         "kept": (0.05, 1.0),
         "bits_weights": (2.0, 16.0),

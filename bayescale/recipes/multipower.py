@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bayescale.annealing import learning_rate_pieces
 from bayescale.recipes.base import Extract, left_out
 
 WARMUP, PEAK, END = 2160, 3e-4, 3e-5  # steps, and learning rates
@@ -41,6 +42,7 @@ def _curve(files: Mapping[str, Path], size: str, schedule: str) -> pd.DataFrame:
     points = pd.read_csv(files[f"{size}_{schedule}.csv"])
     steps = points["step"].to_numpy(dtype=int)
     rates = learning_rates(schedule)[: steps.max() + 1]
+    pieces = learning_rate_pieces(rates[WARMUP:])
     return pd.DataFrame(
         {
             "run": [f"{size} {schedule} step {step}" for step in steps],
@@ -50,6 +52,7 @@ def _curve(files: Mapping[str, Path], size: str, schedule: str) -> pd.DataFrame:
             "loss": points["loss"],
             "training_run": f"{size} {schedule}",
             "learning_rate": points["lr"],
+            **{name: column[steps - WARMUP] for name, column in pieces.items()},
         }
     )
 

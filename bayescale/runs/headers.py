@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bayescale.annealing import PIECE_MEANINGS
+
 ALIASES: dict[str, tuple[str, ...]] = {
     "run": ("run_id", "run_name", "id", "name", "model"),
     "N": ("params", "parameters", "model_size", "n_params", "num_params"),
@@ -48,6 +50,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "batch": ("batch_tokens",),
     "lr_sum": (),
     "lr_drop": (),
+    **dict.fromkeys(PIECE_MEANINGS, ()),
     "members": ("ensemble_size",),
     "kept": (),
     "bits_weights": (),
@@ -77,6 +80,7 @@ MEANINGS = {
     "batch": "tokens per step",
     "lr_sum": "sum of the learning rates of all steps so far",
     "lr_drop": "annealing area: learning-rate drops summed over the steps since, fading",
+    **PIECE_MEANINGS,
     "members": "models whose predictions are averaged",
     "kept": "fraction of the size that is left after compression",
     "bits_weights": "bits of the weights in training",
@@ -93,6 +97,7 @@ NUMERIC = (
     *RESPONSES,
     *("epochs", "experts", "granularity", "depth", "lr_sum", "lr_drop", "members", "kept"),
     *("bits_weights", "bits_activations", "bits_cache", "bits_post"),
+    *PIECE_MEANINGS,
 )
 TEXT = ("run", "family", "training_run")
 TRAINING_LOSS = ("train_loss", "training_loss")

@@ -4,6 +4,7 @@ Each function takes the parameters of a law at published scale, as ``bs.publishe
 ``bs.LAWS[name].published[source]`` give them, and returns arrays with one entry for each draw.
 """
 
+from bayescale.annealing import learning_rate_pieces
 from bayescale.tradeoffs.bridge import (
     ExponentLimits,
     compute_for_size,
@@ -123,6 +124,7 @@ __all__ = [
     "kaplan_exponents",
     "kaplan_run",
     "learning_rate_columns",
+    "learning_rate_pieces",
     "least_compute",
     "least_steps",
     "least_tokens",

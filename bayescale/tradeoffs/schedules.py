@@ -5,37 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.annealing import checked_rates
 from bayescale.errors import InputError
+from bayescale.laws import LAWS
 
-MULTI_POWER: Mapping[str, Mapping[str, float]] = {
-    "Luo et al. (2025), 25M": {
-        "L_0": 3.040,
-        "A": 0.525,
-        "alpha": 0.508,
-        "B": 363.788,
-        "C": 2.066,
-        "beta": 0.583,
-        "gamma": 0.641,
-    },
-    "Luo et al. (2025), 100M": {
-        "L_0": 2.651,
-        "A": 0.601,
-        "alpha": 0.453,
-        "B": 437.946,
-        "C": 2.132,
-        "beta": 0.598,
-        "gamma": 0.655,
-    },
-    "Luo et al. (2025), 400M": {
-        "L_0": 2.375,
-        "A": 0.654,
-        "alpha": 0.429,
-        "B": 523.425,
-        "C": 2.025,
-        "beta": 0.594,
-        "gamma": 0.635,
-    },
-}
+MULTI_POWER: Mapping[str, Mapping[str, float]] = LAWS["multi_power"].published
 """Published values of the multi-power law, by size of the model (arXiv:2503.12811).
 
 They give the shape of the authors' released curves, but not their height: with a warm-up of half the peak rate the
@@ -85,7 +59,7 @@ def learning_rate_columns(rates: np.ndarray, *, fading: float = 0.999) -> Learni
     -----
     Tissue et al. (2024), arXiv:2408.11029. A rise of the rate counts as a negative drop.
     """
-    rates = _checked_rates(rates)
+    rates = checked_rates(rates)
     if not 0 <= fading <= 1:
         raise InputError(f"expected a fading between 0 and 1, found {fading:g}; 0.999 is usual")
     from scipy.signal import lfilter  # noqa: PLC0415  (0.3 s that other trade-offs do not need)
@@ -129,9 +103,7 @@ def multi_power_loss(
     Luo et al. (2025), arXiv:2503.12811. The time is that of steps times points; only steps at which the rate changes
     count.
     """
-    rates = _checked_rates(rates)
-    if not (rates > 0).all():
-        raise InputError("expected learning rates above zero, found zero; give the lowest rate that was used")
+    rates = checked_rates(rates, above_zero=True)
     steps = np.atleast_1d(np.asarray(steps, dtype=int))
     if steps.min() < 0 or steps.max() >= rates.size:
         raise InputError(f"expected steps from 0 to {rates.size - 1}, found {steps.min()} to {steps.max()}")
@@ -153,13 +125,3 @@ def _gained(draws: Mapping[str, np.ndarray], rates: np.ndarray, total: np.ndarra
     scaled = rates[changes] ** -draws["gamma"] * since
     weight = -np.expm1(-draws["beta"] * np.log1p(draws["C"] * scaled))
     return np.asarray(((rates[changes - 1] - rates[changes]) * weight).sum(axis=-1))
-
-
-def _checked_rates(rates: np.ndarray) -> np.ndarray:
-    rates = np.asarray(rates, dtype=float)
-    if rates.ndim != 1 or not rates.size or not (np.isfinite(rates) & (rates >= 0)).all():
-        raise InputError(
-            f"expected one learning rate of zero or more for each step, found an array of shape {rates.shape}"
-            f"{'' if rates.ndim != 1 else ' with negative or missing values'}; give the rate of every step"
-        )
-    return rates
