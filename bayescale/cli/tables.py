@@ -1,6 +1,7 @@
 """Records as tables and text that fit the terminal."""
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -87,8 +88,7 @@ def show_law(console: Console, record: Record) -> None:
     law = record["laws"][0]
     show_hanging(console, f"{law['name']}: {law['formula']}", "", "bold")
     show_hanging(console, f"response: {law['response']}", "")
-    columns = (f"{name} ({meaning})" for name, meaning in law["columns"].items())
-    show_hanging(console, f"columns: {', '.join(columns)}", "")
+    show_hanging(console, f"columns: {', '.join(_folded_columns(law['columns']))}", "")
     show_hanging(console, f"source: {law['reference']}", "")
     if law["unverified"]:
         show_hanging(console, f"not verified: {law['unverified']}", "")
@@ -102,7 +102,7 @@ def show_law(console: Console, record: Record) -> None:
     )
     _list(console, "Published values (columns counted in ones)", published)
     examples = (
-        f"{', '.join(f'{name} = {number(value)}' for name, value in each['at'].items())}: "
+        f"{', '.join(f'{name} = {number(value)}' for name, value in _first_few(each['at']))}: "
         f"{number(each['value'], 7)} ({each['source']})"
         for each in law["examples"]
     )
@@ -113,6 +113,24 @@ def show_law(console: Console, record: Record) -> None:
     else:
         command = f"bayescale laws {law['name']} --figure {law['name']}.svg"
         show_hanging(console, f"A picture of what the prior expects: {command}", "")
+
+
+def _folded_columns(columns: Mapping[str, str]) -> list[str]:
+    """Return each column with its meaning, and a numbered set of them as one."""
+    stems = {name: re.sub(r"_\d+$", "", name) for name in columns}
+    sets = {stem: [name for name in columns if stems[name] == stem] for stem in dict.fromkeys(stems.values())}
+    return [
+        f"{names[0]} to {names[-1]} ({columns[names[0]]}, and so on)"
+        if len(names) > 1
+        else f"{names[0]} ({columns[names[0]]})"
+        for names in sets.values()
+    ]
+
+
+def _first_few(columns: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the columns of an example; of a long one those that carry no number."""
+    items = list(columns.items())
+    return items if len(items) <= 6 else [(name, value) for name, value in items if not name[-1].isdigit()]
 
 
 def show_check(console: Console, record: Record) -> None:
