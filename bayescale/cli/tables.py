@@ -119,12 +119,8 @@ def _folded_columns(columns: Mapping[str, str]) -> list[str]:
     """Return each column with its meaning, and a numbered set of them as one."""
     stems = {name: re.sub(r"_\d+$", "", name) for name in columns}
     sets = {stem: [name for name in columns if stems[name] == stem] for stem in dict.fromkeys(stems.values())}
-    return [
-        f"{names[0]} to {names[-1]} ({columns[names[0]]}, and so on)"
-        if len(names) > 1
-        else f"{names[0]} ({columns[names[0]]})"
-        for names in sets.values()
-    ]
+    folded = {names[0]: f" to {names[-1]}" if len(names) > 1 else "" for names in sets.values()}
+    return [f"{name}{more} ({columns[name]}{', and so on' if more else ''})" for name, more in folded.items()]
 
 
 def _first_few(columns: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -316,7 +316,7 @@ def _source(formula: Callable[..., Quantity]) -> str:
     """Return the text of a formula, and of the functions and constants of its own module that it uses."""
     own = {name: value for name, value in formula.__globals__.items() if name in formula.__code__.co_names}
     helpers = [value for value in own.values() if inspect.isfunction(value) and value.__module__ == formula.__module__]
-    constants = [f"{name} = {value!r}" for name, value in sorted(own.items()) if isinstance(value, int | float)]
+    constants = [f"{name} = {value!r}" for name, value in sorted(own.items()) if isinstance(value, int | float | tuple)]
     return "\n".join([_text(formula), *constants, *(_source(helper) for helper in helpers if helper is not formula)])
 
 
