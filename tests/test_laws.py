@@ -1,5 +1,7 @@
 import json
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from bayescale.laws import (
     Prior,
     Share,
     get_law,
+    known_laws,
     law_record,
     list_laws,
     priors_from_record,
@@ -230,3 +233,55 @@ def test_priors_say_in_words_what_they_are():
     assert str(Prior("Normal", {"mu": 0.0, "sigma": 1.0}, relative=True)) == "Normal(mu=0, sigma=1) x typical loss"
     assert str(Share(1.5)) == "typical loss x Dirichlet part(1.5)"
     assert str(Share(2.0, power="alpha_D")) == "typical loss x Dirichlet part(2)**alpha_D"
+
+
+# Laws of other packages
+
+
+@pytest.fixture
+def offered(monkeypatch):
+    """Let an installed package offer laws: ``offered(name=what_its_entry_point_loads)``."""
+
+    def offer(**laws):
+        def load(value):
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+        points = [SimpleNamespace(value=f"other.laws:{name}", load=partial(load, law)) for name, law in laws.items()]
+        monkeypatch.setattr("bayescale.laws.entry_points", lambda group: points if group == "bayescale.laws" else [])
+        known_laws.cache_clear()
+
+    yield offer
+    known_laws.cache_clear()
+
+
+def test_a_law_of_another_package_goes_by_its_name(offered):
+    law = Law("plain", plain_loss, PLAIN)
+    offered(plain=law)
+    assert get_law("plain") is law
+    assert list_laws()[-1]["name"] == "plain"
+    with pytest.raises(InputError, match="did you mean 'plain'"):
+        get_law("plane")
+
+
+@pytest.mark.parametrize(
+    ("law", "message"),
+    [
+        ("no law", "other.laws:theirs: expected a bayescale.Law, found str; mend or remove it"),
+        (
+            ImportError("no module"),
+            "other.laws:theirs: the package's law cannot be loaded (no module); mend or remove it",
+        ),
+        (
+            Law("tilt", plain_loss, PLAIN),
+            "other.laws:theirs: there is a law called 'tilt' already; rename or remove this one",
+        ),
+    ],
+)
+def test_what_another_package_offers_wrongly_is_refused_and_the_built_in_laws_still_serve(offered, law, message):
+    offered(theirs=law)
+    assert get_law("chinchilla") is LAWS["chinchilla"]
+    with pytest.raises(InputError) as caught:
+        list_laws()
+    assert str(caught.value) == message
