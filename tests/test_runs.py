@@ -246,7 +246,8 @@ def test_a_missing_column_is_refused_with_the_nearest_headers_and_both_remedies(
     fault = only_fault(written(tmp_path, header=["run", "n_parms", "D", "loss"]))
     assert fault == (
         "runs.csv: no column N (trained parameters); the nearest are 'n_parms'; "
-        "name it with columns={'N': 'n_parms'} (--map N=n_parms)"
+        "name it with columns={'N': 'n_parms'} (--map N=n_parms), "
+        "or, for laws without it, name the columns they need with needs= (--needs)"
     )
 
 

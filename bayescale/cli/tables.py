@@ -151,7 +151,12 @@ def show_check(console: Console, record: Record) -> None:
     console.print(facts)
     _list(console, "Can identify", record["can"])
     _list(console, "Cannot identify", record["cannot"])
-    compute = "given by the table" if record["compute"] == "given" else f"{record['compute']}, as the table has none"
+    origins = {
+        "given": "given by the table",
+        "6ND": "6ND, as the table has none",
+        "unknown": "not known without N and D",
+    }
+    compute = origins[record["compute"]]
     _list(console, "Notes", [f"C is {compute}", *record["notes"]])
 
 

@@ -183,6 +183,7 @@ def missing_column(source: str, canonical: str, headers: Sequence[str], taken: S
     return (
         f"{source}: no column {canonical} ({MEANINGS.get(canonical, 'see the names of columns')}); {found}; "
         f"name it with columns={{{canonical!r}: {example!r}}} (--map {canonical}={example})"
+        + (", or, for laws without it, name the columns they need with needs= (--needs)" if canonical in "ND" else "")
     )
 
 
