@@ -29,7 +29,7 @@ def _recognises(location: str) -> bool:
     path = Path(location)
     if path.is_file():
         return _is_database(path)
-    return path.is_dir() and any((entry / "meta.yaml").is_file() for entry in path.iterdir())
+    return path.is_dir() and any((folder / "meta.yaml").is_file() for folder in (path, *path.iterdir()))
 
 
 def _is_database(path: Path) -> bool:
