@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import elementwise
 
+from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
-from bayescale.tradeoffs.search import FLOPS_PER_TOKEN, Number, Values, parameters_of, positive
+from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
 
 NAMES = ("A", "B", "alpha", "beta", "omega")
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.tradeoffs.search import FLOPS_PER_TOKEN, Number, Values, parameters_of, positive
+from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
 
 B_STAR = 2.1e8
 """Tokens: the critical batch at a loss of 1 nat per token (Table 5)."""

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import FLOPS_PER_TOKEN, Number, Values, parameters_of, positive
+from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
 
 RETRIEVER = 177e6
 """Parameters of the retriever of Shao et al. (2024), arXiv:2407.12854."""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import FLOPS_PER_TOKEN, Number, Values, parameters_of, positive
+from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
 
 
 def best_multiplier(values: Values) -> np.ndarray:

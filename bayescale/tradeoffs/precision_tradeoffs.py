@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.laws.precision import kept
 from bayescale.laws.precision_post import damage
-from bayescale.tradeoffs.search import FLOPS_PER_TOKEN, Number, Values, find_lowest, parameters_of, positive
+from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
 
 FULL_BITS = 16.0
 """Bits at which training costs ``6 N D``."""

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
 from bayescale.laws.data_constrained import effective
-from bayescale.tradeoffs.search import FLOPS_PER_TOKEN, Number, Values, find_lowest, parameters_of, positive
+from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
 
 DECADES = 4.0
 """How far N is searched, each way from 20 tokens per parameter."""

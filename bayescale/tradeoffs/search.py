@@ -12,9 +12,6 @@ type Number = float | np.ndarray
 type Values = Mapping[str, Number]
 """Parameters of a law at published scale: floats, or arrays of draws (draw,)."""
 
-FLOPS_PER_TOKEN = 6.0
-"""FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
-
 POINTS = 81
 """Of the grid that finds where a law is smallest before the place is refined."""
 

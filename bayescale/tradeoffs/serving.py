@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
-from bayescale.tradeoffs.search import FLOPS_PER_TOKEN, Number, Values, find_lowest, parameters_of, positive
+from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
 
 FLOPS_PER_SERVED_TOKEN = 2.0
 """FLOP per parameter and token served."""

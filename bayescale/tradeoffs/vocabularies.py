@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import FLOPS_PER_TOKEN, Number, Values, find_lowest, parameters_of, positive
+from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
 
 ISOFLOP_SIZE = (-2.4846510161625193, 0.5)
 ISOFLOP_VOCABULARY = (-1.589031299255507, 0.4163622634135234)
