@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayescale.laws import REAL_RUNS, Law, published_scale
+from bayescale.laws import REAL_RUNS, Law, published_scale, reference_units, unit_columns
 
 POINTS = 40
 DRAWS = 200
@@ -113,9 +113,9 @@ def _made_up_case(law: Law, random_seed: int) -> _Case:
     from bayescale.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
 
     rng = np.random.default_rng(random_seed)
-    ranges = {name: np.log(REAL_RUNS.get(name, (1e2, 1e6))) for name in law.covariates}
+    ranges = {name: np.log(REAL_RUNS.get(name, (1e2, 1e6))) for name in unit_columns(law)}
     own = {name: float(np.exp(rng.uniform(*np.quantile(ends, [0.3, 0.7])))) for name, ends in ranges.items()}
-    reference = {name: _unit(law, name, own) for name in law.covariates}
+    reference = reference_units(law, own)
     spread = DECADES * np.log(10)
     counts = {
         name: np.exp(np.clip(np.log(own[name]) + rng.uniform(-spread, spread, POINTS), *ranges[name]))
@@ -123,11 +123,6 @@ def _made_up_case(law: Law, random_seed: int) -> _Case:
     }
     prior = sample_prior(law, UNIT, DRAWS, random_seed)
     return _Case(law, reference, counts, {str(name): values.to_numpy().ravel() for name, values in prior.items()})
-
-
-def _unit(law: Law, name: str, own: Mapping[str, float]) -> float:
-    unit = law.units.get(name, name)
-    return own.get(unit, 1e9) if isinstance(unit, str) else float(unit)
 
 
 def _documented(case: _Case) -> Iterator[str]:

@@ -21,6 +21,8 @@ from bayescale.laws.base import (
     priors_from_record,
     priors_record,
     published_scale,
+    reference_units,
+    unit_columns,
 )
 from bayescale.laws.bnsl import BNSL
 from bayescale.laws.bnsl_two import BNSL_TWO
@@ -121,6 +123,8 @@ __all__ = [
     "priors_from_record",
     "priors_record",
     "published_scale",
+    "reference_units",
+    "unit_columns",
 ]
 
 

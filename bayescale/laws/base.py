@@ -275,6 +275,25 @@ class Law:
         return tuple(p.name for p in inspect.signature(self.loss).parameters.values() if p.kind is kind)
 
 
+def reference_units(law: Law, typical: Mapping[str, float]) -> dict[str, float]:
+    """Return the reference value of each covariate: its own typical value, or what ``law.units`` says.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    typical : mapping of str to float
+        Typical values of the columns; of a column with a unit of its own none is needed.
+    """
+    units = {name: law.units.get(name, name) for name in law.covariates}
+    return {name: typical[unit] if isinstance(unit, str) else float(unit) for name, unit in units.items()}
+
+
+def unit_columns(law: Law) -> tuple[str, ...]:
+    """Return the covariates, and the further columns in whose unit one of them is counted."""
+    return tuple(dict.fromkeys((*law.covariates, *(unit for unit in law.units.values() if isinstance(unit, str)))))
+
+
 def published_scale(
     law: Law, reference: Mapping[str, float], parameters: Mapping[str, Quantity]
 ) -> dict[str, Quantity]:

@@ -1,5 +1,6 @@
 """What a law's prior expects, before it has seen a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from bayescale.errors import InputError
-from bayescale.laws import REAL_RUNS, SMALLEST_VALUE, Law, get_law
+from bayescale.laws import REAL_RUNS, SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
 from bayescale.plots.style import WIDTH, draw_bands, finish, log_axis, new_axes, styled
 from bayescale.storage import write_whole
 
@@ -54,9 +55,12 @@ def plot_prior_predictive(
     name = covariate or law.covariates[0]
     if name not in law.covariates:
         raise InputError(f"law '{law.name}' has no column {name}; it has {', '.join(law.covariates)}")
-    ax = new_axes(ax)
+    return _draw_prior(law, name, new_axes(ax), _prior_draws(law, random_seed))
+
+
+def _draw_prior(law: Law, name: str, ax: Axes, draws: Mapping[str, np.ndarray]) -> Axes:
     x = _span(name)
-    draw_bands(ax, x, _prior_values(law, name, x, random_seed), 0.9, label="median of the prior")
+    draw_bands(ax, x, _prior_values(law, name, x, draws), 0.9, label="median of the prior")
     log_axis(ax, "x", "flops" if name == "C" else "count")
     log_axis(ax, "y", "ratio")
     ax.yaxis.set_major_locator(FixedLocator(TICKS))
@@ -87,8 +91,9 @@ def save_prior_predictive(law: str | Law, path: Path, *, random_seed: int = 0) -
     rows = -(-count // columns)
     figure = Figure(figsize=(WIDTH * columns, 4.0 * rows), layout="constrained", facecolor="white")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    draws = _prior_draws(law, random_seed)
     for name, ax in zip(law.covariates, panels, strict=False):
-        plot_prior_predictive(law, name, ax, random_seed=random_seed)
+        _draw_prior(law, name, ax, draws)
     for ax in panels[count:]:
         ax.set_axis_off()
     write_whole(path, lambda temporary: figure.savefig(temporary, facecolor="white", dpi=150))
@@ -105,20 +110,18 @@ def _span(name: str) -> np.ndarray:
     return np.geomspace(max(low, middle / factor), min(high, middle * factor), POINTS)
 
 
-def _prior_values(law: Law, name: str, x: np.ndarray, random_seed: int) -> np.ndarray:
-    """Return the law over the typical response (draw, point), at reference scale."""
+def _prior_draws(law: Law, random_seed: int) -> dict[str, np.ndarray]:
+    """Return the prior's draws of each parameter at reference scale, over the typical response (draw, 1)."""
     from bayescale.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
 
-    typical = {each: _typical(each) for each in law.covariates}
-    units = {each: law.units.get(each, each) for each in law.covariates}
-    reference = {
-        each: typical.get(unit, typical[each]) if isinstance(unit, str) else unit for each, unit in units.items()
-    }
-    points = {**{each: np.full(POINTS, value) for each, value in typical.items()}, name: x}
-    draws = {
-        str(each): values.to_numpy().reshape(-1, 1)
-        for each, values in sample_prior(law, 1.0, DRAWS, random_seed).items()
-    }
-    columns = {each: draws[each] for each in law.parameters}
-    values = law.loss(**{each: points[each] / reference[each] for each in law.covariates}, **columns)
+    draws = sample_prior(law, 1.0, DRAWS, random_seed)
+    return {name: draws[name].to_numpy().reshape(-1, 1) for name in law.parameters}
+
+
+def _prior_values(law: Law, name: str, x: np.ndarray, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the law over the typical response (draw, point), at reference scale."""
+    typical = {each: _typical(each) for each in unit_columns(law)}
+    reference = reference_units(law, typical)
+    points: dict[str, float | np.ndarray] = {**typical, name: x}
+    values = law.loss(**{each: points[each] / reference[each] for each in law.covariates}, **draws)
     return np.asarray(np.maximum(np.broadcast_to(np.asarray(values), (DRAWS, POINTS)), SMALLEST_VALUE))
