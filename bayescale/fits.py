@@ -24,6 +24,8 @@ from bayescale.laws import (
     law_record,
     priors_from_record,
     published_scale,
+    reference_units,
+    unit_columns,
 )
 from bayescale.runs import ALIASES, RunTable
 from bayescale.settings import Settings
@@ -114,14 +116,14 @@ def published_draws(fitted: Fit) -> dict[str, np.ndarray]:
     return published_scale(fitted.law, fitted.reference, fitted.draws)
 
 
-def contraction(fitted: Fit) -> dict[str, float]:
+def contraction(fitted: Fit) -> dict[str, float | None]:
     """Return how much the runs have told of each parameter: 1 less posterior variance over prior variance.
 
-    Near 1 the runs decide, near 0 the prior does. NaN for a prior that is one value.
+    Near 1 the runs decide, near 0 the prior does. None for a prior that is one value.
     """
     prior = flat_draws(fitted.data["prior"].to_dataset())
     return {
-        name: 1.0 - float(draws.var() / prior[name].var()) if prior[name].var() > 0 else float("nan")
+        name: 1.0 - float(draws.var() / prior[name].var()) if prior[name].var() > 0 else None
         for name, draws in fitted.draws.items()
         if name in prior
     }
@@ -144,15 +146,11 @@ def reference_values(frame: pd.DataFrame, response: str, law: Law | None = None)
     dict of str to float
         Geometric means over the table, except where ``law.units`` says otherwise.
     """
-    wanted = dict.fromkeys((*COVARIATES, response, *(law.covariates if law else ())))
-    units = law.units if law else {}
-    columns = [name for name in wanted if name in frame]
-    own = {name: _geometric_mean(frame[name]) for name in columns if name not in units}
-    return {name: own[name] if name in own else _unit(units[name], own) for name in columns}
-
-
-def _unit(unit: str | float, means: Mapping[str, float]) -> float:
-    return means[unit] if isinstance(unit, str) else float(unit)
+    always = {name: _geometric_mean(frame[name]) for name in (*COVARIATES, response) if name in frame}
+    if law is None:
+        return always
+    further = [name for name in unit_columns(law) if name not in always and name not in law.units]
+    return always | reference_units(law, always | {name: _geometric_mean(frame[name]) for name in further})
 
 
 def _geometric_mean(column: pd.Series) -> float:

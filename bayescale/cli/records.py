@@ -57,7 +57,11 @@ def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -
                 for each in ("rhat", "ess_bulk", "ess_tail", "bfmi", "divergences", "saturated", "draws")
             },
         },
-        "decided_by_prior": [each for each in fitted.law.parameters if told[each] < LEAST_CONTRACTION],
+        "decided_by_prior": [
+            each
+            for each, part in told.items()
+            if each in fitted.law.parameters and part is not None and part < LEAST_CONTRACTION
+        ],
         "path": None if path is None else str(path),
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale.allocation import Allocation, allocation_record
 from bayescale.comparison import Comparison, comparison_record
-from bayescale.fits import Fit, flat_draws, published_draws
+from bayescale.fits import Fit, contraction, flat_draws, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS
 from bayescale.runs import RunTable, describe, description_record
@@ -86,11 +86,19 @@ def posterior_record(fitted: Fit, probability: float) -> dict[str, Any]:
     prior = flat_draws(fitted.data["prior"].to_dataset())
     published = published_draws(fitted)
     names = dict.fromkeys([*fitted.draws, *published])
-    return {name: _parameter(fitted, name, prior, published, probability) for name in names}
+    told = contraction(fitted)
+    return {
+        name: _parameter(fitted, name, prior, published, probability) | {"contraction": told.get(name)}
+        for name in names
+    }
 
 
 def _parameter(
-    fitted: Fit, name: str, prior: Mapping[str, np.ndarray], published: Mapping[str, np.ndarray], probability: float
+    fitted: Fit,
+    name: str,
+    prior: Mapping[str, np.ndarray],
+    published: Mapping[str, np.ndarray],
+    probability: float,
 ) -> dict[str, Any]:
     law, draws = fitted.law, fitted.draws
     derived = law.derived or (lambda **_: {})
@@ -102,15 +110,8 @@ def _parameter(
         "prior": _interval(prior, name, probability),
         "reference": _interval(draws, name, probability),
         "published": _interval(published, name, probability),
-        "contraction": _contraction(draws[name], prior[name]) if name in draws and name in prior else None,
         "published_values": {source: found[name] for source, found in values.items() if name in found},
     }
-
-
-def _contraction(posterior: np.ndarray, prior: np.ndarray) -> float | None:
-    """Return 1 less posterior variance over prior variance; None for a prior that is one value."""
-    spread = float(prior.var())
-    return 1 - float(posterior.var()) / spread if spread > 0 else None
 
 
 def _interval(draws: Mapping[str, np.ndarray], name: str, probability: float) -> dict[str, float] | None:
