@@ -25,8 +25,10 @@ def where_compute_is_from(draft: Draft, compute: str) -> Iterator[str]:
         if draft.has("active_N"):
             yield "C = 6 N D counts every expert; give C where only active_N parameters work on each token"
         return
-    ratio = compute_ratio(draft.frame) if draft.has("N", "D", "C") else draft.frame.iloc[:0, 0].astype(float)
-    if len(ratio) and ratio.max() < SAME_RATIO * ratio.min() and not 1 / SAME_RATIO < ratio.median() < SAME_RATIO:
+    if not draft.has("N", "D", "C"):
+        return
+    ratio = compute_ratio(draft.frame)
+    if ratio.max() < SAME_RATIO * ratio.min() and not 1 / SAME_RATIO < ratio.median() < SAME_RATIO:
         yield f"C is {ratio.median():.3g} times 6 N D in every row"
 
 
