@@ -11,7 +11,8 @@ from bayescale.errors import InputError
 from bayescale.fits import log_likelihood, reference_values
 from bayescale.fitting import canonical_frame
 from bayescale.laws import LAWS, REAL_RUNS, Law, Prior, Share
-from bayescale.model import build_model, parameters_from_free
+from bayescale.model import build_model
+from bayescale.priors import parameters_from_free
 from bayescale.sampling import model_data, sample_prior
 
 DRAWS = 4000

@@ -1,0 +1,174 @@
+"""The free variables of a law's prior, and the parameters they become: what needs no PyMC."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bayescale.errors import InputError
+from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Prior, Quantity, Share
+
+LEVEL_SCALE = 0.3
+"""Prior s.d. of the log of the law's value at a typical run, relative to the table's typical response."""
+
+WIDEST_SCORE = 8.0
+"""Normal scores beyond this are held to it: a probability of 1 has no quantile."""
+
+MOST_STEPS = 100
+
+
+def free_priors(law: Law) -> dict[str, Prior]:
+    """Return the prior of each free variable of a law's model, all of them independent scalars.
+
+    Parts of the level are drawn by stick-breaking: each is a Beta share of what those before it left, which together
+    is the Dirichlet distribution.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+
+    Returns
+    -------
+    dict of str to Prior
+        One for each degree of freedom, ``sigma`` and ``nu_above_2`` of the noise last.
+    """
+    plain = {name: prior for name, prior in law.priors.items() if isinstance(prior, Prior)}
+    free = {_free_name(name, prior): prior for name, prior in plain.items()}
+    shares = _shares(law)
+    if shares:
+        free["level"] = Prior("LogNormal", {"mu": 0.0, "sigma": LEVEL_SCALE})
+    rest = sum(share.concentration for share in shares.values())
+    for name, share in list(shares.items())[:-1]:
+        rest -= share.concentration
+        free[f"{name}_part"] = Prior("Beta", {"alpha": share.concentration, "beta": rest})
+    free["sigma"] = Prior("HalfNormal", {"sigma": NOISE_SCALE})
+    free["nu_above_2"] = Prior("Exponential", {"scale": EXTRA_DEGREES})
+    return free
+
+
+def _shares(law: Law) -> dict[str, Share]:
+    return {name: prior for name, prior in law.priors.items() if isinstance(prior, Share)}
+
+
+def _free_name(name: str, prior: Prior) -> str:
+    return f"{name}_relative" if prior.relative else name
+
+
+def parameters_from_free(law: Law, free: Mapping[str, Quantity], unit: Quantity) -> dict[str, Quantity]:
+    """Turn the model's free variables into parameters, inside the model and on its draws alike.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    free : mapping of str to variable or array
+        Values of the free variables.
+    unit : variable or float
+        The table's typical response.
+
+    Returns
+    -------
+    dict
+        The law's parameters at reference scale, in units of the response, and ``sigma`` and ``nu``.
+    """
+    values = {
+        name: unit * free[f"{name}_relative"] if prior.relative else free[name]
+        for name, prior in law.priors.items()
+        if isinstance(prior, Prior)
+    }
+    left: Quantity = 1.0
+    shares = _shares(law)
+    for position, (name, share) in enumerate(shares.items()):
+        last = position == len(shares) - 1
+        part = left if last else left * free[f"{name}_part"]
+        left = left if last else left * (1 - free[f"{name}_part"])
+        values[name] = unit * free["level"] * (part if share.power is None else part ** values[share.power])
+    ordered = {name: values[name] for name in law.parameters}
+    return {**ordered, "sigma": free["sigma"], "nu": 2.0 + free["nu_above_2"]}
+
+
+def free_from_parameters(law: Law, parameters: Mapping[str, np.ndarray], unit: float) -> dict[str, np.ndarray]:
+    """Turn parameters back into the model's free variables: the way back of :func:`parameters_from_free`.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    parameters : mapping of str to numpy.ndarray
+        The law's parameters at reference scale, in units of the response, and ``sigma`` and ``nu``.
+    unit : float
+        The table's typical response.
+    """
+    free = {
+        _free_name(name, prior): parameters[name] / unit if prior.relative else parameters[name]
+        for name, prior in law.priors.items()
+        if isinstance(prior, Prior)
+    }
+    shares = _shares(law)
+    if shares:
+        logs = np.stack([np.log(parameters[name] / unit) for name in shares])
+        powers = np.stack([np.ones_like(logs[0]) if s.power is None else parameters[s.power] for s in shares.values()])
+        log_level = _log_level(logs, powers)
+        parts = np.exp((logs - log_level) / powers)
+        left = np.cumsum(parts[::-1], axis=0)[::-1]  # of a part and all behind it
+        free["level"] = np.exp(log_level)
+        free |= {f"{name}_part": parts[i] / left[i] for i, name in enumerate(list(shares)[:-1])}
+    return {**free, "sigma": parameters["sigma"], "nu_above_2": parameters["nu"] - 2.0}
+
+
+def _log_level(logs: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    """Return the log level at which the parts sum to 1, by Newton steps on a convex function: one if powers agree."""
+    level = logs.max(axis=0)
+    for _ in range(MOST_STEPS):
+        terms = np.exp((logs - level) / powers)
+        step = np.log(terms.sum(axis=0)) * terms.sum(axis=0) / (terms / powers).sum(axis=0)
+        level = level + step
+        if not (np.abs(step) > 1e-14).any():
+            break
+    return np.asarray(level)
+
+
+def from_normal(prior: Prior, scores: np.ndarray) -> np.ndarray:
+    """Return the quantiles of a prior at standard normal scores, without PyMC.
+
+    A standard normal draw becomes a draw of the prior, so in scores every prior is the same.
+
+    Parameters
+    ----------
+    prior : Prior
+        Of a family that the built-in laws use.
+    scores : numpy.ndarray
+        Standard normal scores, in any shape.
+
+    Raises
+    ------
+    InputError
+        If the family, or one of its arguments, is not known here.
+    """
+    from scipy.special import betaincinv, ndtr  # noqa: PLC0415  (0.3 s that reading a law does not need)
+
+    scores = np.clip(np.asarray(scores, dtype=float), -WIDEST_SCORE, WIDEST_SCORE)
+    match prior.family, dict(prior.parameters):
+        case "LogNormal", {"mu": mu, "sigma": sigma, **others} if not others:
+            return np.asarray(np.exp(mu + sigma * scores))
+        case "Normal", {"mu": mu, "sigma": sigma, **others} if not others:
+            return np.asarray(mu + sigma * scores)
+        case "TruncatedNormal", {"mu": mu, "sigma": sigma, **ends} if not set(ends) - {"lower", "upper"}:
+            return _truncated(mu, sigma, ends, ndtr(scores))
+        case "HalfNormal", {"sigma": sigma, **others} if not others:
+            return _truncated(0.0, sigma, {"lower": 0.0}, ndtr(scores))
+        case "Exponential", {"scale": scale, **others} if not others:
+            return np.asarray(-scale * np.log(ndtr(-scores)))
+        case "Beta", {"alpha": alpha, "beta": beta, **others} if not others:
+            return np.asarray(betaincinv(alpha, beta, ndtr(scores)))
+    raise InputError(
+        f"the quantiles of the prior {prior} are not known without PyMC; expected LogNormal or Normal (mu, sigma), "
+        "TruncatedNormal (mu, sigma, lower, upper), HalfNormal (sigma), Exponential (scale) or Beta (alpha, beta)"
+    )
+
+
+def _truncated(mu: float, sigma: float, ends: Mapping[str, float], chance: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr, ndtri  # noqa: PLC0415  (as above)
+
+    low, high = (ndtr((ends.get(name, end) - mu) / sigma) for name, end in (("lower", -np.inf), ("upper", np.inf)))
+    return np.asarray(mu + sigma * ndtri(low + chance * (high - low)))
