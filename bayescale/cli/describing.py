@@ -9,6 +9,9 @@ from bayescale.laws import get_law, list_laws
 if TYPE_CHECKING:
     from bayescale.runs import RunTable
 
+SPLIT_LAW = "chinchilla"
+"""The law whose identifiability ``check`` tells."""
+
 
 def law_details(name: str) -> dict[str, Any]:
     """Return a law's entry in the list of laws, and its priors and published values."""
@@ -42,9 +45,20 @@ def check_record(table: "RunTable") -> dict[str, Any]:
         "name": table.name,
         "compute": table.compute,
         **description_record(bs.describe(table)),
+        "identifiability": _identifiability(table),
         "notes": list(table.notes),
         "faults": [],
     }
+
+
+def _identifiability(table: "RunTable") -> dict[str, Any] | None:
+    """Return what the runs will tell of the law that is fitted to split compute; None where it does not apply."""
+    from bayescale.identifiability import identifiability_record, identify  # noqa: PLC0415  (pandas)
+
+    law = get_law(SPLIT_LAW)
+    if table.response not in law.responses or not set(law.covariates) <= set(table.frame):
+        return None
+    return identifiability_record(identify(table, law))
 
 
 def faults_record(error: InputError) -> dict[str, Any]:
