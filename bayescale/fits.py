@@ -38,6 +38,9 @@ KEPT = tuple(name for name in ALIASES if name != "run")
 """Columns of the table that a fit keeps, beside run and response, so that fits of different laws can be compared."""
 
 RECORDED = ("law", "table", "settings", "reference", "diagnostics")
+LOG_PRIOR = "log_prior"
+"""The group of a fit that power scaling needs, which fits saved by earlier versions lack."""
+
 GROUPS = (
     "posterior",
     "sample_stats",
@@ -60,7 +63,8 @@ class Fit:
     data : xarray.DataTree
         Groups ``posterior`` and ``prior`` (the law's parameters at reference scale in units of the
         response, ``sigma`` and ``nu``; chain, draw), ``sample_stats``, ``log_likelihood`` and
-        ``posterior_predictive`` (``log_response``; chain, draw, run), ``loo`` (``elpd_i`` and ``pareto_k``; run),
+        ``posterior_predictive`` (``log_response``; chain, draw, run), ``log_prior`` (density of each free variable;
+        chain, draw), ``loo`` (``elpd_i`` and ``pareto_k``; run),
         ``observed_data`` (run) and
         ``constant_data`` (``N``, ``D``, ``C`` and, where given, ``family``; run). Runs are sorted by N, D, C,
         response and label.
@@ -207,14 +211,19 @@ def predict(
     InputError
         If a column that the law needs is not given.
     """
-    given = {name: value for name, value in {"N": N, "D": D, **covariates}.items() if value is not None}
-    points = {name: np.asarray(value, dtype=float) for name, value in given.items()}
+    points = complete_points(fitted.law, {"N": N, "D": D, **covariates})
+    return law_value(fitted.law, fitted.draws, points, fitted.reference)
+
+
+def complete_points(law: Law, columns: Mapping[str, np.ndarray | None]) -> dict[str, np.ndarray]:
+    """Return the columns that are given, with C = 6 N D where it is not; raise InputError if the law needs another."""
+    points = {name: np.asarray(value, dtype=float) for name, value in columns.items() if value is not None}
     if {"N", "D"} <= set(points):
         points = {"C": 6.0 * points["N"] * points["D"], **points}
-    missing = [name for name in fitted.law.covariates if name not in points]
+    missing = [name for name in law.covariates if name not in points]
     if missing:
-        raise InputError(f"law '{fitted.law.name}' needs {', '.join(missing)}; found {', '.join(points) or 'nothing'}")
-    return law_value(fitted.law, fitted.draws, points, fitted.reference)
+        raise InputError(f"law '{law.name}' needs {', '.join(missing)}; found {', '.join(points) or 'nothing'}")
+    return points
 
 
 def log_center(

@@ -12,10 +12,21 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale import discrepancy, loo
 from bayescale.errors import InputError
-from bayescale.fits import COVARIATES, KEPT, Fit, fit_record, log_likelihood, read_fit, reference_values, table_record
+from bayescale.fits import (
+    COVARIATES,
+    GROUPS,
+    KEPT,
+    LOG_PRIOR,
+    Fit,
+    fit_record,
+    log_likelihood,
+    read_fit,
+    reference_values,
+    table_record,
+)
 from bayescale.laws import Law, Prior, Share, get_law, law_record
-from bayescale.loo import GROUP, loo_group
 from bayescale.published import published_priors
 from bayescale.runs import RunTable
 from bayescale.settings import Settings
@@ -186,7 +197,7 @@ def _refit_density(fitted: Fit, row: int) -> float:
 
     law, runs, reference = fitted.law, fitted.runs, fitted.reference
     rest = runs.frame.drop(index=row)
-    data = _sampler_data(law, rest, runs.response, reference)
+    data = sampler_data(law, rest, runs.response, reference)
     posterior, _, diagnostics, _ = sample_posterior(law, data, Settings(**fitted.record["settings"]))
     if not diagnostics.passed:
         return float("nan")
@@ -273,6 +284,7 @@ def _cache_path(
         "own": {name: frame[name].tolist() for name in law.covariates if name not in KEPT},
         "settings": dataclasses.asdict(settings),
         "reference": dict(reference),
+        "groups": [*GROUPS, LOG_PRIOR, discrepancy.GROUP],
         "versions": versions(),
     }
     return cache_dir() / "fits" / f"{law.name}-{content_hash(content)[:24]}.nc"
@@ -295,27 +307,57 @@ def _from_cache(path: Path, law: Law) -> Fit | None:
 def _sample_fit(
     law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float]
 ) -> Fit:
-    from bayescale.sampling import sample_posterior, sample_prior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.sampling import log_prior, sample_prior  # noqa: PLC0415  (imports PyMC)
 
-    data = _sampler_data(law, frame, runs.response, reference)
-    posterior, stats, diagnostics, attempt = sample_posterior(law, data, settings)
+    fitted = _sample_posterior_alone(law, runs, frame, settings, reference)
+    tree, posterior = fitted.data, fitted.data["posterior"].to_dataset()
     labels = {"run": frame["run"].to_numpy(dtype=str)}
     likelihood, predictive = log_likelihood(
         law, posterior, frame, runs.response, reference, random_seed=settings.random_seed
     )
     groups = {
-        "posterior": posterior,
-        "sample_stats": stats,
         "log_likelihood": likelihood.assign_coords(labels),
+        LOG_PRIOR: log_prior(law, posterior, reference[runs.response]),
         "posterior_predictive": predictive.assign_coords(labels),
         "prior": sample_prior(law, reference[runs.response], PRIOR_DRAWS, settings.random_seed),
+        discrepancy.GROUP: discrepancy.discrepancy_group(fitted),
+    }
+    for name, group in groups.items():
+        tree[name] = xr.DataTree(group)
+    tree[loo.GROUP] = xr.DataTree(loo.loo_group(tree))
+    return fitted
+
+
+def sample_posterior_alone(law: Law, runs: RunTable, settings: Settings) -> Fit:
+    """Return a fit of its posterior and data alone, without prior, predictive draws or LOO, for refits by the dozen.
+
+    Raises
+    ------
+    InputError
+        If the law cannot be fitted to these runs; see :func:`check_table`.
+    """
+    check_table(law, runs)
+    frame = canonical_frame(runs)
+    return _sample_posterior_alone(law, runs, frame, settings, reference_values(frame, runs.response, law))
+
+
+def _sample_posterior_alone(
+    law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float]
+) -> Fit:
+    from bayescale.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
+
+    data = sampler_data(law, frame, runs.response, reference)
+    posterior, stats, diagnostics, attempt = sample_posterior(law, data, settings)
+    labels = {"run": frame["run"].to_numpy(dtype=str)}
+    groups = {
+        "posterior": posterior,
+        "sample_stats": stats,
         "observed_data": xr.Dataset({"log_response": ("run", data["log_response"])}, coords=labels),
         "constant_data": xr.Dataset(
             {name: ("run", _plain(frame[name])) for name in _kept(law, frame, runs.response)}, coords=labels
         ),
     }
     tree = xr.DataTree.from_dict(groups)
-    tree[GROUP] = xr.DataTree(loo_group(tree))
     tree.attrs["bayescale"] = fit_record(
         law,
         runs,
@@ -338,9 +380,8 @@ def _plain(column: pd.Series) -> np.ndarray:
     return values
 
 
-def _sampler_data(
-    law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]
-) -> dict[str, np.ndarray]:
+def sampler_data(law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Return what :func:`bayescale.sampling.sample_posterior` takes: columns at reference scale, and log response."""
     covariates = {name: frame[name].to_numpy() / reference[name] for name in law.covariates}
     log_response = np.log(frame[response].to_numpy())
     return {**covariates, "log_response": log_response, "loss_unit": np.asarray(reference[response])}

@@ -13,7 +13,8 @@ import xarray as xr
 from bayescale.diagnostics import Diagnostics, diagnose
 from bayescale.errors import InputError
 from bayescale.laws import Law, law_record
-from bayescale.model import build_model, build_prior, parameters_from_free
+from bayescale.model import build_model, build_prior
+from bayescale.priors import free_from_parameters, parameters_from_free
 from bayescale.settings import Settings
 from bayescale.storage import content_hash
 
@@ -160,6 +161,36 @@ def sample_prior(law: Law, unit: float, draws: int, random_seed: int) -> xr.Data
     free = {variable.name: value for variable, value in zip(variables, values, strict=True)}
     parameters = parameters_from_free(law, free, unit)
     return xr.Dataset({name: (("chain", "draw"), np.atleast_1d(value)[None, :]) for name, value in parameters.items()})
+
+
+def log_prior(law: Law, posterior: xr.Dataset, unit: float) -> xr.Dataset:
+    """Return the log density of the prior at posterior draws, one variable for each free variable of the model.
+
+    The density is that of the free variables as they are declared, not of the unconstrained ones that are sampled: of
+    alpha, not of its logarithm. It is what ArviZ's power scaling multiplies, noise included.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    posterior : xarray.Dataset
+        Parameters at reference scale, ``sigma`` and ``nu`` (chain, draw).
+    unit : float
+        The table's typical response.
+
+    Returns
+    -------
+    xarray.Dataset
+        Log densities (chain, draw), as the group ``log_prior`` that ArviZ expects.
+    """
+    parameters = {str(name): values.to_numpy() for name, values in posterior.items()}
+    free = free_from_parameters(law, parameters, unit)
+    densities = {
+        variable.name: pm.logp(variable, free[variable.name]).eval(mode="FAST_COMPILE")
+        for variable in build_prior(law).free_RVs
+    }
+    coords = {name: posterior[name] for name in ("chain", "draw")}
+    return xr.Dataset({name: (("chain", "draw"), values) for name, values in densities.items()}, coords)
 
 
 def evaluate_symbolically(law: Law, values: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -14,8 +14,11 @@ def versions() -> dict[str, str]:
     from before a change of theirs is never taken for one after it.
     """
     packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
-    folder = Path(__file__).parent
-    source = b"".join(
-        (folder / name).read_bytes() for name in ("laws/base.py", "model.py", "sampling.py", "diagnostics.py", "loo.py")
-    )
-    return {name: version(name) for name in packages} | {"model": hashlib.sha256(source).hexdigest()[:12]}
+    modules = ("laws/base.py", "priors.py", "model.py", "sampling.py", "diagnostics.py", "loo.py", "discrepancy.py")
+    return {name: version(name) for name in packages} | {"model": source_hash(*modules)}
+
+
+def source_hash(*modules: str) -> str:
+    """Return a hash of the source of modules, named by their paths in the package."""
+    source = b"".join((Path(__file__).parent / name).read_bytes() for name in modules)
+    return hashlib.sha256(source).hexdigest()[:12]

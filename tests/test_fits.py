@@ -11,6 +11,7 @@ import xarray as xr
 from bayescale.errors import InputError
 from bayescale.fits import (
     GROUPS,
+    LOG_PRIOR,
     SCHEMA,
     law_value,
     load_fit,
@@ -68,7 +69,9 @@ def edit_record(path, **changes):
 
 def test_a_sampled_fit_has_the_promised_groups_dimensions_and_names(sampled_fit, small_runs):
     tree = sampled_fit.data
-    assert set(tree.children) - {"loo"} == set(GROUPS) == set(SIZES)
+    assert set(tree.children) - {"loo", LOG_PRIOR, "discrepancy"} == set(GROUPS) == set(SIZES)
+    assert set(tree[LOG_PRIOR].data_vars) == {"gamma", "level", "E_part", "sigma", "nu_above_2"}
+    assert set(tree[LOG_PRIOR].dims) == {"chain", "draw"}
     assert {group: set(tree[group].dims) for group in GROUPS} == SIZES
     assert dict(tree["log_likelihood"].sizes) == {"chain": 4, "draw": 1000, "run": len(small_runs.frame)}
     parameters = {"E", "K", "gamma", "sigma", "nu"}

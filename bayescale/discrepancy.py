@@ -1,0 +1,322 @@
+"""What a law misses: a smooth discrepancy of log response, inferred without touching the law, and forecasts with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import gammaln
+
+from bayescale.errors import InputError
+from bayescale.fits import Fit, complete_points, law_value
+from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, SMALLEST_VALUE
+from bayescale.scores import Forecast
+
+GROUP = "discrepancy"
+SAMPLES = 400
+"""Posterior draws of the law, evenly spaced, that each get a discrepancy of their own."""
+
+SWEEPS = 15
+"""Of the Gibbs sampler, for each draw of the law; a test compares with many more."""
+
+SCALE = 0.02
+"""Scale of the half-normal prior of tau: the s.d. of a change of slope of log response at one e-fold."""
+
+TAIL = 3.0
+"""Degrees of freedom of the changes of slope: one bend, such as a corner of odd runs, must not widen all others."""
+
+COMPUTE_PART = 0.25
+"""Changes of slope along ln N + ln D, relative to those along one of them (docs/decisions/0008)."""
+
+REACH = 40
+"""e-folds from the centre of the runs to which slopes go on changing: 17 decades each way."""
+
+NOISES = 10
+"""Runs drawn for each sample of law and discrepancy."""
+
+TAUS = np.geomspace(1e-4, 0.3, 24)
+SIGMAS = np.geomspace(5e-4, 0.3, 40)
+NUS = 2.0 + np.geomspace(0.1, 60.0, 12)
+"""Values that the Gibbs sampler chooses among, evenly spaced in the logs of tau, sigma and nu - 2."""
+
+
+@dataclass(frozen=True, eq=False)
+class Discrepancy:
+    """What a law misses: samples, each given one posterior draw of the law.
+
+    ``log response = log law + delta + noise``. Delta is a sum of piecewise linear functions of the logs of the law's
+    columns, flat at the centre of the runs, whose slopes change by ``tau * StudentT(3)`` at every e-fold away from it;
+    of the product of each pair of logs; and, where the law has N and D, of such a function of ln N + ln D whose
+    changes are smaller.
+
+    Attributes
+    ----------
+    fitted : Fit
+        The fit of the law.
+    draws : mapping of str to numpy.ndarray
+        The law's parameters at reference scale that the samples are given (sample,).
+    weights : numpy.ndarray
+        Weight of each feature of delta (sample, feature).
+    tau, sigma, nu : numpy.ndarray
+        Scale of the weights; scale and degrees of freedom of the noise of single runs, delta taken off (sample,).
+    size : numpy.ndarray
+        Median of |delta| over the runs, in log response: how much help the law needs (sample,).
+    """
+
+    fitted: Fit
+    draws: Mapping[str, np.ndarray]
+    weights: np.ndarray
+    tau: np.ndarray
+    sigma: np.ndarray
+    nu: np.ndarray
+    size: np.ndarray
+
+    def log_center(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return log law plus delta at columns in counts, (point,) or (sample, point): (sample, point)."""
+        delta = _delta(self.weights, _features(self.fitted, points))
+        return np.asarray(_log_law(self.fitted, self.draws, points) + delta)
+
+
+def infer_discrepancy(fitted: Fit) -> Discrepancy:
+    """Return what a law misses on the runs it was fitted to.
+
+    Parameters
+    ----------
+    fitted : Fit
+        The fit.
+
+    Returns
+    -------
+    Discrepancy
+        The same for the same fit.
+
+    Notes
+    -----
+    For each draw of the law, delta and noise are sampled from their posterior given its residuals: a cut (Plummer
+    2015, doi:10.1007/s11222-014-9503-z). Inferred together with the law, delta would take over its exponents.
+    """
+    kept = fitted.data[GROUP].to_dataset() if GROUP in fitted.data.children else discrepancy_group(fitted)
+    position = kept["position"].to_numpy()
+    draws = {name: fitted.draws[name][position] for name in fitted.law.parameters}
+    return Discrepancy(
+        fitted, draws, **{name: kept[name].to_numpy() for name in ("weights", "tau", "sigma", "nu", "size")}
+    )
+
+
+def discrepancy_group(fitted: Fit) -> xr.Dataset:
+    """Return the group that keeps the discrepancy of a fit (sample, feature)."""
+    count = fitted.draws["sigma"].size
+    position = np.linspace(0, count - 1, min(SAMPLES, count)).round().astype(int)
+    draws = {name: fitted.draws[name][position] for name in fitted.law.parameters}
+    frame = fitted.runs.frame
+    points = {name: frame[name].to_numpy() for name in fitted.law.covariates}
+    residuals = np.log(frame[fitted.runs.response].to_numpy()) - _log_law(fitted, draws, points)
+    features = _features(fitted, points)
+    seen = features.any(axis=0)
+    rng = np.random.default_rng(fitted.record["settings"]["random_seed"])
+    found = sample_weights(residuals, features[:, seen], rng)
+    weights = found["tau"][:, None] * rng.standard_t(TAIL, (position.size, seen.size))  # the prior, where no run is
+    weights[:, seen] = found["weights"]
+    size = np.median(np.abs(_delta(weights, features)), axis=1)
+    scales = {name: ("sample", found[name]) for name in ("tau", "sigma", "nu")}
+    return xr.Dataset(
+        {"position": ("sample", position), "weights": (("sample", "feature"), weights), "size": ("sample", size)}
+        | scales
+    )
+
+
+def forecast(
+    fitted: Fit,
+    N: np.ndarray | None = None,
+    D: np.ndarray | None = None,
+    *,
+    random_seed: int = 0,
+    **covariates: np.ndarray,
+) -> np.ndarray:
+    """Forecast single runs: the law, what it misses, and the noise of a run.
+
+    Parameters
+    ----------
+    fitted : Fit
+        The fit.
+    N, D : numpy.ndarray, optional
+        Parameters and tokens, in counts (point,).
+    random_seed : int
+        Seed of the noise.
+    **covariates : numpy.ndarray
+        Further columns that the law needs, under their names (point,); C is 6 N D where it is not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        Draws of the response of one run at each point, in the table's unit (draw, point).
+
+    Raises
+    ------
+    InputError
+        If a column that the law needs is not given, or is not positive where the runs' own are.
+    """
+    found = infer_discrepancy(fitted)
+    center = found.log_center(complete_points(fitted.law, {"N": N, "D": D, **covariates}))
+    return np.asarray(np.exp(run_draws(found, center, random_seed)))
+
+
+def forecast_runs(fitted: Fit, frame: pd.DataFrame, *, random_seed: int) -> Forecast:
+    """Forecast the runs of a table, and tell the density of what was observed."""
+    found = infer_discrepancy(fitted)
+    center = found.log_center({name: frame[name].to_numpy() for name in fitted.law.covariates})
+    observed = np.log(frame[fitted.runs.response].to_numpy())
+    density = _log_student(observed - center, found.nu[:, None], found.sigma[:, None])
+    mean_density = np.logaddexp.reduce(density, axis=0) - np.log(len(density))
+    return Forecast(run_draws(found, center, random_seed), mean_density)
+
+
+def run_draws(found: Discrepancy, center: np.ndarray, random_seed: int) -> np.ndarray:
+    """Add the noise of single runs to the log centre of each sample, several times (draw, point)."""
+    center, nu, sigma = (np.repeat(values, NOISES, axis=0) for values in (center, found.nu, found.sigma))
+    noise = np.random.default_rng(random_seed).standard_t(nu[:, None], size=center.shape)
+    return np.asarray(center + sigma[:, None] * noise)
+
+
+def _log_law(fitted: Fit, draws: Mapping[str, np.ndarray], points: Mapping[str, np.ndarray]) -> np.ndarray:
+    smallest = SMALLEST_VALUE * fitted.reference[fitted.runs.response]
+    return np.asarray(np.log(np.maximum(law_value(fitted.law, draws, points, fitted.reference), smallest)))
+
+
+def _features(fitted: Fit, points: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the features of delta at points, one more axis than the points have: (..., feature).
+
+    A column with zeros among the runs has no logarithm, and no part in delta.
+    """
+    frame = fitted.runs.frame
+    logs = {}
+    for name in fitted.law.covariates:
+        own = frame[name].to_numpy(dtype=float)
+        if (own > 0).all():
+            logs[name] = _log(name, np.asarray(points[name], dtype=float)) - np.log(own).mean()
+    parts = [_hinges(x) for x in logs.values()]
+    if {"N", "D"} <= set(logs):
+        parts.append(COMPUTE_PART * _hinges(logs["N"] + logs["D"]))
+    names = list(logs)
+    parts += [(logs[a] * logs[b])[..., None] for i, a in enumerate(names) for b in names[i + 1 :]]
+    shape = np.shape(next(iter(points.values())))
+    return np.concatenate(parts, axis=-1) if parts else np.zeros((*shape, 1))
+
+
+def _log(name: str, values: np.ndarray) -> np.ndarray:
+    if not (values > 0).all():
+        raise InputError(f"cannot forecast at {name} = {values.min():g}; expected numbers above zero, as the runs have")
+    return np.asarray(np.log(values))
+
+
+def _hinges(x: np.ndarray) -> np.ndarray:
+    """Return the distance beyond each e-fold from the centre, on both sides (..., feature)."""
+    folds = np.arange(REACH)
+    return np.concatenate([np.maximum(side[..., None] - folds, 0.0) for side in (x, -x)], axis=-1)
+
+
+def _delta(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Return delta (sample, point) from features (point, feature) or (sample, point, feature)."""
+    if features.ndim == 2:
+        return np.asarray(weights @ features.T)
+    return np.asarray((features @ weights[:, :, None])[..., 0])
+
+
+def sample_weights(
+    residuals: np.ndarray, features: np.ndarray, rng: np.random.Generator, sweeps: int = SWEEPS
+) -> dict[str, np.ndarray]:
+    """Sample ``residual = weights @ feature + sigma * StudentT(nu)``, ``weights ~ tau * StudentT(3)``, by Gibbs.
+
+    Every row of ``residuals`` is a problem of its own, and gives one sample. A Student t is a Normal of unknown
+    variance, for each run and for each weight; given those, tau and sigma are drawn with the weights integrated out.
+
+    Parameters
+    ----------
+    residuals : numpy.ndarray
+        Of log response (sample, run).
+    features : numpy.ndarray
+        At the runs (run, feature).
+    rng : numpy.random.Generator
+        Source of randomness.
+    sweeps : int
+        Sweeps from the start, where delta is nothing.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        ``weights`` (sample, feature), ``tau``, ``sigma`` and ``nu`` (sample,).
+    """
+    samples, count = residuals.shape
+    pairs = (features[:, :, None] * features[:, None, :]).reshape(count, -1)
+    precision, stretch = np.ones_like(residuals), np.ones((samples, features.shape[1]))
+    tau, sigma = np.full(samples, SCALE), np.full(samples, NOISE_SCALE)
+    tau_prior = np.log(TAUS) - 0.5 * (TAUS / SCALE) ** 2
+    sigma_prior = np.log(SIGMAS) - 0.5 * (SIGMAS / NOISE_SCALE) ** 2
+    for _ in range(sweeps):
+        normal = _Normal.of(residuals, features, pairs, precision, stretch)
+        sigma = SIGMAS[_pick(normal.log_evidence(tau[:, None], SIGMAS[None]) + sigma_prior, rng)]
+        tau = TAUS[_pick(normal.log_evidence(TAUS[None], sigma[:, None]) + tau_prior, rng)]
+        weights = stretch * normal.sample(tau, sigma, rng)
+        stretch = np.sqrt((TAIL + (weights / tau[:, None]) ** 2) / rng.chisquare(TAIL + 1, size=weights.shape))
+        scaled = (residuals - weights @ features.T) / sigma[:, None]
+        nu = _sample_nu(scaled, rng)
+        shape, rate = (nu[:, None] + 1) / 2, (nu[:, None] + scaled**2) / 2
+        precision = rng.gamma(shape, size=residuals.shape) / rate
+    return {"weights": weights, "tau": tau, "sigma": sigma, "nu": nu}
+
+
+def _pick(log_density: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw one column of each row in proportion to its density (sample,)."""
+    return np.asarray((log_density + rng.gumbel(size=log_density.shape)).argmax(axis=1))
+
+
+def _sample_nu(scaled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    density = np.stack([_log_student(scaled, nu, 1.0).sum(axis=1) for nu in NUS], axis=1)
+    return np.asarray(NUS[_pick(density + np.log(NUS - 2) - (NUS - 2) / EXTRA_DEGREES, rng)])
+
+
+def _log_student(x: np.ndarray, nu: np.ndarray | float, scale: np.ndarray | float) -> np.ndarray:
+    """Return the log density of Student's t; SciPy's takes half a second to import."""
+    tail = (nu + 1) / 2 * np.log1p((x / scale) ** 2 / nu)
+    return np.asarray(gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu * np.pi) - np.log(scale) - tail)
+
+
+@dataclass(frozen=True)
+class _Normal:
+    """The regression of residuals on stretched features, precisions known, where its weights are independent."""
+
+    runs: int
+    squares: np.ndarray  # (sample,)
+    sizes: np.ndarray  # eigenvalues (sample, feature)
+    basis: np.ndarray  # (sample, feature, feature)
+    moments: np.ndarray  # (sample, feature)
+
+    @classmethod
+    def of(
+        cls,
+        residuals: np.ndarray,
+        features: np.ndarray,
+        pairs: np.ndarray,
+        precision: np.ndarray,
+        stretch: np.ndarray,
+    ) -> "_Normal":
+        width = features.shape[1]
+        products = (precision @ pairs).reshape(len(residuals), width, width) * stretch[:, :, None] * stretch[:, None, :]
+        sizes, basis = np.linalg.eigh(products)
+        moments = np.einsum("sfg,sf->sg", basis, (precision * residuals) @ features * stretch)
+        return cls(residuals.shape[1], (precision * residuals**2).sum(axis=1), np.maximum(sizes, 0.0), basis, moments)
+
+    def log_evidence(self, tau: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+        """Return the log density of the residuals without their weights; arguments broadcast to (sample, value)."""
+        noise, spread = sigma[..., None] ** 2, tau[..., None] ** 2
+        ratio = 1 + spread * self.sizes[:, None, :] / noise
+        fit = (self.squares[:, None] - (spread * self.moments[:, None, :] ** 2 / noise / ratio).sum(axis=-1)) / sigma**2
+        return np.asarray(-self.runs * np.log(sigma) - 0.5 * np.log(ratio).sum(axis=-1) - 0.5 * fit)
+
+    def sample(self, tau: np.ndarray, sigma: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw the weights of the stretched features (sample, feature)."""
+        precision = self.sizes / sigma[:, None] ** 2 + 1 / tau[:, None] ** 2
+        mean = self.moments / sigma[:, None] ** 2 / precision
+        rotated = mean + rng.standard_normal(mean.shape) / np.sqrt(precision)
+        return np.asarray(np.einsum("sfg,sg->sf", self.basis, rotated))
