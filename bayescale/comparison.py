@@ -1,7 +1,8 @@
 """compare: several laws on the same runs, by leave-one-out cross-validation."""
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import arviz_stats as azs
 import numpy as np
 import pandas as pd
 
+from bayescale.discrepancy import infer_discrepancy
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.fitting import exact_elpd
@@ -20,7 +22,7 @@ SMALL_DIFFERENCE = 4.0
 """Below this many nats two laws are not told apart (Sivula et al. 2025, arXiv:2008.10296)."""
 
 FEW_ROWS = 100
-"""Below this many rows the standard error of a difference is too small (same source)."""
+"""Below this many rows, or training runs, the standard error of a difference is too small (same source)."""
 
 ERRORS_NEEDED = 2.0
 ERRORS_NEEDED_FEW = 4.0
@@ -28,6 +30,15 @@ ERRORS_NEEDED_FEW = 4.0
 
 LOWEST_DENSITY = -650.0
 """Nats below the best law at a run beyond which its weight there is nothing; exp() still has a value."""
+
+BOOTSTRAP_DRAWS = 4000
+"""Draws of the Bayesian bootstrap (Rubin 1981, doi:10.1214/aos/1176345338)."""
+
+BLOCK = 100
+"""Draws of it that are held at once: a table of 20 000 rows then takes 16 MB."""
+
+TIE = 1e-9
+"""Nats within which two laws tie."""
 
 MOST_BAD = 0.1
 """Beyond this part of rows with high Pareto k, single exact refits no longer mend a comparison."""
@@ -43,12 +54,16 @@ class Comparison:
         The fits.
     table : pandas.DataFrame
         ArviZ's comparison table, unrounded, best law first: ``rank``, ``elpd``, ``se``, ``p``,
-        ``elpd_diff`` (to the best law, at most 0), ``dse``, ``p_worse``, ``weight`` (stacking, by point LOO)
-        and ``bad_k`` (rows whose Pareto k is too high and that were not refitted).
+        ``elpd_diff`` (to the best law, at most 0), ``dse``, ``p_worse``, ``weight`` (stacking, by point LOO),
+        ``best_probability`` (of being the best law, by a Bayesian bootstrap over runs), ``decided`` (whether the
+        difference to the best law is one) and ``bad_k`` (rows whose Pareto k is too high and that were not refitted).
+        Where several rows come from one training run, ``se``, ``dse`` and ``best_probability`` are over training runs.
     pointwise : mapping of str to arviz_stats.ELPDData
         LOO of each law with ``elpd_i`` and ``pareto_k`` (run,).
     exact : mapping of str to tuple of int
         Rows of each law whose density comes from an exact refit without the row.
+    ranking_probability : float
+        Probability that the whole order of the laws stays, by the same bootstrap.
     notes : tuple of str
         What a reader must know of these numbers.
     """
@@ -57,6 +72,7 @@ class Comparison:
     table: pd.DataFrame
     pointwise: Mapping[str, Any]
     exact: Mapping[str, tuple[int, ...]]
+    ranking_probability: float
     notes: tuple[str, ...]
 
     @property
@@ -76,7 +92,7 @@ class Difference:
     dse : float
         Standard error of the difference.
     runs : int
-        Number of runs.
+        Number of independent runs: training runs where several rows come from one.
     """
 
     elpd_diff: float
@@ -87,13 +103,39 @@ class Difference:
     def decided(self) -> bool:
         """Whether the difference is large enough to be called one, by more standard errors where runs are few."""
         errors = ERRORS_NEEDED if self.runs >= FEW_ROWS else ERRORS_NEEDED_FEW
-        return abs(self.elpd_diff) >= max(SMALL_DIFFERENCE, errors * self.dse)
+        size = abs(self.elpd_diff)
+        return bool(size >= SMALL_DIFFERENCE and size >= errors * self.dse)  # no standard error decides nothing
 
 
-def compare(fits: Mapping[str, Fit], *, max_refits: int = 20, cache: bool = True) -> Comparison:
-    """Compare laws by the expected log predictive density of a run left out.
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Laws in the order of their densities of runs left out.
 
-    PSIS-LOO, with an exact refit for every row whose Pareto k is above ``min(1 - 1/log10(S), 0.7)``.
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        As in :class:`Comparison`, without ``bad_k``.
+    probability : float
+        Probability that the whole order stays.
+    units : int
+        Number of independent units that standard errors rest on.
+    converged : bool
+        Whether the stacking weights are at their optimum.
+    """
+
+    table: pd.DataFrame
+    probability: float
+    units: int
+    converged: bool
+
+
+def compare(fits: Mapping[str, Fit], *, max_refits: int = 20, random_seed: int = 0, cache: bool = True) -> Comparison:
+    """Compare laws by the expected log predictive density of a row left out.
+
+    PSIS-LOO, with an exact refit for every row whose Pareto k is above ``min(1 - 1/log10(S), 0.7)``. Rows of one
+    ``training_run`` are not independent: where labels repeat, densities are summed over each training run before
+    standard errors are taken. Their densities still come from single rows left out;
+    :func:`bayescale.cross_validate` leaves out whole training runs.
 
     Parameters
     ----------
@@ -101,6 +143,8 @@ def compare(fits: Mapping[str, Fit], *, max_refits: int = 20, cache: bool = True
         Two or more fits of the same runs.
     max_refits : int
         Most rows of one law that are refitted; what is left is counted in ``bad_k``.
+    random_seed : int
+        Of the Bayesian bootstrap.
     cache : bool
         Whether exact refits are read from the cache and kept there.
 
@@ -115,15 +159,43 @@ def compare(fits: Mapping[str, Fit], *, max_refits: int = 20, cache: bool = True
         If there are fewer than two fits, or they are not of the same rows of the same response.
     """
     check_comparable(fits)
+    units = independent_units(next(iter(fits.values())).runs)
     pointwise, exact = {}, {}
     for name, fitted in fits.items():
-        pointwise[name], exact[name] = _leave_one_out(fitted, max_refits, cache=cache)
-    table = _comparison_table(pointwise)
+        pointwise[name], exact[name] = _leave_one_out(fitted, max_refits, units, cache=cache)
+    ranking = rank_laws(pointwise, units, random_seed=random_seed)
+    table = ranking.table
     table["bad_k"] = [_bad_rows(pointwise[name]).size for name in table.index]
-    notes = _notes(fits, table, exact)
-    if not _weights_converged(pointwise, table["weight"].reindex(list(pointwise)).to_numpy()):
-        notes.append("the stacking weights are not at their optimum: do not use them")
-    return Comparison(dict(fits), table, pointwise, exact, tuple(notes))
+    notes = [*failure_notes(fits), *_row_notes(units), *ranking_notes(ranking, _noun(units))]
+    notes += _refit_notes(fits, table, exact)
+    return Comparison(dict(fits), table, pointwise, exact, ranking.probability, tuple(notes))
+
+
+def independent_units(runs: RunTable) -> np.ndarray:
+    """Return the number of each row's training run, from 0 (run,); a row without a label is one of its own."""
+    if "training_run" not in runs.frame:
+        return np.arange(len(runs.frame))
+    return numbered(group_labels(runs.frame["training_run"]))
+
+
+def group_labels(column: pd.Series) -> np.ndarray:
+    """Return labels of groups as text; a row without a label is a group of its own (row,)."""
+    return np.array([label or f"row {row}" for row, label in enumerate(column.to_numpy(dtype=str))])
+
+
+def numbered(labels: np.ndarray) -> np.ndarray:
+    """Return a whole number from 0 for each label, the same for the same label (row,)."""
+    numbers: np.ndarray = np.unique(labels, return_inverse=True)[1]
+    return numbers
+
+
+def _noun(units: np.ndarray) -> str:
+    return "training runs" if _shared(units) else "runs"
+
+
+def _shared(units: np.ndarray) -> bool:
+    """Return whether several rows make one unit."""
+    return bool(units.max() + 1 < units.size)
 
 
 def check_comparable(fits: Mapping[str, Fit]) -> None:
@@ -139,7 +211,7 @@ def check_comparable(fits: Mapping[str, Fit]) -> None:
         raise InputError(f"cannot compare fits of different runs or responses: {each}; fit all laws to one table")
 
 
-def _leave_one_out(fitted: Fit, max_refits: int, *, cache: bool) -> tuple[Any, tuple[int, ...]]:
+def _leave_one_out(fitted: Fit, max_refits: int, units: np.ndarray, *, cache: bool) -> tuple[Any, tuple[int, ...]]:
     loo = point_loo(fitted.data)
     bad = _bad_rows(loo)
     worst = bad[np.argsort(-loo.pareto_k.to_numpy()[bad])][:max_refits]
@@ -156,7 +228,7 @@ def _leave_one_out(fitted: Fit, max_refits: int, *, cache: bool) -> tuple[Any, t
         )
     density = fitted.data["log_likelihood"]["log_response"]
     full = np.logaddexp.reduce(density.to_numpy().reshape(-1, density.sizes["run"]), axis=0) - np.log(loo.n_samples)
-    total, spread = float(elpd_i.sum()), float(np.sqrt(elpd_i.size * elpd_i.var(ddof=1)))
+    total, spread = float(elpd_i.sum()), standard_error(elpd_i.to_numpy(), units)
     changed = {"elpd": total, "se": spread, "p": float(full.sum()) - total, "elpd_i": elpd_i, "pareto_k": pareto_k}
     return dataclasses.replace(loo, **changed), tuple(sorted(refitted))
 
@@ -166,10 +238,40 @@ def _bad_rows(loo: azs.ELPDData) -> np.ndarray:
     return np.flatnonzero(loo.pareto_k.to_numpy() > loo.good_k)
 
 
-def _comparison_table(pointwise: Mapping[str, Any]) -> pd.DataFrame:
+def rank_laws(pointwise: Mapping[str, Any], units: np.ndarray, *, random_seed: int) -> Ranking:
+    """Rank laws by their densities of runs left out.
+
+    Parameters
+    ----------
+    pointwise : mapping of str to arviz_stats.ELPDData
+        With ``elpd_i`` (run,), and ``elpd`` and ``se`` over all runs.
+    units : numpy.ndarray
+        Number of the independent unit that each run belongs to, from 0 (run,).
+    random_seed : int
+        Of the Bayesian bootstrap.
+
+    Returns
+    -------
+    Ranking
+        Best law first.
+    """
+    table = _arviz_table(pointwise)
+    names = list(table.index)
+    best = pointwise[names[0]]
+    found = [_difference(pointwise[name], best, units) for name in names]
+    _set_differences(table, found)
+    table["decided"] = [each.decided for each in found]
+    totals = _bootstrap(np.stack([pointwise[name].elpd_i.to_numpy() for name in names]), units, random_seed)
+    leading = totals >= totals.max(axis=1, keepdims=True) - TIE
+    table["best_probability"] = (leading / leading.sum(axis=1, keepdims=True)).mean(axis=0)
+    stays = float((np.diff(totals, axis=1) <= TIE).all(axis=1).mean())
+    weights = table["weight"].reindex(list(pointwise)).to_numpy()
+    return Ranking(table, stays, int(units.max()) + 1, _weights_converged(pointwise, weights))
+
+
+def _arviz_table(pointwise: Mapping[str, Any]) -> pd.DataFrame:
     """Let ArviZ compare densities with each row's largest taken off, so that none underflows."""
-    densities = np.stack([loo.elpd_i.to_numpy() for loo in pointwise.values()])
-    largest = densities.max(axis=0)
+    largest = np.stack([loo.elpd_i.to_numpy() for loo in pointwise.values()]).max(axis=0)
     shifted = {}
     for name, loo in pointwise.items():
         elpd_i = (loo.elpd_i - largest).clip(min=LOWEST_DENSITY)
@@ -177,16 +279,29 @@ def _comparison_table(pointwise: Mapping[str, Any]) -> pd.DataFrame:
     table = azs.compare(shifted, method="stacking", round_to="none")
     table["elpd"] = [pointwise[name].elpd for name in table.index]
     table["se"] = [pointwise[name].se for name in table.index]
-    if (densities - largest).min() < LOWEST_DENSITY:
-        _undo_clipping(table, pointwise)
     return table
 
 
-def _undo_clipping(table: pd.DataFrame, pointwise: Mapping[str, Any]) -> None:
-    """Take differences from the densities as they are; only the weights, which they cannot change, were clipped."""
-    for name in table.index[1:]:
-        found = _difference(pointwise[name], pointwise[table.index[0]])
-        table.loc[name, ["elpd_diff", "dse"]] = found.elpd_diff, found.dse
+def _set_differences(table: pd.DataFrame, found: Sequence[Difference]) -> None:
+    """Take differences from the densities as they are, and over units; clipping cannot change the weights."""
+    table["elpd_diff"] = [each.elpd_diff for each in found]
+    table["dse"] = [each.dse for each in found]
+    errors = table["dse"].where(table["dse"] > 0)
+    table["p_worse"] = (-table["elpd_diff"] / errors).map(_normal_probability)
+
+
+def _normal_probability(errors: float) -> float:
+    """Return the probability that a standard normal is below a number of standard errors."""
+    return 0.5 * (1 + math.erf(errors / math.sqrt(2)))
+
+
+def _bootstrap(densities: np.ndarray, units: np.ndarray, random_seed: int) -> np.ndarray:
+    """Return each law's total under weights of the units that are Dirichlet(1, ..., 1) (draw, law)."""
+    relative = densities - densities.max(axis=0)
+    sums = np.stack([np.bincount(units, each) for each in relative], axis=1)
+    rng, count = np.random.default_rng(random_seed), len(sums)
+    blocks = [rng.dirichlet(np.ones(count), BLOCK) @ sums for _ in range(BOOTSTRAP_DRAWS // BLOCK)]
+    return count * np.concatenate(blocks)
 
 
 def _weights_converged(pointwise: Mapping[str, Any], weights: np.ndarray) -> bool:
@@ -196,22 +311,56 @@ def _weights_converged(pointwise: Mapping[str, Any], weights: np.ndarray) -> boo
     return bool((relative / (weights @ relative)).mean(axis=1).max() <= 1.01)
 
 
-def _notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tuple[int, ...]]) -> list[str]:
-    rows = len(next(iter(fits.values())).runs.frame)
-    notes = [
+def failure_notes(fits: Mapping[str, Fit]) -> list[str]:
+    """Name the fits whose diagnostics failed."""
+    return [
         f"{name}: diagnostics failed ({_shortened(fitted.diagnostics.failures)})"
         for name, fitted in fits.items()
         if not fitted.diagnostics.passed
     ]
-    if rows < FEW_ROWS:
+
+
+def _row_notes(units: np.ndarray) -> list[str]:
+    """Say what standard errors are over, and what leaving out single rows does not test."""
+    if not _shared(units):
+        return []
+    return [
+        f"{units.size} rows of {units.max() + 1} training runs: standard errors are over training runs, but a row left "
+        "out is predicted with the other rows of its run still in; cross-validate by training_run as well"
+    ]
+
+
+def ranking_notes(ranking: Ranking, noun: str) -> list[str]:
+    """Say in words which differences are small or not decided, and what is doubtful.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        The ranking.
+    noun : str
+        What its independent units are, such as ``training runs``.
+    """
+    table, notes = ranking.table, []
+    best, size = table.index[0], table["elpd_diff"].abs()
+    if ranking.units < FEW_ROWS:
         notes.append(
-            f"{rows} runs are fewer than {FEW_ROWS}: standard errors of differences are too small, and a difference "
-            f"counts as decided only beyond {ERRORS_NEEDED_FEW:g} of them"
+            f"{ranking.units} {noun} are fewer than {FEW_ROWS}: standard errors of differences are too small, and a "
+            f"difference counts as decided only beyond {ERRORS_NEEDED_FEW:g} of them"
         )
-    close = [name for name in table.index[1:] if abs(table.loc[name, "elpd_diff"]) < SMALL_DIFFERENCE]
+    close = [name for name in table.index[1:] if size[name] < SMALL_DIFFERENCE]
     if close:
-        notes.append(f"within {SMALL_DIFFERENCE:g} nats of {table.index[0]}, not told apart: {', '.join(close)}")
-    notes += [f"{name}: {len(found)} runs refitted exactly for high Pareto k" for name, found in exact.items() if found]
+        notes.append(f"within {SMALL_DIFFERENCE:g} nats of {best}, not told apart: {', '.join(close)}")
+    unsure = [name for name in table.index[1:] if size[name] >= SMALL_DIFFERENCE and not table.loc[name, "decided"]]
+    if unsure:
+        notes.append(f"not decided against {best}, inside the standard errors: {', '.join(unsure)}")
+    if not ranking.converged:
+        notes.append("the stacking weights are not at their optimum: do not use them")
+    return notes
+
+
+def _refit_notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tuple[int, ...]]) -> list[str]:
+    rows = len(next(iter(fits.values())).runs.frame)
+    notes = [f"{name}: {len(found)} runs refitted exactly for high Pareto k" for name, found in exact.items() if found]
     for name in table.index:
         bad, effective = int(table.loc[name, "bad_k"]), float(table.loc[name, "p"])
         inferred = len(fits[name].law.parameters) + 2
@@ -231,17 +380,65 @@ def _shortened(failures: tuple[str, ...], most: int = 3) -> str:
 
 def difference(comparison: Comparison, first: str, second: str) -> Difference:
     """Return the difference of two laws of a comparison, first minus second."""
-    return _difference(comparison.pointwise[first], comparison.pointwise[second])
+    units = independent_units(comparison.runs)
+    return _difference(comparison.pointwise[first], comparison.pointwise[second], units)
 
 
-def _difference(first: Any, second: Any) -> Difference:  # noqa: ANN401  (ArviZ's results, which are untyped)
+def _difference(first: Any, second: Any, units: np.ndarray) -> Difference:  # noqa: ANN401  (ArviZ's, untyped)
     diff = (first.elpd_i - second.elpd_i).to_numpy()
-    return Difference(float(diff.sum()), float(np.sqrt(diff.size * diff.var())), diff.size)
+    ddof = int(_shared(units))  # ArviZ divides by n; with few units that would matter
+    return Difference(float(diff.sum()), standard_error(diff, units, ddof=ddof), int(units.max()) + 1)
+
+
+def pointwise_difference(comparison: Comparison, first: str, second: str) -> np.ndarray:
+    """Return the difference of log predictive density of every run left out, first law minus second (run,).
+
+    Raises
+    ------
+    InputError
+        If the two laws are one, or not of this comparison.
+    """
+    unknown = [name for name in (first, second) if name not in comparison.pointwise]
+    if unknown or first == second:
+        raise InputError(
+            f"expected two different laws of {', '.join(comparison.pointwise)}; found {first!r} and {second!r}"
+        )
+    diff: np.ndarray = (comparison.pointwise[first].elpd_i - comparison.pointwise[second].elpd_i).to_numpy()
+    return diff
+
+
+def standard_error(values: np.ndarray, units: np.ndarray, *, ddof: int = 1) -> float:
+    """Return the standard error of the sum of values that are independent between units only.
+
+    Deviations from the mean are summed within each unit first (Liang and Zeger 1986, doi:10.1093/biomet/73.1.13);
+    with one row per unit this is ``sqrt(n * var)``.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        One value per run, in nats (run,).
+    units : numpy.ndarray
+        Number of the unit that each run belongs to, from 0 (run,).
+    ddof : int
+        What is taken off the number of units.
+
+    Returns
+    -------
+    float
+        In nats; NaN for a single unit.
+    """
+    sums = np.bincount(units, values - values.mean())
+    if sums.size < 2:
+        return float("nan")
+    return float(np.sqrt(sums.size / (sums.size - ddof) * np.square(sums).sum()))
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison as plain data, best law first."""
-    columns = ("elpd", "se", "p", "elpd_diff", "dse", "weight")
+    """Return a comparison as plain data, best law first.
+
+    ``missed`` is the size of a law's discrepancy at a typical run, in log response; it plays no part in ``elpd``.
+    """
+    columns = ("elpd", "se", "p", "elpd_diff", "dse", "weight", "best_probability")
     return {
         "runs": {
             "name": comparison.runs.name,
@@ -252,11 +449,15 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             {
                 "name": name,
                 **{column: float(comparison.table.loc[name, column]) for column in columns},
+                "decided": bool(comparison.table.loc[name, "decided"]),
+                "missed": float(np.median(infer_discrepancy(comparison.fits[name]).size)),
                 "bad_k": int(comparison.table.loc[name, "bad_k"]),
                 "exact_refits": len(comparison.exact[name]),
                 "diagnostics_passed": comparison.fits[name].diagnostics.passed,
             }
             for name in comparison.table.index
         ],
+        "ranking_probability": comparison.ranking_probability,
+        "independent_runs": int(independent_units(comparison.runs).max()) + 1,
         "notes": list(comparison.notes),
     }

@@ -1,0 +1,574 @@
+"""cross_validate: laws scored on groups of runs that were left out together, by exact refits."""
+
+import dataclasses
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import arviz_stats as azs
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.comparison import (
+    Comparison,
+    check_comparable,
+    failure_notes,
+    group_labels,
+    independent_units,
+    numbered,
+    rank_laws,
+    ranking_notes,
+    standard_error,
+)
+from bayescale.errors import InputError
+from bayescale.fits import Fit, log_likelihood
+from bayescale.fitting import sampler_data
+from bayescale.intervals import percent, short
+from bayescale.laws import Law
+from bayescale.runs import RunTable
+from bayescale.settings import Settings
+from bayescale.storage import cache_dir, content_hash, write_whole
+
+NOUNS = {
+    "budget": "budgets",
+    "family": "families",
+    "training_run": "training runs",
+    "largest": "runs",
+    "random": "runs",
+}
+"""What can be left out together, and what standard errors are over."""
+
+RANDOM_FOLDS = 10
+LARGEST_PART = 0.2
+FEWEST_LARGEST = 5
+"""Folds of ``random``; part of the runs that ``largest`` leaves out, and the fewest that it does."""
+
+BUDGET_GAP, BUDGET_WIDTH, BUDGET_RUNS = 0.05, 0.1, 3
+"""Budgets are told apart by gaps of log10 C; each is no wider than this, and they hold this many runs on average."""
+
+BINS_PER_DECADE = 4
+"""Where C is not discrete: bins centred on 1, 1.8, 3.2 and 5.6 times a power of ten."""
+
+WATCH_SECONDS = 0.2
+ALONE = -1
+"""Fold of a run that is never left out."""
+
+type Progress = Callable[[str, int, int], object]
+"""Called with the name of a law, its folds done and its folds in all."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Laws fitted to the same runs, and how well each predicts groups of runs that it has not seen.
+
+    Attributes
+    ----------
+    fits : mapping of str to Fit
+        The fits of all runs.
+    by : str
+        What was left out together: ``budget``, ``family``, ``training_run``, ``largest`` or ``random``.
+    groups : numpy.ndarray
+        Label of each run's group (run,).
+    folds : numpy.ndarray
+        Number of the refit that leaves each run out, from 0; -1 for a run that is never left out (run,).
+    elpd_i : xarray.DataArray
+        Log predictive density of each run under the posterior of the runs outside its fold, in nats (law, run); NaN
+        where a run was never left out.
+    table : pandas.DataFrame
+        Best law first: ``rank``, ``elpd``, ``se``, ``elpd_diff`` (to the best law, at most 0), ``dse``, ``p_worse``,
+        ``weight`` (stacking of these densities), ``best_probability`` and ``decided``, over the runs left out. ``se``,
+        ``dse`` and ``best_probability`` are over groups; for ``largest`` and ``random`` over training runs, or over
+        rows where each is a run of its own.
+    ranking_probability : float
+        Probability that the whole order of the laws stays, by a Bayesian bootstrap over the same units.
+    failed : mapping of str to int
+        Number of each law's refits that failed the diagnostics gate.
+    notes : tuple of str
+        What a reader must know of these numbers.
+    """
+
+    fits: Mapping[str, Fit]
+    by: str
+    groups: np.ndarray
+    folds: np.ndarray
+    elpd_i: xr.DataArray
+    table: pd.DataFrame
+    ranking_probability: float
+    failed: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    @property
+    def runs(self) -> RunTable:
+        """The runs that every law was fitted to."""
+        return next(iter(self.fits.values())).runs
+
+
+def cross_validate(
+    fits: Mapping[str, Fit],
+    by: str,
+    *,
+    folds: int | None = None,
+    random_seed: int = 0,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> CrossValidation:
+    """Score laws on groups of runs left out together, each predicted by the law refitted without them.
+
+    Every refit samples the posterior of the remaining runs with the model that was compiled once for the law, and
+    with the reference values, priors, settings and seed of the fit of all runs. Laws run in parallel processes.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+        Two or more fits of the same runs.
+    by : {"budget", "family", "training_run", "largest", "random"}
+        What is left out together. ``budget``: runs of like compute, by the table's column ``budget``, else where C is
+        nearly discrete by its values, else by bins of a quarter of a decade. ``family``, ``training_run``: rows of one
+        label. ``largest``: the largest fifth of the runs by C, once; this is extrapolation, the others interpolate.
+        ``random``: folds at random, with the rows of one training run kept together.
+    folds : int, optional
+        Number of refits of each law: groups are dealt at random into so many folds. By default every group is left out
+        by itself, and ``random`` has 10 folds.
+    random_seed : int
+        Of the dealing and of the Bayesian bootstrap.
+    cache : bool
+        Whether results of refits are read from the cache and kept there.
+    progress : callable, optional
+        Called with the name of a law, its refits done and its refits in all.
+
+    Returns
+    -------
+    CrossValidation
+        Best law first. A fold that leaves too few runs for one of the laws is not scored, for any law, and noted.
+
+    Raises
+    ------
+    InputError
+        If the fits are not of the same runs, the criterion is unknown or needs a column that is not there, there are
+        fewer than two groups, the number of folds is not possible, or no fold leaves enough runs.
+    """
+    check_comparable(fits)
+    runs = next(iter(fits.values())).runs
+    grouping = _with_enough_left(_grouping(runs, by, folds, random_seed), fits, runs)
+    refits = {name: _refits(fitted, grouping.folds) for name, fitted in fits.items()}
+    elpd_i, failed = _score(refits, len(runs.frame), cache=cache, progress=progress)
+    held = np.flatnonzero(grouping.folds != ALONE)
+    units = numbered(grouping.units[held])
+    pointwise = {name: _elpd_data(values[held], units, fits[name], grouping) for name, values in elpd_i.items()}
+    ranking = rank_laws(pointwise, units, random_seed=random_seed)
+    noun = _noun(by, runs)
+    notes = [*grouping.notes, *failure_notes(fits), *_fold_notes(failed, grouping), *ranking_notes(ranking, noun)]
+    return CrossValidation(
+        fits=dict(fits),
+        by=by,
+        groups=grouping.labels,
+        folds=grouping.folds,
+        elpd_i=_labelled(elpd_i, runs, grouping),
+        table=ranking.table.drop(columns=["p", "diag_diff", "diag_elpd"]),
+        ranking_probability=ranking.probability,
+        failed=failed,
+        notes=tuple(notes),
+    )
+
+
+# Groups
+
+
+@dataclass(frozen=True, eq=False)
+class _Grouping:
+    """Which runs are left out together (run,): label, number of the refit, and what standard errors are over."""
+
+    labels: np.ndarray
+    folds: np.ndarray
+    units: np.ndarray
+    notes: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of refits of each law."""
+        return np.unique(self.folds[self.folds != ALONE]).size
+
+
+def _grouping(runs: RunTable, by: str, folds: int | None, random_seed: int) -> _Grouping:
+    if by not in NOUNS:
+        raise InputError(f"by is {by!r}; expected one of {', '.join(NOUNS)}")
+    if by == "largest":
+        return _largest(runs, folds)
+    if by == "random":
+        labels, note = _independent(runs), ""
+    else:
+        labels, note = budgets_of(runs) if by == "budget" else _named(runs, by)
+    groups = numbered(labels)
+    count = int(groups.max()) + 1
+    if count < 2:
+        raise InputError(f"{runs.name}: all runs are of one {by} ({labels[0]}); cross-validate by something else")
+    wanted = min(RANDOM_FOLDS, count) if by == "random" and folds is None else folds
+    if wanted is not None and not 2 <= wanted <= count:
+        raise InputError(f"folds is {wanted}; expected a whole number from 2 to the {count} {NOUNS[by]} there are")
+    dealt = groups if wanted in (None, count) else _deal(groups, int(wanted or count), random_seed)[groups]
+    shape = f"{count} {_noun(by, runs)} in {dealt.max() + 1} folds" if dealt is not groups else f"{count} {NOUNS[by]}"
+    notes = [f"left out by {by}: {shape}{note}", *_torn_notes(runs, dealt, by)]
+    return _Grouping(labels, dealt, groups, tuple(notes))
+
+
+def _noun(by: str, runs: RunTable) -> str:
+    """Name what standard errors are over."""
+    shared = int(independent_units(runs).max()) + 1 < len(runs.frame)
+    return "training runs" if shared and by in ("largest", "random") else NOUNS[by]
+
+
+def _independent(runs: RunTable) -> np.ndarray:
+    """Return a label of each row's training run, or of the row where it is one of its own (row,)."""
+    if "training_run" in runs.frame:
+        return group_labels(runs.frame["training_run"])
+    return np.array([f"row {row}" for row in range(len(runs.frame))])
+
+
+def _named(runs: RunTable, column: str) -> tuple[np.ndarray, str]:
+    """Return the labels of a column, and how many rows have none."""
+    if column not in runs.frame:
+        raise InputError(
+            f"{runs.name}: leaving out {NOUNS[column]} needs a column {column}; found "
+            f"{', '.join(map(str, runs.frame))}; map one to it, or cross-validate by budget or random"
+        )
+    missing = int((runs.frame[column].to_numpy(dtype=str) == "").sum())
+    note = f"; {missing} rows without a label are groups of their own" if missing else ""
+    return group_labels(runs.frame[column]), note
+
+
+def budgets_of(runs: RunTable) -> tuple[np.ndarray, str]:
+    """Return the budget of each run as text (run,), and how it was found."""
+    if "budget" in runs.frame:
+        labels, note = _named(runs, "budget")
+        return labels, f", as column budget tells them{note}"
+    C = _compute(runs, "budget")
+    found = _discrete(np.log10(C))
+    if found is not None:
+        typical = [np.exp(np.log(C[found == group]).mean()) for group in range(found.max() + 1)]
+        return np.array([f"{short(typical[group], 3)} FLOP" for group in found]), ", the values of C that repeat"
+    centers = np.round(BINS_PER_DECADE * np.log10(C)) / BINS_PER_DECADE
+    return np.array([f"{short(10.0**center)} FLOP" for center in centers]), ", bins of a quarter of a decade of C"
+
+
+def _compute(runs: RunTable, by: str) -> np.ndarray:
+    if "C" not in runs.frame:
+        raise InputError(f"{runs.name}: cross-validation by {by} needs training compute C; the table has none")
+    values: np.ndarray = runs.frame["C"].to_numpy(dtype=float)
+    return values
+
+
+def _discrete(log_C: np.ndarray) -> np.ndarray | None:
+    """Return the number of each run's value of log10 C where there are few that repeat, else None (run,)."""
+    order = np.argsort(log_C, kind="stable")
+    steps = np.diff(log_C[order]) > BUDGET_GAP
+    groups = np.empty(log_C.size, dtype=int)
+    groups[order] = np.concatenate([[0], np.cumsum(steps)])
+    widths = [np.ptp(log_C[groups == group]) for group in range(groups.max() + 1)]
+    few = len(widths) * BUDGET_RUNS <= log_C.size
+    return groups if few and max(widths) <= BUDGET_WIDTH else None
+
+
+def _largest(runs: RunTable, folds: int | None) -> _Grouping:
+    """Leave out the largest fifth of the runs by C, and all that tie with the smallest of them."""
+    if folds is not None:
+        raise InputError("the largest runs are left out once; leave folds out, or cross-validate by budget")
+    C = _compute(runs, "largest")
+    count = min(max(FEWEST_LARGEST, int(np.ceil(LARGEST_PART * C.size))), C.size - 1)
+    threshold = np.sort(C)[-count]
+    held = threshold <= C
+    if held.all():
+        raise InputError(f"{runs.name}: too many runs share the largest C ({short(threshold)} FLOP) to leave it out")
+    reach = short(C[held].max() / C[~held].max(), 2)
+    notes = [
+        f"left out: the {held.sum()} largest runs by C ({percent(held.mean())}), from {short(threshold)} FLOP, up to "
+        f"{reach} times the largest run left in",
+        "one fold: standard errors are over the runs left out, and do not say how other extrapolations would go",
+    ]
+    folds_of = np.where(held, 0, ALONE)
+    labels = np.where(held, "largest", "rest")
+    return _Grouping(labels, folds_of, independent_units(runs), (*notes, *_torn_notes(runs, folds_of, "largest")))
+
+
+def _torn_notes(runs: RunTable, folds: np.ndarray, by: str) -> list[str]:
+    """Say where rows of one training run stand on both sides of a fold."""
+    units = independent_units(runs)
+    torn = sum(np.unique(folds[units == unit]).size > 1 for unit in range(int(units.max()) + 1))
+    if not torn:
+        return []
+    return [
+        f"{torn} training runs have rows on both sides of a fold, so laws have seen other rows of the runs they "
+        f"predict: by {by} these scores are too good, and their standard errors too small"
+    ]
+
+
+def _deal(groups: np.ndarray, folds: int, random_seed: int) -> np.ndarray:
+    """Return the fold of each group: dealt in random order, each to the fold with the fewest rows so far (group,)."""
+    sizes = np.bincount(groups)
+    rows, fold_of = np.zeros(folds, dtype=int), np.empty(sizes.size, dtype=int)
+    for group in np.random.default_rng(random_seed).permutation(sizes.size):
+        fold_of[group] = np.argmin(rows)
+        rows[fold_of[group]] += sizes[group]
+    return fold_of
+
+
+def _with_enough_left(grouping: _Grouping, fits: Mapping[str, Fit], runs: RunTable) -> _Grouping:
+    """Leave unscored, with a note, the folds without which a law has too few runs."""
+    needs = {name: len(fitted.law.parameters) + 3 for name, fitted in fits.items()}
+    demanding = max(needs, key=lambda name: needs[name])
+    folds, notes = grouping.folds.copy(), list(grouping.notes)
+    for fold in np.unique(folds[folds != ALONE]):
+        held = grouping.folds == fold
+        left = int((~held).sum())
+        if left < needs[demanding]:
+            folds[held] = ALONE
+            names = ", ".join(dict.fromkeys(grouping.labels[held].tolist()))
+            notes.append(f"{names}: not scored, as {left} runs are left and {demanding} needs {needs[demanding]}")
+    if (folds == ALONE).all():
+        raise InputError(f"{runs.name}: {notes[-1]}; cross-validate by something else, or compare simpler laws")
+    return dataclasses.replace(grouping, folds=folds, notes=tuple(notes))
+
+
+def _fold_notes(failed: Mapping[str, int], grouping: _Grouping) -> list[str]:
+    return [
+        f"{name}: diagnostics failed in {count} of {grouping.count} refits; its elpd is doubtful"
+        for name, count in failed.items()
+        if count
+    ]
+
+
+# Refits
+
+
+@dataclass(frozen=True, eq=False)
+class _Refits:
+    """All that the refits of one law need, small enough to be sent to another process."""
+
+    law: Law
+    frame: pd.DataFrame
+    response: str
+    reference: Mapping[str, float]
+    settings: Settings
+    fit_hash: str
+    folds: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the files of each fold's result."""
+        return tuple(f"{content_hash({'fit': self.fit_hash, 'rows': rows})[:32]}.json" for rows in self.folds)
+
+
+def _refits(fitted: Fit, folds: np.ndarray) -> _Refits:
+    runs = fitted.runs
+    held = tuple(tuple(np.flatnonzero(folds == fold).tolist()) for fold in np.unique(folds[folds != ALONE]))
+    return _Refits(
+        law=fitted.law,
+        frame=runs.frame,
+        response=runs.response,
+        reference=dict(fitted.reference),
+        settings=Settings(**fitted.record["settings"]),
+        fit_hash=content_hash(dict(fitted.record)),
+        folds=held,
+    )
+
+
+def _score(
+    refits: Mapping[str, _Refits], rows: int, *, cache: bool, progress: Progress | None
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Return each law's density of every run left out (run,), and how many of its refits failed the gate."""
+    place = nullcontext(cache_dir() / "folds") if cache else tempfile.TemporaryDirectory(prefix="bayescale-")
+    with place as opened:
+        folder = Path(opened)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _watched(refits, folder, progress):
+            _refit_in_parallel([each for each in refits.values() if _waiting(each, folder)], folder)
+        elpd_i, failed = {}, {}
+        for name, each in refits.items():
+            results = [
+                _read_result(folder / file, len(held)) for file, held in zip(each.names, each.folds, strict=True)
+            ]
+            values = np.full(rows, np.nan)
+            for held, result in zip(each.folds, results, strict=True):
+                assert result is not None  # just written
+                values[list(held)] = result["elpd"]
+            elpd_i[name] = values
+            failed[name] = sum(not result["passed"] for result in results if result)
+    return elpd_i, failed
+
+
+def _waiting(refits: _Refits, folder: Path) -> list[tuple[str, tuple[int, ...]]]:
+    """Return file and rows of the folds that have no result."""
+    folds = zip(refits.names, refits.folds, strict=True)
+    return [(file, rows) for file, rows in folds if _read_result(folder / file, len(rows)) is None]
+
+
+def _read_result(path: Path, rows: int) -> dict[str, Any] | None:
+    """Read the result of one fold; a missing or damaged file counts as none."""
+    try:
+        result = json.loads(path.read_text())
+        whole = len(result["elpd"]) == rows and np.isfinite(result["elpd"]).all() and isinstance(result["passed"], bool)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return dict(result) if whole else None
+
+
+def _refit_in_parallel(waiting: Sequence[_Refits], folder: Path) -> None:
+    """Refit each law in a process of its own: compiling takes long, and each law is compiled once."""
+    workers = min(len(waiting), os.cpu_count() or 1)
+    if workers < 2:
+        for each in waiting:
+            _refit_law(each, folder)
+        return
+    from joblib import Parallel, delayed  # noqa: PLC0415  (0.3 s that cached results do not need)
+
+    Parallel(n_jobs=workers)(delayed(_refit_law)(each, folder) for each in waiting)
+
+
+def _refit_law(refits: _Refits, folder: Path) -> None:
+    """Write the result of every fold that has none, each as soon as it is there."""
+    for file, rows in _waiting(refits, folder):
+        result = _refit_without(refits, rows)
+        write_whole(folder / file, lambda path, result=result: path.write_text(json.dumps(result)))  # type: ignore[misc]
+
+
+def _refit_without(refits: _Refits, rows: Sequence[int]) -> dict[str, Any]:
+    """Return the log predictive density of some runs under the posterior of all others."""
+    from bayescale.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
+
+    law, frame, response, reference = refits.law, refits.frame, refits.response, refits.reference
+    held = frame.index.isin(rows)
+    data = sampler_data(law, frame[~held], response, reference)
+    posterior, _, diagnostics, _ = sample_posterior(law, data, refits.settings)
+    density, _ = log_likelihood(law, posterior, frame[held], response, reference, random_seed=0)
+    values = density["log_response"].to_numpy().reshape(-1, len(rows))
+    elpd = np.logaddexp.reduce(values, axis=0) - np.log(len(values))
+    if not np.isfinite(elpd).all():
+        raise InputError(f"law '{law.name}' gives a run left out a density of zero; it cannot be scored")
+    return {"elpd": elpd.tolist(), "passed": diagnostics.passed}
+
+
+@contextmanager
+def _watched(refits: Mapping[str, _Refits], folder: Path, progress: Progress | None) -> Iterator[None]:
+    """Tell how many refits of each law are done, as their results appear."""
+    if progress is None:
+        yield
+        return
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(refits, folder, progress, stop), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def _watch(refits: Mapping[str, _Refits], folder: Path, progress: Progress, stop: threading.Event) -> None:
+    told: dict[str, int] = {}
+    ended = False
+    while not ended:
+        ended = stop.wait(WATCH_SECONDS)
+        for name, each in refits.items():
+            done = sum((folder / file).exists() for file in each.names)
+            if told.get(name) != done:
+                told[name] = done
+                progress(name, done, len(each.names))
+
+
+# Results
+
+
+def _elpd_data(values: np.ndarray, units: np.ndarray, fitted: Fit, grouping: _Grouping) -> azs.ELPDData:
+    """Return the densities as ArviZ holds those of K-fold cross-validation."""
+    draws = fitted.data["posterior"].sizes
+    return azs.ELPDDataLOOKFold(
+        elpd=float(values.sum()),
+        se=standard_error(values, units),
+        p=float("nan"),
+        n_samples=draws["chain"] * draws["draw"],
+        n_data_points=values.size,
+        scale="log",
+        warning=False,
+        good_k=None,
+        elpd_i=xr.DataArray(values, dims="run"),
+        n_folds=grouping.count,
+    )
+
+
+def _labelled(elpd_i: Mapping[str, np.ndarray], runs: RunTable, grouping: _Grouping) -> xr.DataArray:
+    coords = {
+        "law": list(elpd_i),
+        "run": runs.frame["run"].to_numpy(dtype=str),
+        "group": ("run", grouping.labels),
+        "fold": ("run", grouping.folds),
+    }
+    return xr.DataArray(np.stack(list(elpd_i.values())), dims=("law", "run"), coords=coords, name="elpd_i")
+
+
+def cross_validation_record(validation: CrossValidation) -> dict[str, Any]:
+    """Return a cross-validation as plain data, best law first."""
+    columns = ("elpd", "se", "elpd_diff", "dse", "weight", "best_probability")
+    table, scored = validation.table, validation.folds != ALONE
+    return {
+        "by": validation.by,
+        "groups": np.unique(validation.groups[scored]).size,
+        "folds": np.unique(validation.folds[scored]).size,
+        "rows": int(scored.sum()),
+        "laws": [
+            {
+                "name": name,
+                **{column: float(table.loc[name, column]) for column in columns},
+                "decided": bool(table.loc[name, "decided"]),
+                "failed_folds": validation.failed[name],
+            }
+            for name in table.index
+        ],
+        "ranking_probability": validation.ranking_probability,
+        "notes": list(validation.notes),
+    }
+
+
+def weights_by(criteria: Mapping[str, Comparison | CrossValidation]) -> pd.DataFrame:
+    """Set stacking weights and differences side by side, to see where criteria disagree.
+
+    Parameters
+    ----------
+    criteria : mapping of str to Comparison or CrossValidation
+        Results of the same laws on the same runs, under names such as ``point`` and ``largest``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per law, in the order of the first criterion; columns (criterion, quantity): ``weight`` (stacking),
+        ``elpd_diff`` to the criterion's best law and its ``dse`` (nats), ``best_probability``, and ``standing``:
+        ``best``, ``worse``, or ``not decided`` where the difference is under 4 nats or inside its standard errors.
+
+    Raises
+    ------
+    InputError
+        If there is no criterion, or they are not of the same laws on the same runs.
+    """
+    if not criteria:
+        raise InputError("expected one or more comparisons or cross-validations, found none")
+    laws = {name: sorted(result.table.index) for name, result in criteria.items()}
+    hashes = {each.record["table"]["hash"] for result in criteria.values() for each in result.fits.values()}
+    if len(hashes) > 1 or len({tuple(names) for names in laws.values()}) > 1:
+        each = "; ".join(f"{name}: {', '.join(found)} on {criteria[name].runs.name}" for name, found in laws.items())
+        raise InputError(f"expected the same laws on the same runs under every criterion; found {each}")
+    quantities = ["weight", "elpd_diff", "dse", "best_probability"]
+    sides = {
+        name: result.table[quantities].assign(standing=_standing(result.table)) for name, result in criteria.items()
+    }
+    first = next(iter(criteria.values())).table.index
+    return pd.concat(sides, axis="columns", names=["criterion", "quantity"]).reindex(first)
+
+
+def _standing(table: pd.DataFrame) -> list[str]:
+    return ["best", *("worse" if decided else "not decided" for decided in table["decided"].iloc[1:])]

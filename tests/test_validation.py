@@ -1,0 +1,599 @@
+import dataclasses
+import json
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.colors import to_hex
+from scipy.stats import norm
+
+import bayescale as bs
+from bayescale import validation as module
+from bayescale.cli.program import main
+from bayescale.comparison import compare, difference, pointwise_difference, standard_error
+from bayescale.errors import InputError
+from bayescale.fits import Fit
+from bayescale.fitting import exact_elpd
+from bayescale.plots import plot_pointwise
+from bayescale.plots.pointwise import FIRST, SECOND
+from bayescale.runs import table_from_frame
+from bayescale.validation import cross_validate, cross_validation_record, weights_by
+
+NAMES = ("chinchilla", "compute_floor", "tilt")
+
+
+def table(rows=60, name="table", **columns):
+    """Return runs of six budgets, ten sizes each."""
+    N = np.tile(np.geomspace(1e8, 1e9, 10), 6)[:rows]
+    C = np.repeat(np.geomspace(1e19, 1e21, 6), 10)[:rows]
+    loss = 1.7 + 400 / N**0.34 + 2000 / (C / 6 / N) ** 0.37
+    return table_from_frame(pd.DataFrame({"N": N, "D": C / (6 * N), "C": C, "loss": loss, **columns}), name=name)
+
+
+def with_labels(fitted, labels, column="training_run"):
+    """Return the fit with a column of text among what it keeps."""
+    tree = fitted.data.copy()
+    constant = tree["constant_data"].to_dataset()
+    tree["constant_data"] = xr.DataTree(constant.assign({column: ("run", np.asarray(labels, dtype=str))}))
+    return Fit(fitted.law, tree)
+
+
+def grouping(runs, by, folds=None, seed=0):
+    return module._grouping(runs, by, folds, seed)
+
+
+def made_up(refits, rows):
+    """Stand in for a refit: densities that depend on law and run alone, better for laws of longer names."""
+    rng = np.random.default_rng(7)
+    noise = rng.standard_normal(len(refits.frame))
+    elpd = np.round(noise[list(rows)] + 0.1 * len(refits.law.name), 6)
+    return {"elpd": elpd.tolist(), "passed": True}
+
+
+@pytest.fixture
+def refits(monkeypatch, own_cache):
+    """Replace refits by made-up densities, in this process; return the calls."""
+    del own_cache
+    calls = []
+
+    def refit(refits, rows):
+        calls.append((refits.law.name, tuple(rows)))
+        return made_up(refits, rows)
+
+    monkeypatch.setattr(module, "_refit_without", refit)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+    return calls
+
+
+@pytest.fixture(scope="module")
+def fits(wide_comparison):
+    return {name: wide_comparison.fits[name] for name in NAMES}
+
+
+# What is left out together
+
+
+def test_budgets_are_the_values_of_compute_where_these_repeat():
+    found = grouping(table(), "budget")
+    assert found.count == 6
+    assert found.notes == ("left out by budget: 6 budgets, the values of C that repeat",)
+    assert found.labels[[0, 10]].tolist() == ["1.00e19 FLOP", "2.51e19 FLOP"]
+    assert all(np.unique(found.folds[i : i + 10]).size == 1 for i in range(0, 60, 10))
+
+
+def test_budgets_are_recognised_through_digitising_noise():
+    runs = table()
+    frame = runs.frame.assign(C=runs.frame["C"] * np.exp(0.01 * np.random.default_rng(0).standard_normal(60)))
+    found = grouping(dataclasses.replace(runs, frame=frame), "budget")
+    assert found.count == 6
+    assert all(np.unique(found.folds[i : i + 10]).size == 1 for i in range(0, 60, 10))
+
+
+def test_compute_that_is_not_discrete_is_binned_by_quarters_of_a_decade():
+    runs = table()
+    frame = runs.frame.assign(C=np.geomspace(1e19, 1e21, 60))
+    found = grouping(dataclasses.replace(runs, frame=frame), "budget")
+    assert found.notes == ("left out by budget: 9 budgets, bins of a quarter of a decade of C",)
+    widths = [np.ptp(np.log10(frame["C"][found.folds == fold])) for fold in range(9)]
+    assert max(widths) <= 0.25
+    assert found.labels[[0, -1]].tolist() == ["1.0e19 FLOP", "1.0e21 FLOP"]
+
+
+def test_the_column_budget_goes_before_compute():
+    found = grouping(table(budget=np.repeat(["small", "large"], 30)), "budget")
+    assert found.count == 2
+    assert found.notes == ("left out by budget: 2 budgets, as column budget tells them",)
+
+
+@pytest.mark.parametrize("column", ["family", "training_run"])
+def test_rows_of_one_label_are_left_out_together(column):
+    labels = np.array(["a", "b", "c"])[np.arange(60) % 3]
+    found = grouping(table(**{column: labels}), column)
+    assert found.labels.tolist() == labels.tolist()
+    assert [set(found.folds[labels == each]) for each in "abc"] == [{0}, {1}, {2}]
+
+
+def test_a_row_without_a_label_is_a_group_of_its_own():
+    labels = ["a"] * 29 + ["b"] * 29 + ["", ""]
+    found = grouping(table(family=labels), "family")
+    assert found.count == 4
+    assert found.notes[0].endswith("4 families; 2 rows without a label are groups of their own")
+
+
+def test_a_label_that_the_table_does_not_have_is_refused():
+    with pytest.raises(
+        InputError, match=r"table: leaving out families needs a column family; found run, N, D, C, loss"
+    ):
+        grouping(table(), "family")
+
+
+def test_one_group_alone_cannot_be_left_out():
+    with pytest.raises(InputError, match=r"all runs are of one family \(a\)"):
+        grouping(table(family=["a"] * 60), "family")
+
+
+def test_the_largest_fifth_is_left_out_with_all_that_tie():
+    runs = table()
+    found = grouping(runs, "largest")
+    held = found.folds == 0
+    assert held.sum() == 20  # 12 of 60, and the budget that the twelfth belongs to
+    assert runs.frame["C"][held].min() > runs.frame["C"][~held].max()
+    assert set(found.folds[~held]) == {module.ALONE}
+    assert "the 20 largest runs by C (33 %)" in found.notes[0]
+    assert "up to 6.3 times the largest run left in" in found.notes[0]
+
+
+def test_at_least_five_of_the_largest_are_left_out():
+    runs = table()
+    frame = runs.frame.iloc[::3].reset_index(drop=True).assign(C=np.geomspace(1e18, 1e20, 20))
+    assert (grouping(dataclasses.replace(runs, frame=frame), "largest").folds == 0).sum() == 5
+
+
+def test_the_largest_are_left_out_once():
+    with pytest.raises(InputError, match="the largest runs are left out once"):
+        grouping(table(), "largest", folds=3)
+
+
+def test_a_table_without_compute_has_no_budgets_and_no_largest():
+    runs = table()
+    runs = dataclasses.replace(runs, frame=runs.frame.drop(columns="C"))
+    for by in ("budget", "largest"):
+        with pytest.raises(InputError, match=f"by {by} needs training compute C"):
+            grouping(runs, by)
+
+
+def test_random_folds_are_balanced_and_depend_on_the_seed_alone():
+    runs = table()
+    first, again, other = (grouping(runs, "random", seed=seed) for seed in (0, 0, 1))
+    assert np.bincount(first.folds).tolist() == [6] * 10
+    assert np.array_equal(first.folds, again.folds)
+    assert not np.array_equal(first.folds, other.folds)
+
+
+def test_random_folds_keep_rows_of_one_training_run_together():
+    labels = np.array([f"model {i}" for i in np.arange(60) % 15])
+    found = grouping(table(training_run=labels), "random", folds=5)
+    assert all(np.unique(found.folds[labels == label]).size == 1 for label in set(labels))
+    assert np.bincount(found.folds).tolist() == [12] * 5
+    assert np.unique(found.units).size == 15
+    assert found.notes == ("left out by random: 15 training runs in 5 folds",)
+
+
+def test_groups_are_dealt_into_the_folds_asked_for():
+    found = grouping(table(), "budget", folds=3)
+    assert found.count == 3
+    assert np.unique(found.units).size == 6  # standard errors stay over budgets
+    assert found.notes[0].startswith("left out by budget: 6 budgets in 3 folds")
+
+
+@pytest.mark.parametrize("folds", [1, 7])
+def test_more_folds_than_groups_are_refused(folds):
+    with pytest.raises(InputError, match=f"folds is {folds}; expected a whole number from 2 to the 6 budgets"):
+        grouping(table(), "budget", folds=folds)
+
+
+def test_an_unknown_criterion_is_refused():
+    with pytest.raises(InputError, match="by is 'size'; expected one of budget, family, training_run, largest, random"):
+        grouping(table(), "size")
+
+
+@pytest.mark.parametrize("by", ["budget", "largest"])
+def test_training_runs_on_both_sides_of_a_fold_are_told(by):
+    found = grouping(table(training_run=[f"model {i}" for i in np.arange(60) % 10]), by)
+    assert found.notes[-1].startswith("10 training runs have rows on both sides of a fold")
+    assert len(grouping(table(), by).notes) < len(found.notes)
+
+
+def test_a_fold_that_leaves_too_few_runs_is_not_scored_for_any_law(fits, refits):
+    labelled = {name: with_labels(each, ["big"] * 113 + ["b"] * 4 + ["c"] * 3, "family") for name, each in fits.items()}
+    found = cross_validate(labelled, "family")
+    assert "big: not scored, as 7 runs are left and chinchilla needs 8" in found.notes
+    assert {len(rows) for _, rows in refits} == {4, 3}
+    assert np.isnan(found.elpd_i.to_numpy()[:, :113]).all()
+    assert np.isfinite(found.elpd_i.to_numpy()[:, 113:]).all()
+
+
+def test_where_no_fold_leaves_enough_runs_nothing_is_scored(small_runs, synthetic_fit):
+    few = dataclasses.replace(small_runs, frame=small_runs.frame.iloc[:10].assign(C=np.geomspace(1e18, 1e19, 10)))
+    small = {name: synthetic_fit(name, few, draws=20) for name in NAMES}
+    with pytest.raises(InputError, match="5 runs are left and chinchilla needs 8; cross-validate by something else"):
+        cross_validate(small, "largest")
+
+
+# Scores
+
+
+def test_every_run_is_scored_once_by_a_refit_without_its_group(fits, refits):
+    found = cross_validate(fits, "budget")
+    assert found.elpd_i.dims == ("law", "run")
+    assert np.isfinite(found.elpd_i).all()
+    for name in NAMES:
+        rows = [row for law, held in refits if law == name for row in held]
+        assert sorted(rows) == list(range(120))
+    held = {rows for _, rows in refits}
+    assert len(held) == 5
+    for rows in held:
+        assert np.unique(found.groups[list(rows)]).size == 1
+        assert set(np.flatnonzero(np.isin(found.groups, found.groups[list(rows)]))) == set(rows)
+
+
+def test_the_table_sums_densities_and_takes_standard_errors_over_groups(fits, refits):
+    del refits
+    found = cross_validate(fits, "budget")
+    best = found.table.index[0]
+    codes = np.unique(found.groups, return_inverse=True)[1]
+    assert best == "compute_floor"  # the longest name
+    for name in NAMES:
+        values = found.elpd_i.sel(law=name).to_numpy()
+        sums = np.bincount(codes, values)
+        assert found.table.loc[name, "elpd"] == pytest.approx(values.sum(), rel=1e-12)
+        # Budgets of equal size: the textbook formula for a sum of independent groups.
+        assert found.table.loc[name, "se"] == pytest.approx(np.sqrt(5 * sums.var(ddof=1)), rel=1e-9)
+    ahead = found.elpd_i.sel(law="tilt") - found.elpd_i.sel(law=best)
+    assert found.table.loc["tilt", "elpd_diff"] == pytest.approx(float(ahead.sum()), rel=1e-9)
+    assert found.table.loc[best, "weight"] == pytest.approx(1, abs=1e-3)
+    assert found.table.loc[best, "best_probability"] == 1
+    assert any(note.startswith("5 budgets are fewer than 100") for note in found.notes)
+
+
+def test_the_largest_are_scored_alone_and_their_standard_errors_are_over_runs(fits, refits):
+    found = cross_validate(fits, "largest")
+    assert len(refits) == 3
+    scored = found.folds == 0
+    assert scored.sum() == 24
+    values = found.elpd_i.sel(law="tilt").to_numpy()[scored]
+    assert found.table.loc["tilt", "elpd"] == pytest.approx(values.sum(), rel=1e-12)
+    assert found.table.loc["tilt", "se"] == pytest.approx(np.sqrt(24 * values.var(ddof=1)), rel=1e-9)
+    assert any("one fold" in note for note in found.notes)
+
+
+def test_one_unit_gives_no_standard_error_and_decides_nothing(fits, refits):
+    del refits
+    labelled = {name: with_labels(each, ["x"] * 120) for name, each in fits.items()}
+    found = cross_validate(labelled, "largest")
+    assert found.table["se"].isna().all()
+    assert not found.table["decided"].any()
+
+
+@pytest.mark.usefixtures("refits")
+def test_refits_that_failed_the_gate_are_counted_and_noted(fits, monkeypatch):
+    def doubtful(refits, rows):
+        return made_up(refits, rows) | {"passed": refits.law.name != "tilt" or 0 in rows}
+
+    monkeypatch.setattr(module, "_refit_without", doubtful)
+    found = cross_validate(fits, "budget")
+    assert found.failed == {"chinchilla": 0, "compute_floor": 0, "tilt": 4}
+    assert "tilt: diagnostics failed in 4 of 5 refits; its elpd is doubtful" in found.notes
+
+
+def test_results_are_kept_and_damaged_ones_made_again(fits, refits, own_cache):
+    first = cross_validate(fits, "budget")
+    assert len(refits) == 15
+    assert cross_validate(fits, "budget").elpd_i.identical(first.elpd_i)
+    assert len(refits) == 15
+    broken = sorted((own_cache / "folds").glob("*.json"))[0]
+    broken.write_text('{"elpd": [1')
+    assert cross_validate(fits, "budget").elpd_i.identical(first.elpd_i)
+    assert len(refits) == 16
+
+
+def test_without_the_cache_nothing_is_read_or_kept(fits, refits, own_cache):
+    cross_validate(fits, "budget", cache=False)
+    cross_validate(fits, "budget", cache=False)
+    assert len(refits) == 30
+    assert not (own_cache / "folds").exists()
+
+
+@pytest.mark.usefixtures("refits")
+def test_progress_tells_the_folds_of_each_law(fits):
+    told = []
+    cross_validate(fits, "budget", progress=lambda *said: told.append(said))
+    assert {(name, 5, 5) for name in NAMES} <= set(told)
+
+
+def test_a_refit_keeps_the_reference_values_and_sees_the_other_runs_only(wide_fit, monkeypatch):
+    from bayescale import sampling  # noqa: PLC0415
+
+    seen = []
+
+    def sample_posterior(_law, data, settings):
+        seen.append((data, settings))
+        return wide_fit.data["posterior"].to_dataset(), None, wide_fit.diagnostics, None
+
+    monkeypatch.setattr(sampling, "sample_posterior", sample_posterior)
+    folds = np.where(np.arange(120) < 24, 0, module.ALONE)
+    refits = module._refits(wide_fit, folds)
+    found = module._refit_without(refits, refits.folds[0])
+    (data, settings), frame = seen[0], wide_fit.runs.frame
+    np.testing.assert_array_equal(data["N"], frame["N"][24:] / wide_fit.reference["N"])
+    np.testing.assert_array_equal(data["log_response"], np.log(frame["loss"][24:]))
+    assert settings.random_seed == wide_fit.record["settings"]["random_seed"]
+    # The stand-in posterior is that of all runs: the densities must be those that the fit itself holds.
+    density = wide_fit.data["log_likelihood"]["log_response"].to_numpy().reshape(-1, 120)[:, :24]
+    np.testing.assert_allclose(found["elpd"], np.logaddexp.reduce(density) - np.log(len(density)), rtol=1e-12)
+    assert found["passed"] is True
+
+
+@pytest.mark.usefixtures("refits")
+def test_the_record_is_plain_data_with_the_promised_fields(fits):
+    record = cross_validation_record(cross_validate(fits, "budget"))
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert {"by", "groups", "laws", "notes"} <= set(record)
+    assert (record["by"], record["groups"], record["folds"], record["rows"]) == ("budget", 5, 5, 120)
+    promised = {"name", "elpd", "se", "elpd_diff", "dse", "weight", "best_probability"}
+    assert all(promised <= set(law) for law in record["laws"])
+
+
+# Side by side
+
+
+@pytest.mark.usefixtures("refits")
+def test_weights_stand_side_by_side_with_words_for_small_differences(fits):
+    point, largest = compare(fits, max_refits=0), cross_validate(fits, "largest")
+    found = weights_by({"point": point, "largest": largest})
+    assert found.index.tolist() == point.table.index.tolist()
+    assert found.columns.get_level_values("criterion").unique().tolist() == ["point", "largest"]
+    for name, result in (("point", point), ("largest", largest)):
+        assert found[name]["weight"].to_dict() == result.table["weight"].to_dict()
+        assert found.loc[result.table.index[0], (name, "standing")] == "best"
+    assert found.loc["compute_floor", ("point", "standing")] == "worse"
+    # Made-up densities differ by 0.1 nats a letter and run, with no noise between laws, over 24 runs.
+    assert found.loc["chinchilla", ("largest", "elpd_diff")] == pytest.approx(-0.3 * 24)
+    assert found.loc["chinchilla", ("largest", "standing")] == "worse"
+
+
+@pytest.mark.usefixtures("refits")
+def test_a_difference_below_four_nats_is_not_decided(fits, monkeypatch):
+    monkeypatch.setattr(
+        module,
+        "_refit_without",
+        lambda refits, rows: {"elpd": [0.01 * len(refits.law.name)] * len(rows), "passed": True},
+    )
+    standing = weights_by({"largest": cross_validate(fits, "largest")})["largest"]["standing"]
+    assert standing.to_dict() == {"compute_floor": "best", "chinchilla": "not decided", "tilt": "not decided"}
+
+
+def test_criteria_of_other_laws_are_refused(wide_comparison, fits):
+    with pytest.raises(InputError, match="expected the same laws on the same runs under every criterion"):
+        weights_by({"four": wide_comparison, "three": compare(fits, max_refits=0)})
+    with pytest.raises(InputError, match="found none"):
+        weights_by({})
+
+
+# Rows of one training run
+
+
+def simulated_differences(rng, sizes, between, within, draws):
+    """Return differences of elpd by row (draw, row) whose groups share an effect, and the group of each row."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    effects = between * rng.standard_normal((draws, len(sizes)))
+    return 0.2 + effects[:, groups] + within * rng.standard_normal((draws, groups.size)), groups
+
+
+@pytest.mark.parametrize("sizes", [(10,) * 42, (2, 18) * 21])
+def test_the_standard_error_over_groups_is_the_spread_over_repetitions_and_that_over_rows_is_not(sizes):
+    values, groups = simulated_differences(np.random.default_rng(0), sizes, 0.5, 0.5, 4000)
+    spread = values.sum(axis=1).std()
+    over_groups = np.mean([standard_error(row, groups) for row in values])
+    over_rows = np.mean([standard_error(row, np.arange(row.size)) for row in values])
+    # The spread of 4000 sums is known to 1.1 %; 42 groups bias a standard error by up to 1/42 for unequal sizes.
+    assert over_groups == pytest.approx(spread, rel=0.05)
+    assert over_rows < 0.5 * spread
+
+
+def test_where_rows_are_independent_grouping_them_changes_little():
+    values, groups = simulated_differences(np.random.default_rng(1), (10,) * 42, 0.0, 0.5, 2000)
+    over_groups = np.mean([standard_error(row, groups) for row in values])
+    over_rows = np.mean([standard_error(row, np.arange(row.size)) for row in values])
+    assert over_groups == pytest.approx(over_rows, rel=0.02)
+
+
+def test_compare_takes_standard_errors_over_training_runs(fits):
+    labels = [f"model {i // 4}" for i in range(120)]
+    rows, grouped = (
+        compare(fits, max_refits=0),
+        compare({n: with_labels(f, labels) for n, f in fits.items()}, max_refits=0),
+    )
+    assert difference(rows, "chinchilla", "tilt").runs == 120
+    found = difference(grouped, "chinchilla", "tilt")
+    assert found.runs == 30
+    ahead = pointwise_difference(grouped, "chinchilla", "tilt").reshape(30, 4).sum(axis=1)
+    assert found.dse == pytest.approx(np.sqrt(30 * ahead.var(ddof=1)), rel=1e-9)
+    assert grouped.table.loc["tilt", "dse"] == pytest.approx(found.dse, rel=1e-12)
+    assert found.elpd_diff == difference(rows, "chinchilla", "tilt").elpd_diff
+    assert grouped.table["weight"].to_dict() == rows.table["weight"].to_dict()
+    said = "120 rows of 30 training runs: standard errors are over training runs"
+    assert any(note.startswith(said) and "cross-validate by training_run" in note for note in grouped.notes)
+    assert any(note.startswith("30 training runs are fewer than 100") for note in grouped.notes)
+
+
+def test_labels_that_never_repeat_change_nothing(fits):
+    own = {name: with_labels(each, [f"model {i}" for i in range(120)]) for name, each in fits.items()}
+    first, second = compare(fits, max_refits=0), compare(own, max_refits=0)
+    pd.testing.assert_series_equal(first.table["dse"], second.table["dse"], rtol=1e-12)
+    assert first.notes == second.notes
+
+
+# Probability of being the best
+
+
+def ranking(densities, units, seed=0):
+    pointwise = {
+        name: module._elpd_data(np.asarray(values, dtype=float), units, STAND_IN, module._Grouping(*[units] * 3, ()))
+        for name, values in densities.items()
+    }
+    return module.rank_laws(pointwise, units, random_seed=seed)
+
+
+STAND_IN = Fit(bs.LAWS["tilt"], xr.DataTree.from_dict({"posterior": xr.Dataset({"x": (("chain", "draw"), [[0.0]])})}))
+
+
+def test_the_bootstrap_agrees_with_the_normal_approximation():
+    rng = np.random.default_rng(3)
+    noise = rng.standard_normal(400)
+    noise -= noise.mean()
+    found = ranking({"first": noise + 0.05, "second": np.zeros(400)}, np.arange(400))
+    errors = 20 / (np.sqrt(400) * noise.std())
+    # 4000 draws know it to 0.006, and the bootstrap of 400 rows is nearly normal.
+    assert found.table.loc["first", "best_probability"] == pytest.approx(norm.cdf(errors), abs=0.025)
+    assert found.probability == pytest.approx(found.table.loc["first", "best_probability"])
+
+
+def test_laws_that_tie_share_the_probability():
+    found = ranking({"one": np.zeros(50), "same": np.zeros(50)}, np.arange(50))
+    assert found.table["best_probability"].tolist() == [0.5, 0.5]
+    assert found.probability == 1
+
+
+def test_a_lead_that_rests_on_one_group_is_not_sure():
+    first = np.zeros(100)
+    first[:10] = 3.0
+    others = np.r_[np.zeros(10), np.full(90, 0.2)]
+    by_row = ranking({"first": first, "second": others}, np.arange(100)).table.loc["first", "best_probability"]
+    by_group = ranking({"first": first, "second": others}, np.repeat(np.arange(10), 10))
+    assert by_row > 0.85
+    assert by_group.table.loc["first", "best_probability"] < by_row
+
+
+def test_the_bootstrap_depends_on_its_seed_alone():
+    rng = np.random.default_rng(0)
+    densities = {"a": rng.standard_normal(30), "b": rng.standard_normal(30), "c": rng.standard_normal(30)}
+    one, again, other = (ranking(densities, np.arange(30), seed) for seed in (0, 0, 1))
+    assert one.table["best_probability"].tolist() == again.table["best_probability"].tolist()
+    assert one.table["best_probability"].tolist() != other.table["best_probability"].tolist()
+    assert one.table["best_probability"].sum() == pytest.approx(1)
+
+
+# The picture
+
+
+def drawn(ax):
+    """Return what each legend entry marks: colour, marker and places."""
+    return {line.get_label(): (to_hex(line.get_color()), line.get_marker(), line.get_xydata()) for line in ax.lines}
+
+
+def test_every_run_is_marked_once_by_sign_and_size(wide_comparison):
+    ahead = pointwise_difference(wide_comparison, "compute_floor", "chinchilla")
+    lines = drawn(plot_pointwise(wide_comparison, "compute_floor", "chinchilla"))
+    assert sum(len(places) for *_, places in lines.values()) == 120
+    up = sum(len(places) for _, marker, places in lines.values() if marker == "^")
+    assert up == (ahead >= 0).sum()
+    assert {color for color, *_ in lines.values()} == {*FIRST, *SECOND}
+    limit = np.quantile(np.abs(ahead), 0.9)
+    far = [places for color, _, places in lines.values() if color in (FIRST[2], SECOND[2])]
+    assert sum(map(len, far)) == (np.abs(ahead) >= limit).sum()
+
+
+def test_swapping_the_laws_swaps_colours_and_marks(wide_comparison):
+    one = drawn(plot_pointwise(wide_comparison, "tilt", "chinchilla"))
+    other = drawn(plot_pointwise(wide_comparison, "chinchilla", "tilt"))
+    assert set(one) == set(other)
+    swapped = dict(zip((*FIRST, *SECOND), (*SECOND, *FIRST), strict=True))
+    for label, (color, marker, places) in one.items():
+        assert other[label][0] == swapped[color]
+        assert other[label][1] != marker
+        np.testing.assert_array_equal(other[label][2], places)
+
+
+@pytest.mark.parametrize("second", ["tilt", "guo_compute"])
+def test_two_different_laws_of_the_comparison_are_needed(wide_comparison, second):
+    with pytest.raises(InputError, match=f"expected two different laws of .*; found 'tilt' and '{second}'"):
+        plot_pointwise(wide_comparison, "tilt", second)
+
+
+def test_the_picture_says_what_its_marks_mean(wide_comparison):
+    ax = plot_pointwise(wide_comparison, "compute_floor", "chinchilla")
+    assert ax.get_title(loc="left") == "Nats by which a law predicts a run left out better"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("model size N (parameters)", "training set D (tokens)")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert all("compute_floor by " in label or "chinchilla by " in label for label in drawn(ax))
+
+
+# The command line
+
+
+@pytest.fixture
+def command(wide_runs, wide_comparison, refits):
+    """Run compare on the wide table without sampling."""
+    del refits
+    with (
+        patch("bayescale.resolve_runs", autospec=True, return_value=wide_runs),
+        patch("bayescale.fit_laws", autospec=True, return_value=dict(wide_comparison.fits)),
+    ):
+        yield lambda *tokens: main(["compare", "wide", *tokens])
+
+
+@pytest.mark.parametrize("tokens", [("--by", "budget,largest"), ("--by", "budget", "--by", "largest")])
+def test_each_criterion_is_compared_in_turn(command, capsys, tokens):
+    assert command(*tokens, "--json") == 0
+    record = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert [each["by"] for each in record["criteria"]] == ["budget", "largest"]
+    assert [each["groups"] for each in record["criteria"]] == [5, 1]
+    assert all({"best_probability", "weight"} <= set(law) for each in record["criteria"] for law in each["laws"])
+    assert all("best_probability" in law for law in record["laws"])
+
+
+def test_criteria_are_printed_side_by_side(command, capsys):
+    assert command("--by", "budget,largest") == 0
+    printed = capsys.readouterr().out
+    for words in (
+        "By budget: 120 runs left out in 5 refits",
+        "By largest: 24 runs",
+        "Stacking weights by what is left",
+    ):
+        assert words in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_without_a_criterion_nothing_is_refitted(command, capsys):
+    assert command("--json") == 0
+    assert json.loads(capsys.readouterr().out)["criteria"] == []
+
+
+@pytest.mark.parametrize("by", ["size", "budget,budget", ""])
+def test_a_criterion_that_is_not_known_or_named_twice_is_a_usage_error(command, capsys, by):
+    assert command("--by", by) == 2
+    assert "expected some of" in capsys.readouterr().err
+
+
+# Real posteriors
+
+
+@pytest.mark.slow
+def test_a_fold_of_one_run_is_the_exact_refit(sampled_fit):
+    refits = module._refits(sampled_fit, np.where(np.arange(24) == 5, 0, module.ALONE))
+    found = module._refit_without(refits, refits.folds[0])
+    assert found["passed"]
+    assert found["elpd"] == [exact_elpd(sampled_fit, 5, cache=False)]
+
+
+@pytest.mark.slow
+def test_ten_folds_agree_with_point_loo_on_the_chinchilla_table():
+    fits = bs.fit_laws(bs.load_runs("chinchilla"), ["compute_floor", "chinchilla"], random_seed=1)
+    point, folds = bs.compare(fits), cross_validate(fits, "random")
+    for name in fits:
+        # Training on nine tenths costs a little, Monte Carlo error is below one nat; four nats are not told apart.
+        assert folds.table.loc[name, "elpd"] == pytest.approx(point.table.loc[name, "elpd"], abs=4)
+    assert folds.failed == {"compute_floor": 0, "chinchilla": 0}
