@@ -1,0 +1,423 @@
+"""reweigh: how far each number moves when prior or runs get more or less weight."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+from bayescale.allocation import Allocation, laws_that_split
+from bayescale.comparison import Comparison
+from bayescale.errors import InputError
+from bayescale.fits import LOG_PRIOR, Fit
+from bayescale.intervals import Interval, check_probability, credible_interval, short
+from bayescale.optimum import find_optimum, sizes
+from bayescale.ranges import check_budgets, ratio_ends
+from bayescale.runs.numerals import count_text
+from bayescale.verdict import Verdict, tilt_draws
+
+FACTORS = (0.5, 2.0)
+"""By what the weight of the prior, or of the runs, is multiplied: halved and doubled."""
+
+NEARER = {0.5: 0.8, 2.0: 1.25}
+"""Factors whose effect is carried on where the weights of draws for halving or doubling cannot be trusted."""
+
+STEPS = (0.99, 1.01)
+"""Factors between which ArviZ takes the slope of a sensitivity."""
+
+SENSITIVE = 0.05
+"""ArviZ's threshold of a sensitivity (Kallioinen et al. 2024, section 4.1)."""
+
+CONFLICT = "prior and runs both bear on this number, and may disagree"
+PRIOR_DECIDES = "the prior decides this number"
+LITTLE_TOLD = "the runs say little of this number"
+
+
+@dataclass(frozen=True)
+class Rescaled:
+    """A number under another weight of prior or runs.
+
+    Attributes
+    ----------
+    component : str
+        ``prior`` or ``likelihood``.
+    factor : float
+        What its weight is multiplied by: its density is raised to this power.
+    interval : Interval or None
+        Of the number then; None where the draws at hand cannot tell.
+    pareto_k : float
+        Of the importance weights of the draws.
+    extrapolated : bool
+        Whether the weights could not be trusted, and the effect of a change by a quarter was carried on.
+    """
+
+    component: str
+    factor: float
+    interval: Interval | None
+    pareto_k: float
+    extrapolated: bool
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far one number moves.
+
+    Attributes
+    ----------
+    quantity : str
+        What it is, such as ``N* at 5.76e23 FLOP``.
+    law : str
+        The law it is told by.
+    unit : str
+        Its unit; empty for a pure number.
+    fitted : Interval
+        As fitted.
+    rescaled : tuple of Rescaled
+        With the weight of the prior, and of the likelihood, halved and doubled.
+    prior, likelihood : float
+        ArviZ's power-scaling sensitivity: cumulative Jensen-Shannon distance for each doubling of the weight; of
+        N, D/N and the ends of a range on their logs.
+    diagnosis : str
+        What these two say in words; empty when the runs decide.
+    sentence : str
+        All of it in words.
+    """
+
+    quantity: str
+    law: str
+    unit: str
+    fitted: Interval
+    rescaled: tuple[Rescaled, ...]
+    prior: float
+    likelihood: float
+    diagnosis: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """How far each headline number moves when prior or runs get more or less weight.
+
+    Attributes
+    ----------
+    shifts : tuple of Shift
+        One for each number.
+    probability : float
+        Of the intervals.
+    notes : tuple of str
+        What a reader must know of these numbers.
+    """
+
+    shifts: tuple[Shift, ...]
+    probability: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Number:
+    """Draws of one number, with what it is called, and whether its differences are factors."""
+
+    quantity: str
+    unit: str
+    draws: np.ndarray
+    factors: bool = False
+
+    @property
+    def compared(self) -> np.ndarray:
+        """The draws on the scale on which distances are measured, so that N* and D/N move alike."""
+        return np.log(self.draws) if self.factors else self.draws
+
+
+def reweigh(
+    source: Fit | Comparison, *, flops: Sequence[float], verdict: Verdict | None = None, probability: float = 0.9
+) -> Sensitivity:
+    """Tell how far each headline number moves when the weight of the prior, or of the runs, is halved and doubled.
+
+    Raising the density of the prior (or of the runs) to a power gives its weight to it: at 2 the prior counts as if
+    it had been learnt twice, at 1/2 half of it. The posterior under the other weight comes from the draws at hand, by
+    Pareto-smoothed importance weights; nothing is fitted again. The prior is that of all free variables of the model,
+    noise included, in the units they are declared in.
+
+    Parameters
+    ----------
+    source : Fit or Comparison
+        A fit, or a comparison, of which the laws are taken that :func:`bayescale.allocate` averages.
+    flops : sequence of float
+        Budgets, in FLOP, at which best size, best tokens per parameter and the law there are told. Without any, only
+        the parameters of a fit are, or the numbers of a verdict.
+    verdict : Verdict, optional
+        A verdict on the comparison, whose tilt and range of D/N are told too.
+    probability : float
+        Of the credible intervals.
+
+    Returns
+    -------
+    Sensitivity
+        For each number its interval under the other weights, ArviZ's sensitivities, and a sentence.
+
+    Raises
+    ------
+    InputError
+        If a fit was saved without its prior's densities, a law has no best split, or a verdict comes with a fit.
+
+    References
+    ----------
+    Kallioinen, Paananen, Bürkner and Vehtari (2024), Stat. Comput. 34, 57.
+    """
+    check_probability(probability)
+    if verdict is not None and isinstance(source, Fit):
+        raise InputError(f"a verdict is on a comparison; found a fit of law '{source.law.name}' alone")
+    comparison = source if isinstance(source, Comparison) else None
+    return _tell(_laws(source, flops), flops, probability, comparison, verdict)
+
+
+def _tell(
+    laws: Mapping[str, Fit],
+    flops: Sequence[float],
+    probability: float,
+    comparison: Comparison | None,
+    verdict: Verdict | None,
+) -> Sensitivity:
+    fits = dict(laws)
+    numbers = {name: [*_parameters(fitted), *_splits(fitted, flops)] for name, fitted in fits.items()}
+    if verdict is not None and comparison is not None:
+        for name, more in _verdict_numbers(comparison, verdict):
+            fits[name] = comparison.fits[name]
+            numbers.setdefault(name, []).extend(more)
+    shifts = [shift for name, fitted in fits.items() for shift in _shifts(fitted, numbers[name], probability)]
+    return Sensitivity(tuple(shifts), probability, tuple(_notes(shifts)))
+
+
+def _laws(source: Fit | Comparison, flops: Sequence[float]) -> Mapping[str, Fit]:
+    if len(flops):
+        return laws_that_split(source, check_budgets(flops))[0]
+    return {source.law.name: source} if isinstance(source, Fit) else {}
+
+
+def _parameters(fitted: Fit) -> Iterator[_Number]:
+    for name in fitted.law.parameters:
+        yield _Number(name, "", fitted.draws[name])
+
+
+def _splits(fitted: Fit, flops: Sequence[float]) -> Iterator[_Number]:
+    """Give best size, best tokens per parameter and the law there at each budget."""
+    if not len(flops):
+        return
+    budgets = check_budgets(flops)
+    best = find_optimum(fitted.law, fitted.draws, fitted.reference, budgets)
+    size = sizes(budgets, best.log_ratio)[0]
+    if budgets.max() > budgets.min():
+        first, last = budgets.argmin(), budgets.argmax()
+        rise = np.log(size[:, last] / size[:, first]) / np.log(budgets[last] / budgets[first])
+        yield _Number("exponent of N* in compute", "", rise)
+    for i, budget in enumerate(budgets):
+        at = f"at {_rounded(budget)} FLOP"
+        yield _Number(f"N* {at}", "parameters", size[:, i], factors=True)
+        yield _Number(f"D/N {at}", "tokens per parameter", np.exp(best.log_ratio[:, i]), factors=True)
+        yield _Number(f"{fitted.runs.response} {at}", fitted.runs.unit, best.loss[:, i])
+
+
+def _verdict_numbers(comparison: Comparison, verdict: Verdict) -> Iterator[tuple[str, list[_Number]]]:
+    """Give the numbers of a verdict, with the name of the law that each comes from."""
+    fitted, ratios = comparison.fits[verdict.split_law], verdict.tokens_per_parameter
+    low, high = np.exp(ratio_ends(fitted, np.array([ratios.flops]), ratios.tolerance)[..., 0])
+    where = f"of the range of D/N at {_rounded(ratios.flops)} FLOP"
+    ends = {"lower end": low, "upper end": high}
+    yield (
+        verdict.split_law,
+        [_Number(f"{end} {where}", "tokens per parameter", draws, factors=True) for end, draws in ends.items()],
+    )
+    tilt, name = tilt_draws(comparison, fitted)
+    yield name, [_Number("tilt of N against D", "", tilt)]
+
+
+def _rounded(flops: float) -> str:
+    return count_text(float(f"{flops:.2e}"))
+
+
+def _shifts(fitted: Fit, numbers: Sequence[_Number], probability: float) -> list[Shift]:
+    """Tell of each number of one fit, over the draws that have them all."""
+    known = np.isfinite([number.draws for number in numbers]).all(axis=0)
+    densities = {name: values[known] for name, values in _densities(fitted).items()}
+    found = [number.draws[known] for number in numbers]
+    compared = np.stack([number.compared[known] for number in numbers])
+    sensed = {name: _sensed(compared, values) for name, values in densities.items()}
+    weights = _all_weights(densities)
+    shifts = []
+    for i, (number, draws) in enumerate(zip(numbers, found, strict=True)):
+        rescaled = tuple(
+            _rescaled(draws, weights, component, factor, probability) for component in densities for factor in FACTORS
+        )
+        prior, likelihood = float(sensed["prior"][i]), float(sensed["likelihood"][i])
+        told = _diagnosis(prior, likelihood)
+        interval = credible_interval(draws, probability)
+        words = _sentence(number, interval, rescaled, told)
+        shifts.append(
+            Shift(number.quantity, fitted.law.name, number.unit, interval, rescaled, prior, likelihood, told, words)
+        )
+    return shifts
+
+
+def _densities(fitted: Fit) -> dict[str, np.ndarray]:
+    """Return the log density of the prior and of the runs at each draw, chain after chain (draw,)."""
+    if LOG_PRIOR not in fitted.data.children:
+        raise InputError(
+            f"the fit of law '{fitted.law.name}' to {fitted.runs.name} has no group {LOG_PRIOR}, which sensitivity "
+            "needs; it was saved by an earlier version: fit again"
+        )
+    prior = fitted.data[LOG_PRIOR].to_dataset().to_array().sum("variable")
+    likelihood = fitted.data["log_likelihood"]["log_response"].sum("run")
+    return {
+        name: values.transpose("chain", "draw").to_numpy().ravel()
+        for name, values in (("prior", prior), ("likelihood", likelihood))
+    }
+
+
+def _sensed(found: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """Return ArviZ's sensitivity of each number (number, draw) to prior or likelihood, as ``arviz.psense`` has it."""
+    log_weights = (array_stats.power_scale_lw(density[None], alpha=alpha, axis=[-2, -1]) for alpha in STEPS)
+    weights = [np.broadcast_to(np.exp(each), (len(found), *each.shape)) for each in log_weights]
+    bounds = {"lower_alpha": STEPS[0], "upper_alpha": STEPS[1]}
+    return np.asarray(array_stats.power_scale_sense(found[:, None], *weights, **bounds))
+
+
+type Weights = Mapping[tuple[str, float], tuple[np.ndarray, float]]
+
+
+def _all_weights(densities: Mapping[str, np.ndarray]) -> Weights:
+    """Return the weight of each draw under other posteriors, smoothed, and their Pareto k."""
+    weights = {}
+    for name, density in densities.items():
+        effective = float(array_stats.ess(density[None], method="tail", relative=True, prob=0.05))
+        for factor in (*FACTORS, *NEARER.values()):
+            log_weights, pareto_k = array_stats.psislw((1 - factor) * density, r_eff=min(effective, 1.0))
+            relative = np.exp(log_weights - np.max(log_weights))
+            weights[name, factor] = (relative / relative.sum(), float(pareto_k))
+    return weights
+
+
+def _rescaled(draws: np.ndarray, weights: Weights, component: str, factor: float, probability: float) -> Rescaled:
+    limit = min(1 - 1 / np.log10(draws.size), 0.7)
+    direct, pareto_k = weights[component, factor]
+    if pareto_k <= limit:
+        return Rescaled(component, factor, _weighted_interval(draws, direct, probability), pareto_k, False)
+    near, near_k = weights[component, NEARER[factor]]
+    if not near_k <= limit:
+        return Rescaled(component, factor, None, pareto_k, True)
+    steps = np.log(factor) / np.log(NEARER[factor])
+    moved = _carried_on(draws, _weighted_interval(draws, near, probability), steps, probability)
+    return Rescaled(component, factor, moved, pareto_k, True)
+
+
+def _weighted_interval(draws: np.ndarray, weights: np.ndarray, probability: float) -> Interval:
+    tail = (1 - probability) / 2
+    lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], method="inverted_cdf", weights=weights)
+    return Interval(float(median), float(lower), float(upper), probability)
+
+
+def _carried_on(draws: np.ndarray, near: Interval, steps: float, probability: float) -> Interval:
+    """Repeat the step from the fitted interval to a near one, on the log of what is positive."""
+    fitted = credible_interval(draws, probability)
+    pairs = ((getattr(near, name), getattr(fitted, name)) for name in ("median", "lower", "upper"))
+    if (draws > 0).all():
+        median, lower, upper = (there * (here / there) ** steps for here, there in pairs)
+    else:
+        median, lower, upper = (there + steps * (here - there) for here, there in pairs)
+    return Interval(median, min(lower, median), max(upper, median), probability)
+
+
+def _diagnosis(prior: float, likelihood: float) -> str:
+    """Say in words what ArviZ calls a conflict, a strong prior and a weak likelihood."""
+    if prior > SENSITIVE:
+        return CONFLICT if likelihood > SENSITIVE else PRIOR_DECIDES
+    return "" if likelihood > SENSITIVE else LITTLE_TOLD
+
+
+def _sentence(number: _Number, fitted: Interval, rescaled: Sequence[Rescaled], told: str) -> str:
+    doubled = {each.component: each for each in rescaled if each.factor == FACTORS[1]}
+    symbol = number.quantity[0].isupper() or " " not in number.quantity
+    prior = _moved(number.quantity if symbol else f"the {number.quantity}", fitted, doubled["prior"])
+    runs = _moved("it", fitted, doubled["likelihood"])
+    narrower = _narrowed(number, fitted, doubled["likelihood"])
+    ending = f": {told}" if told else ""
+    return f"Doubling the prior's weight {prior}, doubling the runs' weight {runs}{narrower}{ending}."
+
+
+def _moved(name: str, fitted: Interval, other: Rescaled) -> str:
+    if other.interval is None:
+        return f"changes {name} by more than these draws can tell"
+    before, after = fitted.median, other.interval.median
+    about = "about " if other.extrapolated else ""
+    if min(before, after) <= 0:
+        return f"moves {name} by {about}{after - before:+.2g} ({_pair(before, after)})"
+    part = after / before - 1
+    if abs(part) < 0.0005:
+        return f"moves {name} by {about}less than 0.1 %"
+    digits = 1 if abs(part) < 0.095 else 0
+    return (
+        f"{'raises' if part > 0 else 'lowers'} {name} by {about}{100 * abs(part):.{digits}f} % ({_pair(before, after)})"
+    )
+
+
+def _pair(before: float, after: float) -> str:
+    """Return two numbers with enough digits to be told apart."""
+    digits = 3
+    while digits < 6 and short(before, digits) == short(after, digits):
+        digits += 1
+    return f"{short(before, digits)} to {short(after, digits)}"
+
+
+def _narrowed(number: _Number, fitted: Interval, other: Rescaled) -> str:
+    """Compare widths: of a number whose differences are factors, on its log."""
+    if other.interval is None:
+        return ""
+    before, after = (
+        np.log(each.upper / each.lower) if number.factors else each.upper - each.lower
+        for each in (fitted, other.interval)
+    )
+    if not before > 0:
+        return ""
+    part = after / before - 1
+    return f" and makes its interval {100 * abs(part):.0f} % {'wider' if part > 0 else 'narrower'}"
+
+
+def _notes(shifts: Sequence[Shift]) -> list[str]:
+    """Say where the weights of draws could not be trusted."""
+    poor = {
+        (shift.law, each.component, each.factor) for shift in shifts for each in shift.rescaled if each.extrapolated
+    }
+    words = {"prior": "the prior's weight", "likelihood": "the runs' weight", 0.5: "halving", 2.0: "doubling"}
+    return [
+        f"{law}: {words[factor]} {words[component]} needs draws that are not there (Pareto k too high); told from a "
+        "change by a quarter, carried on"
+        for law, component, factor in sorted(poor)
+    ]
+
+
+def sensitivity_record(
+    source: Fit | Comparison, allocation: Allocation, verdict: Verdict | None = None
+) -> dict[str, Any]:
+    """Return the sensitivity of an allocation's numbers, and of a verdict's, as plain data.
+
+    No numbers, and a note, where a fit was saved without what it takes.
+    """
+    fits = source.fits if isinstance(source, Comparison) else {source.law.name: source}
+    comparison = source if isinstance(source, Comparison) else None
+    flops, probability = allocation.optima["flops"].to_numpy().tolist(), allocation.probability
+    try:
+        found = _tell({name: fits[name] for name in allocation.weights}, flops, probability, comparison, verdict)
+    except InputError as error:
+        found = Sensitivity((), probability, (str(error),))
+    return {
+        "probability": found.probability,
+        "numbers": [_shift_record(shift) for shift in found.shifts],
+        "notes": list(found.notes),
+    }
+
+
+def _shift_record(shift: Shift) -> dict[str, Any]:
+    rescaled = [
+        {**asdict(each), "interval": each.interval.record() if each.interval else None} for each in shift.rescaled
+    ]
+    return {**asdict(shift), "fitted": shift.fitted.record(), "rescaled": rescaled}
