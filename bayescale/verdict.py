@@ -9,8 +9,17 @@ from bayescale.comparison import FEW_ROWS, Comparison, Difference, difference
 from bayescale.errors import InputError
 from bayescale.fits import Fit, law_value
 from bayescale.intervals import Interval, check_probability, credible_interval, percent, short
-from bayescale.optimum import RATIOS, extra_compute, find_optimum, has_optimum, loss_on_budget, sizes
-from bayescale.runs import describe
+from bayescale.optimum import RATIOS, extra_compute, find_optimum, has_optimum, sizes
+from bayescale.ranges import (
+    RatioRange,
+    chance_inside,
+    check_budgets,
+    check_tolerance,
+    range_record,
+    ratio_ends,
+    ratio_range,
+)
+from bayescale.runs import RunTable, describe
 
 FACTORS = (2.0, 4.0, 10.0)
 """By how much a model may be mis-sized, in the table of waste."""
@@ -30,28 +39,11 @@ REMEDY_RATIOS = (1 / 16, 1 / 4, 1, 4, 16)
 GRID = 541
 """Points of D/N, 60 per decade."""
 
+NAMED_BUDGETS = (1e21, 5.76e23)
+"""Budgets whose range is told too, in FLOP: one of a small study, and that of Gopher and Chinchilla."""
 
-@dataclass(frozen=True)
-class RatioRange:
-    """Tokens per parameter between which ignoring the split costs little.
-
-    Attributes
-    ----------
-    lower, upper : float or None
-        Ends of the range; None when no D/N has the asked probability.
-    tolerance : float
-        Extra compute for the same loss that counts as little.
-    probability : float
-        Posterior probability, at every D/N inside, that the cost is below the tolerance.
-    flops : float
-        Compute at which it holds.
-    """
-
-    lower: float | None
-    upper: float | None
-    tolerance: float
-    probability: float
-    flops: float
+FARTHEST = 100.0
+"""Times the largest run beyond which no range is told: it would rest on the law alone."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +86,9 @@ class Verdict:
         The law it comes from.
     tokens_per_parameter : RatioRange
         Where ignoring the split costs little.
+    ranges : tuple of RatioRange
+        The same at that budget, at the largest run's, and at 1e21 and 5.76e23 FLOP where they lie between the
+        smallest run and 100 times the largest; by rising compute.
     waste : tuple of Waste
         What mis-sizing costs.
     profile : tuple of numpy.ndarray
@@ -112,6 +107,7 @@ class Verdict:
     tilt: Interval
     tilt_law: str
     tokens_per_parameter: RatioRange
+    ranges: tuple[RatioRange, ...]
     waste: tuple[Waste, ...]
     profile: tuple[np.ndarray, np.ndarray]
     reasons: tuple[str, ...]
@@ -146,8 +142,7 @@ def judge(
         If the comparison lacks one of the two kinds of law, or an argument is out of range.
     """
     check_probability(probability)
-    if not 0 < tolerance < 1:
-        raise InputError(f"tolerance is {tolerance}; expected extra compute between 0 and 1, such as 0.05")
+    check_tolerance(tolerance)
     absent = [name for name in ("N", "D", "C") if name not in comparison.runs.frame]
     if absent:
         raise InputError(
@@ -155,19 +150,20 @@ def judge(
             f"{', '.join(absent)}"
         )
     typical = next(iter(comparison.fits.values())).reference["C"]
-    budget = float(typical if flops is None else flops)
-    if not (np.isfinite(budget) and budget > 0):
-        raise InputError(f"flops is {budget}; expected a positive number of FLOP")
+    budget = float(check_budgets([typical if flops is None else flops])[0])
     compute_law, split_law = _best_laws(comparison, np.array([budget]))
     fitted = comparison.fits[split_law]
     diff = difference(comparison, compute_law, split_law)
-    profile = _profile(fitted, budget, tolerance)
-    ratios = _ratio_range(profile, tolerance, probability, budget)
+    budgets = _range_budgets(comparison.runs, budget)
+    ends = ratio_ends(fitted, budgets, tolerance)
+    ranges = tuple(ratio_range(ends[..., i], each, tolerance, probability) for i, each in enumerate(budgets))
+    asked = int(np.flatnonzero(budgets == budget)[0])
+    ratios = ranges[asked]
     faults = _faults(comparison, (compute_law, split_law))
     doubts = _doubts(fitted, diff, ratios, probability, covered=_covered(comparison, ratios))
     answer = _answer(diff, faults, doubts)
     reasons = [*faults, *doubts] if answer == "cannot_tell" else []
-    tilt, tilt_law = _tilt(comparison, fitted, probability)
+    tilt, tilt_law = tilt_draws(comparison, fitted)
     return Verdict(
         answer=answer,
         statement=_statement(
@@ -176,13 +172,14 @@ def judge(
         compute_law=compute_law,
         split_law=split_law,
         difference=diff,
-        tilt=tilt,
+        tilt=credible_interval(tilt, probability),
         tilt_law=tilt_law,
         tokens_per_parameter=ratios,
+        ranges=ranges,
         waste=_waste(fitted, budget, probability),
-        profile=profile,
+        profile=_profile(ends[..., asked]),
         reasons=tuple(reasons),
-        remedies=_remedies(comparison, fitted) if answer == "cannot_tell" else (),
+        remedies=_remedies(fitted, diff) if answer == "cannot_tell" else (),
     )
 
 
@@ -199,28 +196,23 @@ def _best_laws(comparison: Comparison, budget: np.ndarray) -> tuple[str, str]:
     return compute[0], split[0]
 
 
-def _profile(fitted: Fit, budget: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+def _range_budgets(runs: RunTable, budget: float) -> np.ndarray:
+    """Return the budgets whose range is told, rising."""
+    C = runs.frame["C"]
+    named = [flops for flops in NAMED_BUDGETS if C.min() <= flops <= FARTHEST * C.max()]
+    return np.unique([budget, C.max(), *named])
+
+
+def _profile(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return D/N and the probability that a run there needs less than the tolerance of extra compute."""
     log_ratio = np.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), GRID)
-    losses = loss_on_budget(fitted.law, fitted.draws, fitted.reference, np.full(GRID, budget), log_ratio)
-    cheaper = find_optimum(fitted.law, fitted.draws, fitted.reference, np.array([budget / (1 + tolerance)]))
-    return np.exp(log_ratio), (losses <= cheaper.loss).mean(axis=0)
+    return np.exp(log_ratio), chance_inside(ends, log_ratio)
 
 
-def _ratio_range(
-    profile: tuple[np.ndarray, np.ndarray], tolerance: float, probability: float, budget: float
-) -> RatioRange:
-    ratio, chance = profile
-    inside = np.flatnonzero(chance >= probability)
-    if not inside.size:
-        return RatioRange(None, None, tolerance, probability, budget)
-    return RatioRange(float(ratio[inside[0]]), float(ratio[inside[-1]]), tolerance, probability, budget)
-
-
-def _tilt(comparison: Comparison, fitted: Fit, probability: float) -> tuple[Interval, str]:
-    """Return the tilt from the law that infers it, else from the slopes of the best law at a typical run."""
+def tilt_draws(comparison: Comparison, fitted: Fit) -> tuple[np.ndarray, str]:
+    """Return the tilt (draw,) by the law that infers it, else by the slopes of a law at a typical run; and that law."""
     if "tilt" in comparison.fits:
-        return credible_interval(comparison.fits["tilt"].draws["delta"], probability), "tilt"
+        return comparison.fits["tilt"].draws["delta"], "tilt"
     step = 1e-4
     slopes = []
     for name in ("N", "D"):
@@ -229,7 +221,7 @@ def _tilt(comparison: Comparison, fitted: Fit, probability: float) -> tuple[Inte
         rise = law_value(fitted.law, fitted.draws, above, fitted.reference)
         slopes.append(rise - law_value(fitted.law, fitted.draws, below, fitted.reference))
     on_N, on_D = slopes
-    return credible_interval((on_N - on_D) / (on_N + on_D), probability), fitted.law.name
+    return ((on_N - on_D) / (on_N + on_D))[:, 0], fitted.law.name
 
 
 def _waste(fitted: Fit, budget: float, probability: float) -> tuple[Waste, ...]:
@@ -257,6 +249,10 @@ def _faults(comparison: Comparison, names: tuple[str, str]) -> list[str]:
             f"runs of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it takes "
             f"{LEAST_SPREAD} or more)"
         )
+    frame = comparison.runs.frame
+    families = frame["family"].nunique() if "family" in frame else 1
+    if families > 1:
+        faults.append(f"the runs pool {families} families that differ in more than N and D")
     used = [name for name in (*names, "tilt") if name in comparison.fits]
     doubtful = [name for name in used if not comparison.fits[name].diagnostics.passed]
     if doubtful:
@@ -268,7 +264,9 @@ def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: floa
     """Return why a difference that is not decided is no proof that compute suffices."""
     doubts, runs = [], fitted.runs
     if diff.runs < FEW_ROWS:
-        doubts.append(f"{diff.runs} runs are too few to decide so small a difference")
+        noun = "runs" if diff.runs == len(runs.frame) else "training runs"
+        size = f"{abs(diff.elpd_diff):.1f} nats (s.e. {diff.dse:.1f})"
+        doubts.append(f"{diff.runs} {noun} are too few to decide a difference of {size}")
     best = find_optimum(fitted.law, fitted.draws, fitted.reference, np.array([ratios.flops]))
     if not best.interior.mean() >= (1 + probability) / 2:
         doubts.append("the best D/N is not located")
@@ -279,9 +277,6 @@ def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: floa
                 f"the best D/N at {short(ratios.flops)} FLOP is known only to lie between "
                 f"{short(10**interval.lower)} and {short(10**interval.upper)} ({percent(probability)} interval)"
             )
-    families = runs.frame["family"].nunique() if "family" in runs.frame else 1
-    if families > 1:
-        doubts.append(f"the runs pool {families} families that differ in more than N and D")
     if not covered:
         doubts.append("the split may cost more than the tolerance at some of the D/N of these runs")
     return doubts
@@ -345,7 +340,7 @@ def _range_sentence(answer: str, ratios: RatioRange) -> str:
     return f"{where}, ignoring the split costs {cost} between {span} ({sure})."
 
 
-def _remedies(comparison: Comparison, fitted: Fit) -> tuple[str, ...]:
+def _remedies(fitted: Fit, diff: Difference) -> tuple[str, ...]:
     """Name runs of equal compute whose sizes differ enough to see the split."""
     flops = fitted.reference["C"]
     ratio = fitted.reference["D"] / fitted.reference["N"]
@@ -356,14 +351,13 @@ def _remedies(comparison: Comparison, fitted: Fit) -> tuple[str, ...]:
     return (
         f"runs of one recipe at {short(flops)} FLOP each: {', '.join(runs)}",
         f"the same at a budget 10 times larger or smaller, and {FEW_ROWS} runs or more in all"
-        if len(comparison.runs.frame) < FEW_ROWS
+        if diff.runs < FEW_ROWS
         else "the same at a budget 10 times larger or smaller",
     )
 
 
 def verdict_record(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as plain data."""
-    ratios = verdict.tokens_per_parameter
     return {
         "answer": verdict.answer,
         "statement": verdict.statement,
@@ -374,13 +368,8 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "split_law": verdict.split_law,
         "tilt": verdict.tilt.record(),
         "tilt_law": verdict.tilt_law,
-        "tokens_per_parameter": {
-            "lower": ratios.lower,
-            "upper": ratios.upper,
-            "tolerance": ratios.tolerance,
-            "probability": ratios.probability,
-            "flops": ratios.flops,
-        },
+        "tokens_per_parameter": range_record(verdict.tokens_per_parameter),
+        "ranges": [range_record(each) for each in verdict.ranges],
         "waste": [
             {
                 "factor": waste.factor,

@@ -1,8 +1,10 @@
+import dataclasses
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from bayescale.comparison import compare
 from bayescale.errors import InputError
@@ -112,6 +114,27 @@ def test_a_table_that_cannot_tell_is_told_the_runs_that_would_decide(collinear_c
     assert "a budget 10 times larger or smaller" in remedies[1]
 
 
+def with_families(fitted, families):
+    """Return the same fit of runs that belong to so many families."""
+    tree = fitted.data.copy()
+    constant = tree["constant_data"].to_dataset()
+    names = [f"family {i % families}" for i in range(constant.sizes["run"])]
+    tree["constant_data"] = xr.DataTree(constant.assign(family=("run", names)))
+    return dataclasses.replace(fitted, data=tree)
+
+
+def test_pooled_families_cannot_tell_however_large_the_difference(wide_comparison):
+    pooled, single = (
+        judge(compared({name: with_families(fitted, count) for name, fitted in wide_comparison.fits.items()}))
+        for count in (3, 1)
+    )
+    assert pooled.difference.decided
+    assert pooled.answer == "cannot_tell"
+    assert pooled.reasons[0] == "the runs pool 3 families that differ in more than N and D"
+    assert pooled.remedies[0].startswith("runs of one recipe at")
+    assert single.answer == "split_matters"
+
+
 @pytest.mark.parametrize("failing", LAWS_ASKED)
 def test_failed_diagnostics_cannot_tell(wide_runs, wide_comparison, synthetic_fit, failing):
     fits = dict(wide_comparison.fits) | {failing: synthetic_fit(failing, wide_runs, failures=("R-hat of E is 1.3",))}
@@ -132,7 +155,8 @@ def test_few_runs_and_a_small_difference_cannot_tell(make_runs, synthetic_fit):
     verdict = judge(compared(fits))
     assert not verdict.difference.decided
     assert verdict.answer == "cannot_tell"
-    assert "20 runs are too few to decide so small a difference" in verdict.reasons
+    size = f"{abs(verdict.difference.elpd_diff):.1f} nats (s.e. {verdict.difference.dse:.1f})"
+    assert f"20 runs are too few to decide a difference of {size}" in verdict.reasons
     assert "and 100 runs or more in all" in verdict.remedies[1]
 
 
@@ -155,7 +179,7 @@ def test_the_ends_of_the_range_cost_the_tolerance_with_the_stated_probability(sp
     budgets = np.array([found.flops / (1 + found.tolerance)])
     cheaper = find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, budgets).loss[:, 0]
     outward = -1 if end == "lower" else 1
-    ratio = np.log(getattr(found, end)) + np.array([0.0, outward * np.log(10) / 60])  # the grid has 60 points a decade
+    ratio = np.log(getattr(found, end)) + outward * np.array([-1e-4, 1e-2])  # just inside, and just outside
     losses = loss_on_budget(wide_fit.law, wide_fit.draws, wide_fit.reference, np.full(2, found.flops), ratio)
     inside, outside = (losses <= cheaper[:, None]).mean(axis=0)
     assert outside < found.probability <= inside
@@ -168,6 +192,25 @@ def test_a_larger_tolerance_and_a_smaller_probability_widen_the_range(wide_compa
         assert wide.lower <= narrow.lower
         assert narrow.upper <= wide.upper
         assert (wide.lower, wide.upper) != (narrow.lower, narrow.upper)
+
+
+def test_the_range_is_told_at_the_typical_run_the_largest_and_the_budgets_people_name(wide_comparison, split_verdict):
+    C = wide_comparison.runs.frame["C"]
+    told = [found.flops for found in split_verdict.ranges]
+    assert told == pytest.approx(sorted([split_verdict.tokens_per_parameter.flops, C.max(), 1e21, 5.76e23]))
+    assert split_verdict.tokens_per_parameter in split_verdict.ranges
+    assert all(found.lower < found.upper for found in split_verdict.ranges)
+
+
+def test_no_range_is_told_far_beyond_the_runs(make_runs, synthetic_fit):
+    runs = make_runs.of(*make_runs.isoflop(budgets=(1e17, 1e18, 1e19), sizes=12), name="low")
+    verdict = judge(compared({name: synthetic_fit(name, runs) for name in LAWS_ASKED}))
+    assert [found.flops for found in verdict.ranges] == pytest.approx([1e18, 1e19, 1e21])
+
+
+def test_the_ends_of_the_range_are_less_certain_further_from_the_runs(split_verdict):
+    widths = [np.log(found.lower_end.upper / found.lower_end.lower) for found in split_verdict.ranges]
+    assert widths[0] < widths[1] < widths[-1]
 
 
 def test_the_profile_gives_the_chance_of_a_small_cost_at_each_ratio(split_verdict):
@@ -248,7 +291,7 @@ def test_a_probability_of_a_verdict_lies_between_0_and_1(wide_comparison, probab
 
 @pytest.mark.parametrize("flops", [0, -1e21, np.nan, np.inf])
 def test_a_budget_of_a_verdict_is_a_positive_number(wide_comparison, flops):
-    with pytest.raises(InputError, match="expected a positive number of FLOP"):
+    with pytest.raises(InputError, match="a positive number of FLOP"):
         judge(wide_comparison, flops=flops)
 
 
@@ -267,6 +310,10 @@ def test_the_record_of_a_verdict_has_the_promised_fields_and_is_plain_data(split
     promised = {"answer", "statement", "elpd_diff", "dse", "tilt", "tokens_per_parameter", "waste"}
     assert promised <= set(record)
     assert {"lower", "upper", "tolerance", "probability"} <= set(record["tokens_per_parameter"])
+    assert [entry["flops"] for entry in record["ranges"]] == [found.flops for found in split_verdict.ranges]
+    for entry in record["ranges"]:
+        assert {"flops", "lower", "upper", "tolerance", "probability", "lower_end", "upper_end"} == set(entry)
+        assert set(entry["lower_end"]) == set(entry["upper_end"]) == {"median", "lower", "upper"}
     assert set(record["tilt"]) == {"median", "lower", "upper"}
     assert [set(entry) >= {"factor", "extra_compute"} for entry in record["waste"]] == [True] * 3
     assert all(set(entry["extra_compute"]) == {"median", "lower", "upper"} for entry in record["waste"])

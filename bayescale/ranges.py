@@ -1,0 +1,175 @@
+"""ratio_ranges: between which tokens per parameter ignoring the split costs little, at each compute budget."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import elementwise
+
+from bayescale.errors import InputError
+from bayescale.fits import Fit
+from bayescale.intervals import Interval, check_probability, credible_interval
+from bayescale.optimum import RATIOS, Optimum, find_optimum, sizes
+
+FIRST_STEP = 0.7
+"""In ln(D/N), a factor of 2: how far from the best split the search for an end begins."""
+
+MOST = 0.5
+"""Part of the draws that must have a best split for the ends to be told."""
+
+
+@dataclass(frozen=True)
+class RatioRange:
+    """Tokens per parameter between which ignoring the split costs little, at one compute budget.
+
+    Each posterior draw has a range of its own around its own best split. ``lower`` and ``upper`` hold for the
+    posterior as a whole: at every D/N between them the cost is small with the asked probability. They are the range
+    to act on. ``lower_end`` and ``upper_end`` say how well the runs locate the range: where the two ends of a single
+    draw's range lie. The range to act on is mostly the narrower of the two, for it must lie inside most draws' ranges.
+
+    Attributes
+    ----------
+    lower, upper : float or None
+        Ends of the range; None when no D/N has the asked probability.
+    tolerance : float
+        Extra compute for the same loss that counts as little.
+    probability : float
+        Posterior probability, at every D/N inside, that the cost is below the tolerance; and of the intervals.
+    flops : float
+        Compute at which it holds.
+    lower_end, upper_end : Interval or None
+        Median and credible interval of the ends of a draw's own range, over the draws whose best split lies inside the
+        searched range; an end beyond it counts as its limit. None when most draws have none.
+    """
+
+    lower: float | None
+    upper: float | None
+    tolerance: float
+    probability: float
+    flops: float
+    lower_end: Interval | None = None
+    upper_end: Interval | None = None
+
+
+def ratio_ranges(
+    fitted: Fit, flops: Sequence[float], tolerance: float = 0.05, probability: float = 0.9
+) -> tuple[RatioRange, ...]:
+    """Return between which tokens per parameter ignoring the split costs little, at each budget.
+
+    Parameters
+    ----------
+    fitted : Fit
+        Fit of a law of N and D.
+    flops : sequence of float
+        Budgets, in FLOP.
+    tolerance : float
+        Extra compute for the same loss that counts as little.
+    probability : float
+        Posterior probability asked for at every D/N of a range, and of the intervals of its ends.
+
+    Returns
+    -------
+    tuple of RatioRange
+        One for each budget, in their order.
+
+    Raises
+    ------
+    InputError
+        If the law says nothing about the split, or an argument is out of range.
+    """
+    check_probability(probability)
+    check_tolerance(tolerance)
+    budgets = check_budgets(flops)
+    ends = ratio_ends(fitted, budgets, tolerance)
+    return tuple(ratio_range(ends[..., i], budgets[i], tolerance, probability) for i in range(budgets.size))
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Raise InputError unless 0 < tolerance < 1."""
+    if not 0 < tolerance < 1:
+        raise InputError(f"tolerance is {tolerance}; expected extra compute between 0 and 1, such as 0.05")
+
+
+def check_budgets(flops: Sequence[float]) -> np.ndarray:
+    """Return budgets as an array; InputError unless there are some, each a positive number."""
+    budgets = np.asarray(flops, dtype=float)
+    if budgets.ndim != 1 or not budgets.size or not (np.isfinite(budgets) & (budgets > 0)).all():
+        raise InputError(f"flops is {list(flops)}; expected one or more budgets, each a positive number of FLOP")
+    return budgets
+
+
+def ratio_ends(fitted: Fit, flops: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return where each draw's own range ends, as natural logs of D/N (end, draw, budget).
+
+    The extra compute is below the tolerance exactly where the loss is below that of the best split of
+    ``flops / (1 + tolerance)``. That split's D/N, at the full budget, lies inside for a law that falls in N and D;
+    from there the search goes outward. NaN where a draw has no best split inside the searched range.
+    """
+    cheaper = find_optimum(fitted.law, fitted.draws, fitted.reference, flops / (1 + tolerance))
+    return np.stack([_end(fitted, flops, cheaper, direction) for direction in (-1, 1)])
+
+
+def _end(fitted: Fit, flops: np.ndarray, cheaper: Optimum, direction: int) -> np.ndarray:
+    """Return the nearest D/N beyond the best one, in one direction, at which the loss is that of the cheaper split."""
+    names, shape, inside = fitted.law.parameters, cheaper.loss.shape, cheaper.interior
+    limit = np.log(RATIOS[(1 + direction) // 2])
+    columns = [np.broadcast_to(fitted.draws[name][:, None], shape)[inside] for name in names]
+    args = (np.broadcast_to(flops, shape)[inside], cheaper.loss[inside], *columns)
+    start = cheaper.log_ratio[inside]
+    first = np.clip(start + direction * FIRST_STEP, *np.log(RATIOS))
+    near, far = np.minimum(start, first), np.maximum(start, first)
+    bounds = {"xmin": start, "xmax": limit} if direction > 0 else {"xmin": limit, "xmax": start}
+    excess = _excess(fitted)
+    bracket = elementwise.bracket_root(excess, near, far, args=args, **bounds)
+    found = elementwise.find_root(
+        excess, bracket.bracket, args=args, tolerances={"xatol": 1e-6, "xrtol": 0, "fatol": 0}
+    )
+    ends = np.full(shape, np.nan)
+    ends[inside] = np.where(bracket.success & found.success, found.x, limit)
+    return ends
+
+
+def _excess(fitted: Fit) -> Callable[..., np.ndarray]:
+    """Return the function that is zero where the law, along a budget, has a given loss."""
+    law, reference = fitted.law, fitted.reference
+
+    def excess(log_ratio: np.ndarray, flops: np.ndarray, loss: np.ndarray, *values: np.ndarray) -> np.ndarray:
+        N, D = sizes(flops, log_ratio)
+        scaled = {"N": N, "D": D, "C": flops}
+        covariates = [scaled[name] / reference[name] for name in law.covariates]
+        return np.asarray(law.loss(*covariates, **dict(zip(law.parameters, values, strict=True))) - loss)
+
+    return excess
+
+
+def chance_inside(ends: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
+    """Return the part of the draws whose own range, given by its ends (end, draw), holds each ln(D/N) (point,)."""
+    low, high = np.sort(ends, axis=1)  # NaN comes last, beyond every point
+    begun = np.searchsorted(low, log_ratio, side="right")
+    return np.asarray((begun - np.searchsorted(high, log_ratio, side="left")) / ends.shape[1])
+
+
+def ratio_range(ends: np.ndarray, flops: float, tolerance: float, probability: float) -> RatioRange:
+    """Return the range at one budget from the ends of each draw's own (end, draw)."""
+    known = ends[:, np.isfinite(ends).all(axis=0)]
+    candidates = np.sort(known.ravel())
+    inside = candidates[chance_inside(ends, candidates) >= probability]
+    lower, upper = (float(np.exp(inside[i])) for i in (0, -1)) if inside.size else (None, None)
+    told: tuple[Interval | None, ...] = (None, None)
+    if known.shape[1] > MOST * ends.shape[1]:
+        told = tuple(credible_interval(np.exp(end), probability) for end in known)
+    return RatioRange(lower, upper, tolerance, probability, float(flops), *told)
+
+
+def range_record(ratios: RatioRange) -> dict[str, Any]:
+    """Return a range as plain data."""
+    ends = {"lower_end": ratios.lower_end, "upper_end": ratios.upper_end}
+    return {
+        "lower": ratios.lower,
+        "upper": ratios.upper,
+        "tolerance": ratios.tolerance,
+        "probability": ratios.probability,
+        "flops": ratios.flops,
+        **{name: end.record() if end else None for name, end in ends.items()},
+    }
