@@ -1,0 +1,504 @@
+"""backtest: forecast runs that were held out, and score the forecasts beside those of the usual methods."""
+
+import dataclasses
+import functools
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale import versions
+from bayescale.alternatives import METHODS as ALTERNATIVES
+from bayescale.discrepancy import forecast_runs
+from bayescale.errors import InputError
+from bayescale.fits import Fit, log_likelihood
+from bayescale.fitting import canonical_frame, sample_posterior_alone, table_hash
+from bayescale.intervals import short
+from bayescale.laws import Law, get_law, law_record
+from bayescale.runs import RunTable
+from bayescale.scores import Forecast, pointwise, summarise
+from bayescale.settings import Settings
+from bayescale.storage import cache_dir, content_hash, write_whole
+from bayescale.validation import budgets_of
+
+METHODS = ("discrepancy", "plain", *ALTERNATIVES)
+"""How runs are forecast: the law with its discrepancy, the law with constant noise, and what people use today."""
+
+THRESHOLDS = (0.2, 0.4, 10.0, 30.0)
+"""Parts of the runs, and factors of compute, that are held out unless said otherwise."""
+
+FEWEST_HELD = 3
+"""Runs that a fold must hold out to be scored."""
+
+EDGES = (0.0, 1.0, 3.0, 10.0, 30.0, np.inf)
+"""Of the bins of the extrapolation factor."""
+
+type Progress = Callable[[str, int, int], object]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Runs to forecast from others.
+
+    Attributes
+    ----------
+    threshold : float or str
+        What was held out: a part of the runs, a factor, or the name of a budget or family.
+    held : tuple of int
+        Rows that are forecast, in canonical order.
+    train : tuple of int
+        Rows that the law is fitted to.
+    """
+
+    threshold: float | str
+    held: tuple[int, ...]
+    train: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Forecasts of held-out runs, scored.
+
+    Attributes
+    ----------
+    points : pandas.DataFrame
+        One row for each law, method, threshold and held-out run: ``law``, ``method``, ``threshold``, ``run``,
+        ``factor`` (its C, or what was held out by, over the largest of the training runs), ``observed`` and the ends
+        ``low_90`` and ``high_90`` of its 90 % interval (in the response's unit), and the columns of
+        :func:`bayescale.scores.pointwise`.
+    scores : pandas.DataFrame
+        One row for each law, method and threshold: ``held_out``, ``factor`` (of the largest run), ``coverage_50`` to
+        ``coverage_95``, ``width``, ``lpd``, ``crps``, ``bias``, ``rmse`` and ``passed`` (the diagnostics gate).
+    by : str
+        What the largest of was held out, or the column whose groups were.
+    runs : RunTable
+        The runs, in canonical order.
+    compilations : int
+        How many models were compiled on the way; none for results that were in the cache.
+    notes : tuple of str
+        What a reader must know of these numbers.
+    """
+
+    points: pd.DataFrame
+    scores: pd.DataFrame
+    by: str
+    runs: RunTable
+    compilations: int
+    notes: tuple[str, ...]
+
+
+def backtest(
+    runs: RunTable,
+    laws: Iterable[str | Law],
+    *,
+    by: str = "C",
+    thresholds: Sequence[float] | None = None,
+    methods: Sequence[str] = METHODS,
+    random_seed: int = 0,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> Backtest:
+    """Hold out runs, forecast them from the others, and score the forecasts.
+
+    Parameters
+    ----------
+    runs : RunTable
+        The runs.
+    laws : iterable of str or Law
+        Laws by name, or laws of your own; each is compiled once for all its folds.
+    by : str
+        ``"C"``, ``"N"`` or ``"D"``: the largest are held out. ``"budget"``: each budget in turn is forecast from the
+        smaller ones. ``"family"``: each family from all others.
+    thresholds : sequence of float, optional
+        For ``by`` a size: below 1, the part of the runs that is held out; above 1, how many times smaller than the
+        largest the training runs are. By default 0.2, 0.4, 10 and 30, those that this table allows.
+    methods : sequence of str
+        ``discrepancy`` (the law with what it misses), ``plain`` (the law with constant noise), ``least_squares``,
+        ``huber`` (both with 1000 bootstraps) and ``conformal``.
+    random_seed : int
+        The same seed gives the same numbers.
+    cache : bool
+        Whether to read results from the cache, and to keep them there, each as soon as it is known.
+    progress : callable, optional
+        Called with law, folds done and folds in all.
+
+    Returns
+    -------
+    Backtest
+        Scores by law, method and threshold.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, or no fold leaves enough runs on both sides.
+    """
+    chosen = [get_law(law) for law in laws]
+    _check_names(chosen, methods)
+    frame = canonical_frame(runs)
+    table = dataclasses.replace(runs, frame=frame)
+    folds = _folds(table, by, thresholds)
+    usable = {law.name: [fold for fold in folds if _enough(law, fold)] for law in chosen}
+    notes = _skipped(usable, folds, by)
+    tasks = [_Task(law, table, by, tuple(usable[law.name]), tuple(methods), random_seed, cache) for law in chosen]
+    tasks = [task for task in tasks if task.folds]
+    if not tasks:
+        raise InputError(
+            f"{runs.name}: no fold by {by} leaves enough runs to fit and {FEWEST_HELD} to forecast; found "
+            f"{len(frame)} runs; choose other thresholds, fewer parameters, or add runs"
+        )
+    results, compilations = [], 0
+    for done, compiled in _run(tasks, progress):
+        results += done
+        compilations += compiled
+    order = {law.name: i for i, law in enumerate(chosen)}
+    results.sort(key=lambda result: order[result["law"]])
+    points = pd.concat([_points(result) for result in results], ignore_index=True)
+    failed = sorted({(r["law"], str(r["threshold"])) for r in results if not r["passed"]})
+    notes += [f"{law}, {threshold}: diagnostics failed" for law, threshold in failed]
+    return Backtest(points, _scores(results), by, table, compilations, tuple(notes))
+
+
+def _check_names(laws: Sequence[Law], methods: Sequence[str]) -> None:
+    names = [law.name for law in laws]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"expected one or more laws of different names, found {names}")
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown or not methods:
+        raise InputError(f"unknown method {', '.join(unknown) or '(none)'}; expected some of {', '.join(METHODS)}")
+
+
+# Folds
+
+
+def _folds(runs: RunTable, by: str, thresholds: Sequence[float] | None) -> list[Fold]:
+    if by in ("C", "N", "D"):
+        if by not in runs.frame:
+            raise InputError(f"{runs.name}: holding out the largest {by} needs column {by}; the table has none")
+        chosen = THRESHOLDS if thresholds is None else tuple(thresholds)
+        wrong = [value for value in chosen if not (0 < value < 1 or 1 < value < np.inf)]
+        if wrong or not chosen:
+            raise InputError(
+                f"thresholds are {list(chosen)}; expected parts of the runs below 1, or factors above 1, as 0.2, 10"
+            )
+        return [_largest(runs.frame[by].to_numpy(dtype=float), value) for value in chosen]
+    if thresholds is not None:
+        raise InputError(f"thresholds go with by = C, N or D; by = {by} holds out each in turn")
+    if by in ("budget", "family") and "C" not in runs.frame:
+        raise InputError(f"{runs.name}: holding out by {by} needs column C, to say how far beyond; the table has none")
+    if by == "budget":
+        return _budgets(runs)
+    if by == "family":
+        return _families(runs)
+    raise InputError(f"cannot hold out by {by}; expected C, N, D, budget or family")
+
+
+def _largest(size: np.ndarray, threshold: float) -> Fold:
+    limit = np.quantile(size, 1 - threshold) if threshold < 1 else size.max() / threshold * (1 + 1e-9)
+    return _fold(threshold, size > limit, size <= limit)
+
+
+def _fold(threshold: float | str, held: np.ndarray, train: np.ndarray) -> Fold:
+    return Fold(threshold, tuple(np.flatnonzero(held).tolist()), tuple(np.flatnonzero(train).tolist()))
+
+
+def _budgets(runs: RunTable) -> list[Fold]:
+    labels, _ = budgets_of(runs)
+    C = runs.frame["C"].to_numpy(dtype=float)
+    typical = {str(label): float(np.log(C[labels == label]).mean()) for label in dict.fromkeys(labels)}
+    ranked = sorted(typical, key=lambda label: typical[label])
+    place = np.array([ranked.index(str(label)) for label in labels])
+    return [_fold(label, place == i, place < i) for i, label in enumerate(ranked)]
+
+
+def _families(runs: RunTable) -> list[Fold]:
+    if "family" not in runs.frame:
+        raise InputError(f"{runs.name}: holding out families needs column family; the table has none")
+    labels = runs.frame["family"].to_numpy(dtype=str)
+    return [_fold(str(label), labels == label, labels != label) for label in dict.fromkeys(labels)]
+
+
+def _enough(law: Law, fold: Fold) -> bool:
+    return len(fold.train) >= len(law.parameters) + 3 and len(fold.held) >= FEWEST_HELD
+
+
+def can_backtest(law: Law, runs: RunTable) -> bool:
+    """Return whether some default fold of the largest runs by C leaves enough runs on both sides."""
+    if "C" not in runs.frame:
+        return False
+    return any(_enough(law, fold) for fold in _folds(runs, "C", None))
+
+
+def _skipped(usable: dict[str, list[Fold]], folds: Sequence[Fold], by: str) -> list[str]:
+    """Return what was not scored, and why: too few runs to forecast whatever the law, or to fit one law to."""
+    few = [fold for fold in folds if len(fold.held) < FEWEST_HELD]
+    return [f"{threshold_text(fold.threshold, by)}: {len(fold.held)} runs, too few to score" for fold in few] + [
+        f"{name}: not fitted to {len(fold.train)} runs, too few for it ({fold.threshold} held out)"
+        for name, kept in usable.items()
+        for fold in folds
+        if fold not in kept and fold not in few
+    ]
+
+
+# Refits
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """All that the backtest of one law needs, small enough to be sent to another process."""
+
+    law: Law
+    runs: RunTable
+    by: str
+    folds: tuple[Fold, ...]
+    methods: tuple[str, ...]
+    random_seed: int
+    cache: bool
+
+
+def _run(tasks: Sequence[_Task], progress: Progress | None) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Yield each law's results; a law stays in one process, which compiles it once."""
+    waiting = [task for task in tasks if not all(_known(task, fold, m) for fold in task.folds for m in task.methods)]
+    workers = min(len(waiting), os.cpu_count() or 1)
+    if workers < 2:
+        for task in tasks:
+            yield _backtest_law(task, progress)
+        return
+    from joblib import Parallel, delayed  # noqa: PLC0415  (0.3 s that cached results do not need)
+
+    for task in tasks:
+        if task not in waiting:
+            yield _backtest_law(task, progress)
+    calls = (delayed(_backtest_law)(task, None) for task in waiting)
+    for results, compiled in Parallel(n_jobs=workers, return_as="generator_unordered")(calls):
+        if progress:
+            count = len({str(result["threshold"]) for result in results})
+            progress(results[0]["law"], count, count)
+        yield results, compiled
+
+
+def _backtest_law(task: _Task, progress: Progress | None) -> tuple[list[dict[str, Any]], int]:
+    before = _compiled()
+    results: list[dict[str, Any]] = []
+    for i, fold in enumerate(task.folds):
+        results += _backtest_fold(task, fold)
+        if progress:
+            progress(task.law.name, i + 1, len(task.folds))
+    return results, _compiled() - before
+
+
+def _compiled() -> int:
+    """Return how many models this process has compiled, without importing PyMC to say none."""
+    import sys  # noqa: PLC0415
+
+    sampling = sys.modules.get("bayescale.sampling")
+    return len(sampling._COMPILED) if sampling else 0
+
+
+def _backtest_fold(task: _Task, fold: Fold) -> list[dict[str, Any]]:
+    """Return the result of each method, from the cache where it is there."""
+    results, fitted = [], None
+    for method in task.methods:
+        known = _known(task, fold, method)
+        if known is None:
+            if fitted is None and method not in ALTERNATIVES:
+                fitted = _refit(task, fold)
+            known = _forecast(task, fold, method, fitted)
+            if task.cache:
+                _keep(_path(task, fold, method), known)
+        results.append(known)
+    return results
+
+
+def _refit(task: _Task, fold: Fold) -> Fit:
+    train = dataclasses.replace(task.runs, frame=task.runs.frame.iloc[list(fold.train)].reset_index(drop=True))
+    return sample_posterior_alone(task.law, train, Settings(random_seed=task.random_seed))
+
+
+def _forecast(task: _Task, fold: Fold, method: str, fitted: Fit | None) -> dict[str, Any]:
+    frame, response = task.runs.frame, task.runs.response
+    train, held = frame.iloc[list(fold.train)], frame.iloc[list(fold.held)]
+    if method in ALTERNATIVES:
+        forecast = ALTERNATIVES[method](task.law, train, held, response, random_seed=task.random_seed)
+    else:
+        assert fitted is not None  # refitted for these methods
+        forecast = _OWN[method](fitted, held, random_seed=task.random_seed)
+    points = pointwise(forecast, np.log(held[response].to_numpy(dtype=float)))
+    for i, (name, values) in enumerate(_ends(forecast, held[response]).items()):
+        points.insert(i, name, values)
+    points.insert(0, "factor", _factor(task, train, held))
+    points.insert(0, "run", held["run"].to_numpy(dtype=str))
+    return {
+        "law": task.law.name,
+        "method": method,
+        "threshold": fold.threshold,
+        "passed": fitted is None or method in ALTERNATIVES or fitted.diagnostics.passed,
+        "points": points.to_json(orient="split", double_precision=15),
+    }
+
+
+def _ends(forecast: Forecast, observed: pd.Series) -> dict[str, np.ndarray]:
+    """Return what was observed and the ends of the 90 % intervals, as :func:`bayescale.scores.pointwise` takes them."""
+    low, high = np.exp(np.quantile(forecast.draws, [0.05, 0.95], axis=0, method="weibull"))
+    return {"observed": observed.to_numpy(dtype=float), "low_90": low, "high_90": high}
+
+
+def _factor(task: _Task, train: pd.DataFrame, held: pd.DataFrame) -> np.ndarray:
+    """Return how many times each held-out run exceeds the largest training run."""
+    size = task.by if task.by in ("N", "D") or "C" not in train else "C"
+    return np.asarray(held[size].to_numpy(dtype=float) / train[size].max())
+
+
+def _plain(fitted: Fit, held: pd.DataFrame, *, random_seed: int) -> Forecast:
+    posterior, response = fitted.data["posterior"].to_dataset(), fitted.runs.response
+    parts = log_likelihood(fitted.law, posterior, held, response, fitted.reference, random_seed=random_seed)
+    density, draws = (part["log_response"].to_numpy().reshape(-1, len(held)) for part in parts)
+    return Forecast(draws, np.logaddexp.reduce(density, axis=0) - np.log(len(density)))
+
+
+_OWN = {"discrepancy": forecast_runs, "plain": _plain}
+
+
+# The cache
+
+
+def _path(task: _Task, fold: Fold, method: str) -> Path:
+    content = {
+        "law": law_record(task.law),
+        "table": table_hash(task.runs.frame, task.runs.response),
+        "labels": task.runs.frame["run"].tolist(),
+        "own": {name: task.runs.frame[name].tolist() for name in task.law.covariates},
+        "by": task.by,
+        "fold": dataclasses.asdict(fold),
+        "method": method,
+        "seed": task.random_seed,
+        "versions": versions.versions() | {"scores": versions.source_hash("scores.py", "alternatives.py")},
+    }
+    return cache_dir() / "backtests" / f"{content_hash(content)[:32]}.json"
+
+
+def _known(task: _Task, fold: Fold, method: str) -> dict[str, Any] | None:
+    """Read a result; a missing or damaged file counts as none."""
+    if not task.cache:
+        return None
+    try:
+        result = dict(json.loads(_path(task, fold, method).read_text()))
+        points = _points(result)
+        whole = len(points) == len(fold.held) and "low_90" in points and "passed" in result
+        return result if whole else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _keep(path: Path, result: dict[str, Any]) -> None:
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(result)))
+
+
+# Scores
+
+
+def _points(result: dict[str, Any]) -> pd.DataFrame:
+    points = _parsed(result["points"]).copy()
+    for i, name in enumerate(("law", "method", "threshold")):
+        points.insert(i, name, result[name])
+    return points
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> pd.DataFrame:
+    """Read points from JSON; each result is looked at several times, and reading is slow."""
+    kept: dict[str, Any] = {"dtype": {"run": str}, "precise_float": True}
+    return pd.read_json(io.StringIO(text), orient="split", **kept)
+
+
+def _scores(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    rows = []
+    for result in results:
+        points = _points(result)
+        head = {name: result[name] for name in ("law", "method", "threshold", "passed")}
+        rows.append(head | {"held_out": len(points), "factor": float(points["factor"].max())} | _summary(points))
+    return pd.DataFrame(rows)
+
+
+def _summary(points: pd.DataFrame) -> dict[str, float]:
+    found = summarise(points)
+    coverage = {f"coverage_{100 * probability:.0f}": value for probability, value in found.coverage.items()}
+    return coverage | {name: getattr(found, name) for name in ("width", "lpd", "crps", "bias", "rmse")}
+
+
+def scores_by_factor(points: pd.DataFrame, edges: Sequence[float] = EDGES) -> pd.DataFrame:
+    """Pool forecasts by how far beyond the training runs they reach.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        ``points`` of one backtest, or of several put together.
+    edges : sequence of float
+        Of the bins of ``factor``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each law, method and bin that holds a run: ``low`` and ``high`` (of the bin), ``runs`` and the
+        scores of :class:`Backtest`.
+    """
+    place = np.digitize(points["factor"].to_numpy(), edges) - 1
+    rows = []
+    for (law, method, i), group in points.groupby(["law", "method", place], sort=False):
+        head = {"law": law, "method": method, "low": edges[i], "high": edges[i + 1], "runs": len(group)}
+        rows.append(head | _summary(group))
+    return pd.DataFrame(rows).sort_values(["law", "method", "low"], ignore_index=True)
+
+
+def backtest_record(found: Backtest) -> dict[str, Any]:
+    """Return a backtest as plain data."""
+    keys = ("width", "lpd", "crps", "bias", "rmse")
+
+    def scored(row: pd.Series) -> dict[str, Any]:
+        coverage = {f"{p:g}": float(row[f"coverage_{100 * p:.0f}"]) for p in (0.5, 0.8, 0.9, 0.95)}
+        return {"coverage": coverage, **{name: float(row[name]) for name in keys}}
+
+    scores = [
+        {
+            "law": row["law"],
+            "method": row["method"],
+            "threshold": row["threshold"],
+            "held_out": int(row["held_out"]),
+            "factor": float(row["factor"]),
+            **scored(row),
+            "diagnostics_passed": bool(row["passed"]),
+        }
+        for _, row in found.scores.iterrows()
+    ]
+    pooled = [
+        {
+            "law": row["law"],
+            "method": row["method"],
+            "factor": [float(row["low"]), None if np.isinf(row["high"]) else float(row["high"])],
+            "held_out": int(row["runs"]),
+            **scored(row),
+        }
+        for _, row in scores_by_factor(found.points).iterrows()
+    ]
+    return {
+        "runs": {"name": found.runs.name, "rows": len(found.runs.frame), "response": found.runs.response},
+        "by": found.by,
+        "scores": scores,
+        "by_factor": pooled,
+        "compilations": found.compilations,
+        "notes": list(found.notes),
+    }
+
+
+def threshold_text(threshold: float | str, by: str) -> str:
+    """Return what a threshold held out, in words."""
+    if isinstance(threshold, str):
+        return f"{by} {threshold}"
+    if threshold < 1:
+        return f"largest {100 * threshold:.0f} % by {by}"
+    return f"{by} within {short(threshold)}x of the largest"
