@@ -136,7 +136,7 @@ def made_fit(law, runs, truth=None, *, spread=0.02, sigma=0.005, chains=4, draws
     """
     law = get_law(law)
     frame = canonical_frame(runs)
-    reference = reference_values(frame, runs.response)
+    reference = reference_values(frame, runs.response, law)
     names, rng = list(law.parameters), np.random.default_rng(seed)
     if truth is None:
         for _ in range(3):
@@ -170,7 +170,8 @@ def made_fit(law, runs, truth=None, *, spread=0.02, sigma=0.005, chains=4, draws
         "prior": prior_draws(law, reference[runs.response], rng),
         "observed_data": xr.Dataset({"log_response": ("run", np.log(frame[runs.response].to_numpy()))}, coords=labels),
         "constant_data": xr.Dataset(
-            {name: ("run", frame[name].to_numpy()) for name in frame if name in COVARIATES}, coords=labels
+            {name: ("run", frame[name].to_numpy()) for name in frame if name in {*COVARIATES, *law.covariates}},
+            coords=labels,
         ),
     }
     tree = xr.DataTree.from_dict(groups)
