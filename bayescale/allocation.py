@@ -10,11 +10,13 @@ from scipy.interpolate import CubicSpline
 
 from bayescale.comparison import Comparison, difference
 from bayescale.diagnostics import check_draws
+from bayescale.discrepancy import infer_discrepancy, run_draws
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.intervals import check_probability, credible_interval, short
 from bayescale.optimum import check_splits, find_optimum, has_optimum, loss_on_budget, sizes
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
+from bayescale.track_record import coverage_earned
 
 CANDIDATES = 41
 """Splits per budget at which the expected loss is computed; a cubic spline joins them."""
@@ -35,9 +37,9 @@ class Allocation:
     Attributes
     ----------
     optima : xarray.Dataset
-        ``N``, ``D``, ``tokens_per_parameter`` and ``loss`` (the law's own) at the best split of each draw, and
-        ``forecast``, the loss of one run there with the noise of single runs (draw, budget); coordinates
-        ``flops`` (budget) and ``law`` (draw).
+        ``N``, ``D``, ``tokens_per_parameter`` and ``loss`` (the law's own) at the best split of each draw (draw,
+        budget), and ``forecast``, the loss of one run there with what the law misses and the noise of single runs
+        (forecast_draw, budget); coordinates ``flops`` (budget) and ``law`` (draw).
     recommended : xarray.Dataset
         The split of least expected loss (budget): ``N``, ``D``, ``expected_loss``, ``expected_regret`` (loss
         above each draw's own optimum), ``near_low`` and ``near_high`` (the N of the near-optimal set) and
@@ -108,12 +110,12 @@ def allocate(
     check_probability(probability)
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance is {tolerance}; expected a part of the budget between 0 and 1, such as 0.05")
-    fits, weights, notes = _laws_that_split(source, budgets)
+    fits, weights, notes = laws_that_split(source, budgets)
     runs = next(iter(fits.values())).runs
     notes += _design_doubts(runs)
     samples = _mixture(fits, weights)
     samples, optima = _located(samples, _optima(fits, samples, budgets))
-    optima["forecast"] = optima["loss"] * np.exp(_run_noise(samples, optima["loss"], random_seed))
+    optima["forecast"] = (("forecast_draw", "budget"), _forecasts(fits, weights, budgets, random_seed))
     recommended, regret = _least_expected_loss(fits, samples, budgets, optima, tolerance)
     extrapolation = budgets / runs.frame["C"].max()
     recommended["extrapolation"] = ("budget", extrapolation)
@@ -140,8 +142,9 @@ def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
     notes = []
     if budgets.max() > largest:
         notes.append(
-            f"budgets reach {short(budgets.max() / largest)} times the largest run ({short(largest)} FLOP); the "
-            "intervals hold if the law goes on to hold, and intervals of this kind have held less than they promise"
+            f"budgets reach {short(budgets.max() / largest)} times the largest run ({short(largest)} FLOP); intervals "
+            "of N, D and D/N hold if the law goes on to hold; of the loss of one run, "
+            f"{coverage_earned(budgets.max() / largest)}"
         )
     if budgets.min() < smallest:
         notes.append(
@@ -164,7 +167,7 @@ def _check_budgets(flops: Sequence[float]) -> np.ndarray:
     return budgets
 
 
-def _laws_that_split(
+def laws_that_split(
     source: Fit | Comparison, budgets: np.ndarray
 ) -> tuple[dict[str, Fit], dict[str, float], list[str]]:
     """Return the fits that have a best split, their weights, and what is to be said of the others."""
@@ -268,10 +271,21 @@ def _located(
     return kept, optima.isel(draw=found)
 
 
-def _run_noise(samples: Mapping[str, Mapping[str, np.ndarray]], like: xr.DataArray, random_seed: int) -> np.ndarray:
-    """Draw the noise of single runs on log loss (draw, budget)."""
-    sigma, nu = (np.concatenate([draws[name] for draws in samples.values()])[:, None] for name in ("sigma", "nu"))
-    return np.asarray(sigma * np.random.default_rng(random_seed).standard_t(nu, size=like.shape))
+def _forecasts(
+    fits: Mapping[str, Fit], weights: Mapping[str, float], budgets: np.ndarray, random_seed: int
+) -> np.ndarray:
+    """Forecast the loss of one run at each sample's own best split, laws by their weights (draw, budget)."""
+    parts = []
+    for name, fitted in fits.items():
+        found = infer_discrepancy(fitted)
+        best = find_optimum(fitted.law, found.draws, fitted.reference, budgets)
+        N, D = sizes(budgets, np.where(best.interior, best.log_ratio, 0.0))
+        center = found.log_center({"N": N, "D": D, "C": np.broadcast_to(budgets, N.shape)})
+        draws = run_draws(found, center, random_seed)
+        located = draws[np.repeat(best.interior.all(axis=1), len(draws) // len(N))]
+        count = len(located) if len(fits) == 1 else max(1, round(weights[name] * len(located)))
+        parts.append(located[np.linspace(0, len(located) - 1, count).round().astype(int)])
+    return np.asarray(np.exp(np.concatenate(parts)))
 
 
 def _least_expected_loss(
