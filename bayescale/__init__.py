@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bayescale.allocation import Allocation, allocate
+    from bayescale.backtesting import Backtest, backtest, scores_by_factor
     from bayescale.catalogue import list_tables, load_runs, resolve_runs
     from bayescale.comparison import Comparison, compare
     from bayescale.designs import (
@@ -19,32 +20,42 @@ if TYPE_CHECKING:
         ridge_design,
     )
     from bayescale.diagnostics import Diagnostics
+    from bayescale.discrepancy import Discrepancy, forecast, infer_discrepancy
     from bayescale.errors import InputError
     from bayescale.fits import Fit, load_fit, predict, published_draws
     from bayescale.fitting import fit, fit_laws
+    from bayescale.identifiability import Identifiability, identify
     from bayescale.importers import import_runs
     from bayescale.intervals import Interval, credible_interval
     from bayescale.laws import LAWS, Example, Law, Prior, Share, list_laws
     from bayescale.plots import (
         plot_allocation,
+        plot_calibration,
         plot_elpd,
         plot_exponents,
+        plot_held_out,
+        plot_iso_loss,
         plot_loss,
         plot_pareto_k,
+        plot_pointwise,
         plot_predictive_check,
         plot_prior_predictive,
         plot_ratio_range,
         plot_regret,
     )
+    from bayescale.ranges import RatioRange, ratio_ranges
     from bayescale.report import write_report
     from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
+    from bayescale.sensitivity import Sensitivity, reweigh
     from bayescale.simulation import simulate
+    from bayescale.validation import CrossValidation, cross_validate, weights_by
     from bayescale.verdict import Verdict, judge
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "allocation": ("Allocation", "allocate"),
+    "backtesting": ("Backtest", "backtest", "scores_by_factor"),
     "catalogue": ("list_tables", "load_runs", "resolve_runs"),
     "comparison": ("Comparison", "compare"),
     "designs": (
@@ -56,26 +67,35 @@ _MODULES = {
         "ridge_design",
     ),
     "diagnostics": ("Diagnostics",),
+    "discrepancy": ("Discrepancy", "forecast", "infer_discrepancy"),
     "errors": ("InputError",),
     "fits": ("Fit", "load_fit", "predict", "published_draws"),
     "fitting": ("fit", "fit_laws"),
+    "identifiability": ("Identifiability", "identify"),
     "importers": ("import_runs",),
     "intervals": ("Interval", "credible_interval"),
     "laws": ("LAWS", "Example", "Law", "Prior", "Share", "list_laws"),
     "plots": (
         "plot_allocation",
+        "plot_calibration",
         "plot_elpd",
         "plot_exponents",
+        "plot_held_out",
+        "plot_iso_loss",
         "plot_loss",
         "plot_pareto_k",
+        "plot_pointwise",
         "plot_predictive_check",
         "plot_prior_predictive",
         "plot_ratio_range",
         "plot_regret",
     ),
+    "ranges": ("RatioRange", "ratio_ranges"),
     "report": ("write_report",),
     "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
+    "sensitivity": ("Sensitivity", "reweigh"),
     "simulation": ("simulate",),
+    "validation": ("CrossValidation", "cross_validate", "weights_by"),
     "verdict": ("Verdict", "judge"),
 }
 _SUBMODULES = ("testing", "tradeoffs")
@@ -84,28 +104,39 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "LAWS",
     "Allocation",
+    "Backtest",
     "Comparison",
+    "CrossValidation",
     "Description",
     "Diagnostics",
+    "Discrepancy",
     "Example",
     "Fit",
+    "Identifiability",
     "InputError",
     "Interval",
     "Law",
     "Prior",
+    "RatioRange",
     "RunTable",
+    "Sensitivity",
     "Share",
     "Verdict",
     "__version__",
     "allocate",
+    "backtest",
     "compare",
     "credible_interval",
+    "cross_validate",
     "crossed_design",
     "describe",
     "fit",
     "fit_laws",
     "fixed_ratio_design",
+    "forecast",
+    "identify",
     "import_runs",
+    "infer_discrepancy",
     "isoflop_design",
     "judge",
     "ladder_design",
@@ -114,10 +145,14 @@ __all__ = [
     "load_fit",
     "load_runs",
     "plot_allocation",
+    "plot_calibration",
     "plot_elpd",
     "plot_exponents",
+    "plot_held_out",
+    "plot_iso_loss",
     "plot_loss",
     "plot_pareto_k",
+    "plot_pointwise",
     "plot_predictive_check",
     "plot_prior_predictive",
     "plot_ratio_range",
@@ -125,12 +160,16 @@ __all__ = [
     "predict",
     "published_draws",
     "random_design",
+    "ratio_ranges",
     "read_runs",
     "resolve_runs",
+    "reweigh",
     "ridge_design",
+    "scores_by_factor",
     "select_runs",
     "simulate",
     "table_from_frame",
+    "weights_by",
     "write_report",
 ]
 

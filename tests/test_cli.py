@@ -12,10 +12,11 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
+from test_plots import simulated_backtest
 
 import bayescale as bs
 from bayescale.cli import main, steps, tables
-from bayescale.cli.options import Printing, parse_columns, parse_laws
+from bayescale.cli.options import Printing, Refitting, parse_columns, parse_laws
 from bayescale.cli.output import emit, progress, without_infinities
 from bayescale.laws import LAWS
 
@@ -28,7 +29,7 @@ BUDGET_FIELDS = {"flops", "N", "D", "tokens_per_parameter", "loss", "recommended
 @pytest.fixture
 def verbs(wide_runs, wide_comparison):
     """Replace the verbs that sample, compare and write by their signatures; judge and allocate are quick and stay."""
-    names = ("resolve_runs", "select_runs", "fit_laws", "compare", "judge", "allocate", "write_report")
+    names = ("resolve_runs", "select_runs", "fit_laws", "compare", "judge", "allocate", "backtest", "write_report")
     real = {name: getattr(bs, name) for name in ("judge", "allocate")}
     patches = {name: patch(f"bayescale.{name}", autospec=True) for name in names}
     mocks = {name: each.start() for name, each in patches.items()}
@@ -36,6 +37,7 @@ def verbs(wide_runs, wide_comparison):
         mocks[name].return_value = wide_runs
     mocks["fit_laws"].return_value = dict(wide_comparison.fits)
     mocks["compare"].return_value = wide_comparison
+    mocks["backtest"].return_value = simulated_backtest()
     for name, function in real.items():
         mocks[name].side_effect = function
     yield SimpleNamespace(**mocks)
@@ -390,6 +392,7 @@ def test_report_writes_what_was_compared_judged_and_allocated(verbs, wide_compar
     assert (where, comparison) == (path, wide_comparison)
     assert verdict.answer
     assert allocation.optima.sizes["budget"] == 1
+    assert keywords.pop("backtest") is verbs.backtest.return_value
     assert keywords == {"command": f"bayescale report wide --budget 1e22 --output '{path}'"}
     out = capsys.readouterr().out
     assert f"report: {path}" in out
@@ -416,6 +419,79 @@ def test_report_by_one_law_still_compares_all(verbs, wide_comparison):
     assert verbs.allocate.call_args.args[0] is wide_comparison.fits["chinchilla"]
 
 
+def test_report_backtests_the_law_it_uses_most(verbs, wide_comparison, run_json):
+    record = run_json("report", "wide", "--law", "chinchilla", "--seed", "5")
+    (runs, laws), options = verbs.backtest.call_args
+    assert (runs, laws) == (wide_comparison.runs, [wide_comparison.fits["chinchilla"].law])
+    assert (options["methods"], options["random_seed"], options["cache"]) == (("discrepancy", "plain"), 5, True)
+    assert verbs.write_report.call_args.kwargs["backtest"] is verbs.backtest.return_value
+    assert record["backtest"]["law"] == "chinchilla"
+
+
+def test_report_goes_without_a_backtest_where_runs_are_too_few(verbs, capsys):
+    verbs.backtest.side_effect = bs.InputError("no fold leaves enough runs")
+    assert main(["report", "wide"]) == 0
+    assert verbs.write_report.call_args.kwargs["backtest"] is None
+    assert "no backtest: no fold leaves enough runs" in capsys.readouterr().out
+
+
+# Backtest
+
+
+def test_backtest_hands_its_options_on(verbs, wide_runs):
+    options = ["--laws", "tilt,chinchilla", "--by", "N", "--thresholds", "0.2,10", "--seed", "7", "--no-cache"]
+    assert main(["backtest", "wide", *options]) == 0
+    (runs, names), keywords = verbs.backtest.call_args
+    assert (runs, names) == (wide_runs, ["tilt", "chinchilla"])
+    assert callable(keywords.pop("progress"))
+    assert keywords == {"by": "N", "thresholds": [0.2, 10.0], "random_seed": 7, "cache": False}
+
+
+def test_backtest_shows_progress_by_law_and_fold(verbs):
+    said = []
+    steps.hold_out(None, ["tilt"], "C", None, Refitting(), say=said.append)
+    progress_of = verbs.backtest.call_args.kwargs["progress"]
+    progress_of("tilt", 1, 4)
+    progress_of("tilt", 2, 4)
+    assert said[-1] == "forecasting runs held out by C: tilt 2 of 4 folds"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.usefixtures("verbs")
+def test_backtest_prints_scores_by_threshold_and_by_reach(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["backtest", "wide"]) == 0
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= width
+    lines = [line.split() for line in printed.splitlines()]
+    assert sum(line[:1] == ["discrepancy"] and len(line) == 10 for line in lines) == 2
+    words = " ".join(printed.split())
+    for part in ("Largest 20 % by C", "C within 10x of the largest", "times beyond the training runs"):
+        assert part in words
+    for part in ("mind the fold", "laws: compute_power", "1 model compiled", "90 % intervals held", "Nearest to the"):
+        assert part in words
+
+
+@pytest.mark.usefixtures("verbs")
+def test_backtest_has_the_public_fields(run_json):
+    record = run_json("backtest", "wide", "--law", "chinchilla")
+    assert (record["schema"], record["by"], record["compilations"]) == ("bayescale/backtest/1", "C", 1)
+    fields = {"law", "method", "threshold", "held_out", "factor", "coverage", "width", "lpd", "crps", "bias", "rmse"}
+    for scores in record["scores"]:
+        assert fields <= set(scores)
+        assert set(scores["coverage"]) == {"0.5", "0.8", "0.9", "0.95"}
+    assert record["by_factor"]
+    assert record["doubts"] == []
+
+
+def test_failed_refits_of_a_backtest_are_doubts(verbs, capsys):
+    verbs.backtest.return_value = simulated_backtest(failed=(0.2,))
+    assert main(["backtest", "wide"]) == 0
+    assert "(doubtful)" in capsys.readouterr().out
+    assert main(["backtest", "wide", "--strict"]) == 4
+    assert "doubtful: chinchilla: diagnostics failed with largest 20 % by C held out" in capsys.readouterr().err
+
+
 # Exit statuses
 
 
@@ -434,6 +510,11 @@ def test_report_by_one_law_still_compares_all(verbs, wide_comparison):
         ["fit", "chinchilla", "--probability", "1.5"],
         ["compare", "chinchilla", "--tolerance", "nan"],
         ["compare", "chinchilla", "--laws", "tilt"],
+        ["backtest", "chinchilla", "--by", "size"],
+        ["backtest", "chinchilla", "--by", "family", "--thresholds", "0.2"],
+        ["backtest", "chinchilla", "--thresholds", "1"],
+        ["backtest", "chinchilla", "--thresholds", "0.2,much"],
+        ["backtest", "chinchilla", "--thresholds", "10,10.0"],
         ["allocate", "chinchilla", "--budget", "-1e21"],
         ["allocate", "chinchilla", "--budget", "inf"],
         ["allocate", "chinchilla", "--budget", "much"],
@@ -540,7 +621,7 @@ def process(*arguments, env=(), **options):
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR", "NO_COLOR")}
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, check=False, capture_output=True, text=True, env={**kept, **dict(env)}, timeout=120, **options
+        command, check=False, capture_output=True, text=True, env={**kept, **dict(env)}, timeout=600, **options
     )
 
 

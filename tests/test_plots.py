@@ -12,13 +12,16 @@ from scipy.optimize import least_squares
 
 from bayescale import plots
 from bayescale.allocation import Allocation, allocate
+from bayescale.backtesting import Backtest, _ends, _points, _scores
 from bayescale.comparison import Comparison, compare
 from bayescale.diagnostics import Diagnostics
+from bayescale.errors import InputError
 from bayescale.fits import Fit, fit_record, law_value, log_likelihood, reference_values
 from bayescale.fitting import canonical_frame
 from bayescale.laws import LAWS, Law
 from bayescale.plots.style import BLUE, INK, count_text, percent_text, power_text
 from bayescale.runs import RunTable, table_from_frame
+from bayescale.scores import Forecast, pointwise
 from bayescale.settings import Settings
 from bayescale.verdict import Verdict, judge
 
@@ -93,6 +96,26 @@ def results() -> tuple[Comparison, Verdict, Allocation]:
     return comparison, judge(comparison), allocate(comparison, BUDGETS)
 
 
+def simulated_backtest(law: str = "chinchilla", failed: tuple[float, ...] = ()) -> Backtest:
+    """Return a backtest whose forecasts are drawn about the truth: wide enough by one method, too narrow by the other.
+
+    Thresholds in ``failed`` have a refit whose diagnostics failed.
+    """
+    runs = simulated_runs()
+    frame, rng, done = canonical_frame(runs), np.random.default_rng(5), []
+    for threshold in (0.2, 10.0):
+        limit = np.quantile(frame["C"], 0.8) if threshold < 1 else frame["C"].max() / threshold
+        held, log_loss = frame[frame["C"] > limit], np.log(frame["loss"][frame["C"] > limit].to_numpy())
+        for method, spread in (("discrepancy", 0.01), ("plain", 0.002)):
+            center = log_loss + 0.01 * rng.standard_normal(log_loss.size)
+            forecast = Forecast(center + spread * rng.standard_normal((500, log_loss.size)), np.zeros(log_loss.size))
+            points = pointwise(forecast, log_loss).assign(run=held["run"].to_numpy(), **_ends(forecast, held["loss"]))
+            points["factor"] = held["C"].to_numpy() / frame["C"][frame["C"] <= limit].max()
+            head = {"law": law, "method": method, "threshold": threshold, "passed": threshold not in failed}
+            done.append(head | {"points": points.to_json(orient="split", double_precision=15)})
+    return Backtest(pd.concat(map(_points, done), ignore_index=True), _scores(done), "C", runs, 1, ("mind the fold",))
+
+
 def every_plot() -> dict[str, functools.partial]:
     comparison, verdict, allocation = results()
     fitted = comparison.fits["chinchilla"]
@@ -110,17 +133,20 @@ def every_plot() -> dict[str, functools.partial]:
         "regret": make(plots.plot_regret, allocation, 1),
         "elpd": make(plots.plot_elpd, comparison),
         "pareto k": make(plots.plot_pareto_k, comparison),
+        "iso loss": make(plots.plot_iso_loss, fitted),
         "ratio range": make(plots.plot_ratio_range, verdict, comparison.runs),
         "ratio range without runs": make(plots.plot_ratio_range, verdict),
         "exponents": make(plots.plot_exponents, comparison.fits),
+        "calibration": make(plots.plot_calibration, simulated_backtest()),
+        "held out": make(plots.plot_held_out, simulated_backtest()),
         "check": make(plots.plot_predictive_check, fitted),
         "check by D/N": make(plots.plot_predictive_check, fitted, against="tokens_per_parameter"),
     }
 
 
 NAMES = (
-    *("loss", "loss of a fit", "loss of compute", "regret", "elpd", "pareto k", "ratio range"),
-    *("ratio range without runs", "exponents", "check", "check by D/N"),
+    *("loss", "loss of a fit", "loss of compute", "regret", "elpd", "pareto k", "iso loss", "ratio range"),
+    *("calibration", "held out", "ratio range without runs", "exponents", "check", "check by D/N"),
     *(f"{q} at {few}" for q in ("N", "D", "tokens_per_parameter") for few in ("many", "few")),
 )
 
@@ -143,7 +169,7 @@ def test_plot_has_a_title_and_labels_with_units(name):
     assert "<svg" in plots.svg_text(ax, "salt")
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"regret", "elpd", "pareto k"}))
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"regret", "elpd", "pareto k", "calibration", "held out"}))
 def test_plot_names_its_interval_and_probability(name):
     words = legend(every_plot()[name]())
     assert any(kind in words for kind in ("90 % credible interval", "90 % posterior")), words
@@ -166,6 +192,52 @@ def test_nothing_is_cut_or_covered(name):
     assert parts["legend"].y1 < parts["x"].y0
     assert ax.bbox.height > 0.4 * figure.bbox.height
     assert ax.bbox.width > 0.6 * figure.bbox.width
+
+
+def test_calibration_shows_the_coverage_of_each_method_and_the_promise():
+    found = simulated_backtest()
+    ax = plots.plot_calibration(found, probability=0.5)
+    assert all(part in legend(ax) for part in ("law with discrepancy", "law, constant noise", "promised: 50 %"))
+    lines = {line.get_label(): line for line in ax.lines}
+    drawn = lines["law, constant noise"]
+    plain = found.points[found.points["method"] == "plain"]
+    inside = [
+        plain["inside_50"][(plain["factor"] >= low) & (plain["factor"] < high)]
+        for low, high in ((1, 3), (3, 10), (10, 30))
+    ]
+    assert drawn.get_ydata() == pytest.approx([100 * part.mean() for part in inside if len(part)])
+    assert drawn.get_linestyle() != lines["law with discrepancy"].get_linestyle()
+    assert drawn.get_marker() != lines["law with discrepancy"].get_marker()
+    assert set(lines["promised: 50 %"].get_ydata()) == {50}
+    with pytest.raises(InputError, match=r"intervals of 0\.5, 0\.8, 0\.9, 0\.95, none of 0\.7"):
+        plots.plot_calibration(found, probability=0.7)
+
+
+def test_calibration_takes_the_points_of_several_tables():
+    points = simulated_backtest().points
+    both = pd.concat([points.assign(table="one"), points.assign(table="other")])
+    once, twice = (
+        [text.get_text() for text in plots.plot_calibration(each).texts] for each in (points.assign(table="one"), both)
+    )
+    assert [int(text.split()[0]) for text in twice] == [2 * int(text.split()[0]) for text in once]
+
+
+def test_held_out_runs_stand_where_they_were_observed():
+    found = simulated_backtest()
+    ax = plots.plot_held_out(found, method="plain")
+    points = found.points[(found.points["method"] == "plain") & (found.points["threshold"] == 10)]
+    lines = {line.get_label(): line for line in ax.lines}
+    outside = points[~points["inside_90"]]
+    expected = 100 * (outside["observed"] / (outside["observed"] + outside["error"]) - 1)
+    assert lines["run outside"].get_ydata() == pytest.approx(expected.to_numpy())
+    assert f"held {points['inside_90'].sum()} of {len(points)}" in legend(ax)
+    whole = dataclasses.replace(found, points=found.points.assign(factor=range(1, len(found.points) + 1)))
+    assert np.isnan(
+        plots.plot_held_out(whole).lines[0].get_xdata()
+    ).any()  # gaps between intervals, of whole numbers too
+    two = dataclasses.replace(found, points=pd.concat([found.points, found.points.assign(law="tilt")]))
+    with pytest.raises(InputError, match="one law by discrepancy; found laws chinchilla, tilt"):
+        plots.plot_held_out(two)
 
 
 def test_figure_keeps_its_layout_after_it_was_drawn():

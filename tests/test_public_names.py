@@ -45,8 +45,8 @@ def test_type_checkers_see_the_same_names_as_users():
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'bayescale' has no attribute 'forecast'"):
-        _ = bayescale.forecast
+    with pytest.raises(AttributeError, match="module 'bayescale' has no attribute 'divine'"):
+        _ = bayescale.divine
 
 
 def imported_by(statement):

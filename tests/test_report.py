@@ -11,16 +11,27 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from test_plots import BUDGETS, results, simulated_comparison, simulated_runs
+from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
 
 from bayescale.allocation import allocate
+from bayescale.backtesting import can_backtest
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.report import report_record, write_report
 from bayescale.report.page import count, number, percent, python_script, reach
 from bayescale.verdict import judge
 
-SECTIONS = ("answer", "allocation", "comparison", "posteriors", "checks", "diagnostics", "assumptions", "data")
+SECTIONS = (
+    "answer",
+    "allocation",
+    "comparison",
+    "posteriors",
+    "checks",
+    "backtest",
+    "diagnostics",
+    "assumptions",
+    "data",
+)
 HOSTILE = "<script>alert(1)</script>"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -64,7 +75,7 @@ class Page(HTMLParser):
 def written():
     """Return page and numbers of the plain case, written once."""
     path = Path(tempfile.mkdtemp()) / "report.html"
-    write_report(path, *results(), command="bayescale report runs.csv --seed 7")
+    write_report(path, *results(), backtest=simulated_backtest(), command="bayescale report runs.csv --seed 7")
     return path.read_text(encoding="utf-8"), path.with_suffix(".json").read_text(encoding="utf-8")
 
 
@@ -79,7 +90,7 @@ def hostile_results():
 
 def page_of(tmp_path, *finished, drawn=False, **options) -> Page:
     """Write a report and read it; figures take most of the time, so they are left out unless asked for."""
-    empty = dict.fromkeys(("allocation", "comparison", "posteriors", "checks"), ())
+    empty = dict.fromkeys(("allocation", "comparison", "posteriors", "checks", "backtest"), ())
     with nullcontext() if drawn else mock.patch("bayescale.report.draw_figures", autospec=True, return_value=empty):
         write_report(tmp_path / "r.html", *finished, **options)
     return Page((tmp_path / "r.html").read_text(encoding="utf-8"))
@@ -116,7 +127,7 @@ def test_page_loads_nothing_and_runs_nothing():
 def test_figures_have_a_label_and_take_the_readers_colour():
     text = written()[0]
     drawings = re.findall(r"<svg[^>]*>", text)
-    assert len(drawings) == 4 + 2 + 2 + 1 + 2 + 1
+    assert len(drawings) == 4 + 2 + 4 + 1 + 2 + 1 + 2
     assert all('role="img"' in drawing and re.search(r'aria-label="[^"]{20,}"', drawing) for drawing in drawings)
     assert "#1a1a1a" not in text.split("</style>", 1)[1]
 
@@ -161,7 +172,9 @@ def test_contraction_is_one_less_the_ratio_of_variances_and_a_prior_that_decides
 
 
 def test_same_results_give_the_same_bytes(tmp_path):
-    write_report(tmp_path / "again.html", *results(), command="bayescale report runs.csv --seed 7")
+    write_report(
+        tmp_path / "again.html", *results(), backtest=simulated_backtest(), command="bayescale report runs.csv --seed 7"
+    )
     again = tuple((tmp_path / f"again.{kind}").read_text(encoding="utf-8") for kind in ("html", "json"))
     assert again == written()
 
@@ -180,7 +193,7 @@ def test_failed_diagnostics_stand_at_the_top_and_beside_each_number(tmp_path):
     comparison = simulated_comparison(laws, simulated_runs(), failed=("chinchilla",))
     words = page_of(tmp_path, comparison, judge(comparison), allocate(comparison, BUDGETS), drawn=True).text
     top, _, rest = words.partition("1 The answer")
-    assert "3 transitions diverged" in top.split("9 Reproduce")[-1]
+    assert "3 transitions diverged" in top.split("10 Reproduce")[-1]
     assert rest.count("✗ diagnostics of chinchilla failed") >= 8
     assert rest.count("✗ doubtful") >= 2 * len(BUDGETS)
     assert "diagnostics of tilt failed" not in words
@@ -232,6 +245,51 @@ def test_allocation_of_one_law_is_reported(tmp_path):
     assert "chinchilla 1.0" in page_of(tmp_path, comparison, verdict, single).text
 
 
+def test_own_backtest_stands_in_its_section_and_beside_each_budget(tmp_path):
+    found = simulated_backtest(failed=(10.0,))
+    words = page_of(tmp_path, *results(), backtest=found).text
+    record = json.loads((tmp_path / "r.json").read_text())["backtest"]
+    section = words.split("6 Have such forecasts held here? ")[1].split("7 Sampling")[0]
+    points = found.points[found.points["method"] == "discrepancy"]
+    assert f"discrepancy {points['inside_90'].sum()} of {len(points)}" in section
+    assert "mind the fold" in section
+    assert section.count("diagnostics of this refit failed") == 2
+    assert (record["law"], record["methods"], len(record["scores"])) == ("chinchilla", ["discrepancy", "plain"], 4)
+    assert record["scores"][0]["coverage"].keys() == {"0.5", "0.8", "0.9", "0.95"}
+    inside = points["inside_90"][(points["factor"] >= 10) & (points["factor"] < 30)]
+    (far, *_), reach = reversed(record["earned"]), results()[2].recommended["extrapolation"].to_numpy()
+    assert far.startswith(f"90 % intervals of runs 10 to 30 times beyond the training runs held {inside.sum()} of")
+    assert far.endswith(f"none was as far as {reach[-1]:.0f} times")
+    assert all(f"When the largest of these runs were held out, {each}" in words for each in record["earned"])
+
+
+def test_what_was_compiled_on_the_way_leaves_no_trace(tmp_path):
+    found = simulated_backtest()
+    pages = []
+    for compilations in (0, 1):
+        page_of(tmp_path, *results(), backtest=dataclasses.replace(found, compilations=compilations))
+        pages.append([(tmp_path / name).read_text() for name in ("r.html", "r.json")])
+    assert pages[0] == pages[1]
+
+
+def test_report_without_a_backtest_says_why(tmp_path):
+    assert "None was asked for. In Python, bs.backtest(runs, ['chinchilla'])" in page_of(tmp_path, *results()).text
+    few = dataclasses.replace(simulated_runs(), frame=simulated_runs().frame.iloc[:9])
+    assert can_backtest(LAWS["chinchilla"], simulated_runs())
+    assert not can_backtest(LAWS["chinchilla"], few)
+    with mock.patch("bayescale.report.record.can_backtest", autospec=True, return_value=False):
+        assert "48 runs are too few, or too alike in C" in page_of(tmp_path, *results()).text
+
+
+def test_backtest_of_another_law_or_method_is_refused(tmp_path):
+    with pytest.raises(InputError, match="backtest of law 'chinchilla' by method discrepancy; found laws tilt"):
+        write_report(tmp_path / "r.html", *results(), backtest=simulated_backtest("tilt"))
+    found = simulated_backtest()
+    plain = dataclasses.replace(found, points=found.points[found.points["method"] == "plain"])
+    with pytest.raises(InputError, match="and methods plain"):
+        write_report(tmp_path / "r.html", *results(), backtest=plain)
+
+
 def test_page_may_not_take_the_name_of_its_numbers(tmp_path):
     with pytest.raises(InputError, match=r"report\.json: the numbers are written there; name the page .*report\.html"):
         write_report(tmp_path / "report.json", *results())
@@ -241,6 +299,13 @@ def test_page_may_not_take_the_name_of_its_numbers(tmp_path):
 def test_script_is_python_and_names_laws_budgets_and_seed():
     script = python_script(report_record(*results()))
     compile(script, "script", "exec")
+    assert "backtest" not in script
+    longer = python_script(report_record(*results(), backtest=simulated_backtest()))
+    compile(longer, "script", "exec")
+    assert (
+        "bs.backtest(runs, ['chinchilla'], by='C', thresholds=[0.2, 10.0], methods=['discrepancy', 'plain']" in longer
+    )
+    assert "allocation, backtest=backtest)" in longer
     for part in ("['compute_floor', 'tilt', 'chinchilla']", "5.76e+23", "random_seed=7", "probability=0.9"):
         assert part in script
 

@@ -10,10 +10,13 @@ from bayescale.cli.data import app as data_app
 from bayescale.cli.options import (
     PRINTING,
     READING,
+    REFITTING,
     SAMPLING,
     Budgets,
     CommandLine,
+    Criteria,
     FittedLaws,
+    HeldOut,
     JsonFile,
     LawName,
     Laws,
@@ -23,17 +26,29 @@ from bayescale.cli.options import (
     Printing,
     Probability,
     Reading,
+    Refitting,
     ReportFile,
     Runs,
     Sampling,
     SavedFits,
     Strict,
+    Thresholds,
     Tolerance,
     UsageError,
+    parse_criteria,
     parse_laws,
+    parse_thresholds,
 )
 from bayescale.cli.output import emit, progress
-from bayescale.cli.steps import choose_budgets, choose_laws, fit_laws, load_table
+from bayescale.cli.steps import (
+    choose_budgets,
+    choose_laws,
+    cross_validate,
+    fit_laws,
+    hold_out,
+    hold_out_for_report,
+    load_table,
+)
 from bayescale.errors import InputError
 
 app = App(
@@ -134,6 +149,7 @@ def compare(
     /,
     *,
     laws: Laws = None,
+    by: Criteria = (),
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
@@ -153,12 +169,13 @@ def compare(
         say("comparing laws, each run left out once")
         comparison = bs.compare(fits, cache=not sampling.no_cache)
         say("judging whether compute alone explains loss")
+        verdict, note = None, []
         try:
-            record = records.compare_record(
-                comparison, bs.judge(comparison, tolerance=tolerance, probability=probability), defaults
-            )
+            verdict = bs.judge(comparison, tolerance=tolerance, probability=probability)
         except InputError as error:  # laws of one kind: they can be compared, and there is nothing to judge
-            record = records.compare_record(comparison, None, defaults, f"no verdict: {error}")
+            note = [f"no verdict: {error}"]
+        criteria = [cross_validate(fits, name, sampling, say) for name in parse_criteria(by)] if by else []
+        record = records.compare_record(comparison, verdict, defaults, note, criteria)
     return emit(record, tables.show_compare, printing, output=output, strict=strict)
 
 
@@ -194,6 +211,34 @@ def allocate(
         allocation = bs.allocate(source, flops, probability=probability, tolerance=tolerance, random_seed=sampling.seed)
         record = records.allocate_record(source, allocation, [*law_note, *budget_note])
     return emit(record, tables.show_allocate, printing, output=output, strict=strict)
+
+
+@app.command
+def backtest(
+    runs: Runs,
+    /,
+    *,
+    laws: FittedLaws = None,
+    by: HeldOut = "C",
+    thresholds: Thresholds = None,
+    reading: Reading = READING,
+    refitting: Refitting = REFITTING,
+    strict: Strict = False,
+    output: JsonFile = None,
+    printing: Printing = PRINTING,
+) -> int:
+    """Hold out runs, forecast them from the others, and score the forecasts beside those of the usual methods."""
+    if thresholds is not None and by in ("budget", "family"):
+        raise UsageError(f"--thresholds goes with --by C, N or D; --by {by} holds out each in turn")
+    from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    with progress(printing) as say:
+        table = load_table(runs, reading)
+        names, defaults = choose_laws(table, laws)
+        chosen = None if thresholds is None else parse_thresholds(thresholds)
+        found = hold_out(table, names, by, chosen, refitting, say=say)
+        record = records.backtest_record(found, defaults)
+    return emit(record, tables.show_backtest, printing, output=output, strict=strict)
 
 
 @app.command
@@ -235,11 +280,14 @@ def report(
             )
         except InputError as error:  # no law has a best split at these budgets: all else is worth its report
             allocation, budget_note = None, [f"no allocation: {error}"]
+        found, backtest_note = hold_out_for_report(comparison, allocation, sampling, say)
         say("writing the report")
         path = output or Path(f"{Path(runs).stem}-report.html")
-        bs.write_report(path, comparison, verdict, allocation, command=command_line)
-        defaults = [*law_note, *budget_note]
-        record = records.report_record(path, comparison, verdict, allocation, defaults, command=command_line)
+        bs.write_report(path, comparison, verdict, allocation, backtest=found, command=command_line)
+        defaults = [*law_note, *budget_note, *backtest_note]
+        record = records.report_record(
+            path, comparison, verdict, allocation, defaults, backtest=found, command=command_line
+        )
     return emit(record, tables.show_report, printing, strict=strict)
 
 

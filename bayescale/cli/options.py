@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
@@ -79,6 +79,52 @@ def parse_laws(text: str) -> list[str]:
     if twice:
         raise ValueError(f"expected each law once; found {', '.join(twice)} twice")
     return names
+
+
+def parse_criteria(asked: tuple[str, ...]) -> list[str]:
+    """Read ``budget,largest``, or the same in several options.
+
+    Raises
+    ------
+    ValueError
+        If a criterion is unknown or named twice.
+    """
+    from bayescale.validation import NOUNS  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    names = [name.strip() for text in asked for name in text.split(",")]
+    unknown = [name for name in names if name not in NOUNS]
+    if unknown or len(set(names)) < len(names):
+        raise ValueError(f"expected some of {', '.join(NOUNS)}, each once; found {', '.join(names)}")
+    return names
+
+
+def parse_thresholds(text: str) -> list[float]:
+    """Read ``0.2,10``.
+
+    Raises
+    ------
+    ValueError
+        If a part is no number, or neither a part of the runs nor a factor.
+    """
+    try:
+        thresholds = [float(part) for part in text.split(",")]
+    except ValueError:
+        thresholds = []
+    if not thresholds or not all(0 < value < 1 or 1 < value < math.inf for value in thresholds):
+        raise ValueError(f"expected parts of the runs below 1 or factors above 1, such as 0.2,10; found {text}")
+    if len(set(thresholds)) < len(thresholds):
+        raise ValueError(f"expected each threshold once; found {text}")
+    return thresholds
+
+
+def _check_thresholds(_: object, text: str | None) -> None:
+    if text is not None:
+        parse_thresholds(text)
+
+
+def _check_criteria(_: object, asked: tuple[str, ...]) -> None:
+    if asked:
+        parse_criteria(asked)
 
 
 def _check_columns(_: object, text: str | None) -> None:
@@ -160,6 +206,18 @@ class Sampling:
     """Neither read fits from the cache nor keep them there."""
 
 
+@Parameter(name="*", group=_FITTING)
+@dataclass(frozen=True)
+class Refitting:
+    """How to refit laws by the dozen."""
+
+    seed: Annotated[int, _at_least(0), Parameter(show_default=True)] = 0
+    """Seed; the same seed, table, laws and versions give the same numbers."""
+
+    no_cache: bool = False
+    """Neither read results from the cache nor keep them there."""
+
+
 @Parameter(name="*", group=_RESULT)
 @dataclass(frozen=True)
 class Printing:
@@ -174,6 +232,7 @@ class Printing:
 
 READING = Reading()
 SAMPLING = Sampling()
+REFITTING = Refitting()
 PRINTING = Printing()
 
 _LAWS_HELP = (
@@ -204,6 +263,38 @@ Budgets = Annotated[
         metavar="FLOP",
         validator=_check_budgets,
         group=_RESULT,
+    ),
+]
+Criteria = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--by",
+        help="Compare the laws as well with groups of runs left out, and every law refitted without them: budget, "
+        "family, training_run, largest (the largest fifth by C: extrapolation) or random (10 folds). Separate several "
+        "by commas, or repeat it.",
+        metavar="GROUPS,...",
+        validator=_check_criteria,
+        group=_RESULT,
+    ),
+]
+HeldOut = Annotated[
+    Literal["C", "N", "D", "budget", "family"],
+    Parameter(
+        name="--by",
+        help="What is held out: the largest runs by C, N or D; each budget, forecast from the smaller ones; or each "
+        "family, forecast from the others.",
+        show_default=True,
+        group=_FITTING,
+    ),
+]
+Thresholds = Annotated[
+    str | None,
+    Parameter(
+        help="How much is held out by C, N or D: parts of the runs below 1, or factors above 1 by which the training "
+        "runs fall short of the largest. By default 0.2,0.4,10,30.",
+        metavar="T,...",
+        validator=_check_thresholds,
+        group=_FITTING,
     ),
 ]
 Probability = Annotated[

@@ -6,11 +6,16 @@ from typing import Any
 
 import arviz_stats  # noqa: F401  (first, as it searches every module that is there by then)
 
+from bayescale import backtesting
 from bayescale.allocation import Allocation, allocation_record
+from bayescale.backtesting import Backtest, threshold_text
 from bayescale.comparison import Comparison, comparison_record
 from bayescale.fits import Fit, contraction, published_draws
 from bayescale.intervals import credible_interval
+from bayescale.reliability import reliability_statement
 from bayescale.runs import RunTable
+from bayescale.sensitivity import sensitivity_record
+from bayescale.validation import CrossValidation, cross_validation_record
 from bayescale.verdict import Verdict, verdict_record
 
 LEAST_CONTRACTION = 0.5
@@ -67,19 +72,24 @@ def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -
 
 
 def compare_record(
-    comparison: Comparison, verdict: Verdict | None, defaults: Sequence[str], note: str | None = None
+    comparison: Comparison,
+    verdict: Verdict | None,
+    defaults: Sequence[str],
+    notes: Sequence[str] = (),
+    criteria: Sequence[CrossValidation] = (),
 ) -> dict[str, Any]:
-    """Return a comparison and its verdict, or the note that says why there is none."""
+    """Return a comparison and its verdict, or the note that says why there is none, and further criteria."""
     record = comparison_record(comparison)
     return {
         "schema": "bayescale/compare/1",
         "runs": record.pop("runs"),
         "laws": record.pop("laws"),
         "verdict": None if verdict is None else verdict_record(verdict),
-        "notes": [*record.pop("notes"), *([note] if note else [])],
+        "notes": [*record.pop("notes"), *notes],
         **record,
+        "criteria": [cross_validation_record(each) for each in criteria],
         "defaults": list(defaults),
-        "doubts": _comparison_doubts(comparison),
+        "doubts": [*_comparison_doubts(comparison), *(doubt for each in criteria for doubt in _fold_doubts(each))],
     }
 
 
@@ -90,9 +100,28 @@ def allocate_record(source: Fit | Comparison, allocation: Allocation, defaults: 
         "schema": "bayescale/allocate/1",
         "runs": _runs_record(allocation.runs),
         **allocation_record(allocation),
+        "sensitivity": sensitivity_record(source, allocation),
         "defaults": list(defaults),
         "doubts": [*doubts, *allocation.doubts],
     }
+
+
+def backtest_record(found: Backtest, defaults: Sequence[str]) -> dict[str, Any]:
+    """Return the scores of a backtest, and in a few sentences what to take from them."""
+    return {
+        "schema": "bayescale/backtest/1",
+        **backtesting.backtest_record(found),
+        "runs": _runs_record(found.runs),
+        "statement": reliability_statement(found.points),
+        "defaults": list(defaults),
+        "doubts": _refit_doubts(found),
+    }
+
+
+def _refit_doubts(found: Backtest) -> list[str]:
+    failed = found.scores[~found.scores["passed"].astype(bool)]
+    folds = dict.fromkeys(zip(failed["law"], failed["threshold"], strict=True))
+    return [f"{law}: diagnostics failed with {threshold_text(value, found.by)} held out" for law, value in folds]
 
 
 def report_record(
@@ -102,13 +131,15 @@ def report_record(
     allocation: Allocation | None,
     defaults: Sequence[str],
     *,
+    backtest: Backtest | None = None,
     command: str,
 ) -> dict[str, Any]:
     """Return where the report is, and the numbers that lie beside it."""
     from bayescale import report  # noqa: PLC0415  (Matplotlib, which other commands do not need)
 
     doubts = [*_comparison_doubts(comparison), *(allocation.doubts if allocation else [])]
-    numbers = report.report_record(comparison, verdict, allocation, command=command)
+    doubts += _refit_doubts(backtest) if backtest else []
+    numbers = report.report_record(comparison, verdict, allocation, backtest=backtest, command=command)
     return {**numbers, "path": str(path), "defaults": list(defaults), "doubts": doubts}
 
 
@@ -118,6 +149,11 @@ def _runs_record(table: RunTable) -> dict[str, Any]:
 
 def _fit_doubts(fits: Mapping[str, Fit]) -> list[str]:
     return [f"{name}: {failure}" for name, fitted in fits.items() for failure in fitted.diagnostics.failures]
+
+
+def _fold_doubts(validation: CrossValidation) -> list[str]:
+    failed = validation.failed
+    return [f"{name}: {count} refits by {validation.by} failed" for name, count in failed.items() if count]
 
 
 def _comparison_doubts(comparison: Comparison) -> list[str]:

@@ -1,15 +1,19 @@
 """From what was asked for to fits: read the table, choose laws and budgets, fit with progress."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import bayescale as bs
-from bayescale.cli.options import Reading, Sampling, parse_laws
+from bayescale.cli.options import Reading, Refitting, Sampling, parse_laws
 from bayescale.cli.output import Say
 
 if TYPE_CHECKING:
+    from bayescale.allocation import Allocation
+    from bayescale.backtesting import Backtest
+    from bayescale.comparison import Comparison
     from bayescale.fits import Fit
     from bayescale.runs import RunTable
+    from bayescale.validation import CrossValidation
 
 DEFAULT_LAWS = {
     "loss": ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla"),
@@ -81,6 +85,70 @@ def fit_laws(table: "RunTable", names: Sequence[str], sampling: Sampling, say: S
     return bs.fit_laws(
         table, names, draws=sampling.draws, random_seed=sampling.seed, cache=not sampling.no_cache, progress=show
     )
+
+
+def cross_validate(fits: "Mapping[str, Fit]", by: str, sampling: Sampling, say: Say) -> "CrossValidation":
+    """Refit laws without groups of runs, and show how far each is."""
+    done: dict[str, str] = {}
+
+    def show(name: str, folds: int, of: int) -> None:
+        done[name] = f"{name} {folds} of {of}"
+        say(f"refitting laws by {by}: {', '.join(done.values())}")
+
+    say(f"refitting laws by {by}")
+    return bs.cross_validate(fits, by, random_seed=sampling.seed, cache=not sampling.no_cache, progress=show)
+
+
+def hold_out(
+    table: "RunTable",
+    names: Sequence[str],
+    by: str,
+    thresholds: Sequence[float] | None,
+    refitting: Refitting,
+    *,
+    say: Say,
+) -> "Backtest":
+    """Forecast held-out runs by each law and method, and show how far each law is."""
+    work = f"forecasting runs held out by {by}"
+    done: dict[str, str] = {}
+
+    def show(name: str, folds: int, of: int) -> None:
+        done[name] = f"{name} {folds} of {of} folds"
+        say(f"{work}: {', '.join(done.values())}")
+
+    say(work)
+    return bs.backtest(
+        table,
+        names,
+        by=by,
+        thresholds=thresholds,
+        random_seed=refitting.seed,
+        cache=not refitting.no_cache,
+        progress=show,
+    )
+
+
+def hold_out_for_report(
+    comparison: "Comparison", allocation: "Allocation | None", sampling: Sampling, say: Say
+) -> "tuple[Backtest | None, list[str]]":
+    """Backtest the law that a report's forecasts rest on most, or return a sentence that says why it cannot be."""
+    from bayescale.report import law_in_use  # noqa: PLC0415  (Matplotlib, which other commands do not need)
+
+    law = comparison.fits[law_in_use(comparison, allocation)].law
+    work = f"forecasting held-out runs by {law.name}"
+    say(work)
+    try:
+        found = bs.backtest(
+            comparison.runs,
+            [law],
+            methods=("discrepancy", "plain"),
+            random_seed=sampling.seed,
+            cache=not sampling.no_cache,
+            progress=lambda _, done, of: say(f"{work}: {done} of {of} folds"),
+        )
+    except bs.InputError as error:  # too few runs: all else is worth its report, and the page says why
+        return None, [f"no backtest: {error}"]
+    return found, []
 
 
 def _is_cached(table: "RunTable", name: str, sampling: Sampling) -> bool:

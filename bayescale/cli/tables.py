@@ -151,6 +151,8 @@ def show_check(console: Console, record: Record) -> None:
     console.print(facts)
     _list(console, "Can identify", record["can"])
     _list(console, "Cannot identify", record["cannot"])
+    if record["identifiability"] is not None:
+        _list(console, "Expected of a fit", record["identifiability"]["statements"])
     origins = {
         "given": "given by the table",
         "6ND": "6ND, as the table has none",
@@ -199,20 +201,58 @@ def _diagnosis(diagnostics: Record) -> str:
 def show_compare(console: Console, record: Record) -> None:
     """Print the comparison, the verdict and what it rests on."""
     _heading(console, record)
-    table = _table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "bad_k")
+    table = _table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "best", "missed", "bad_k")
     for law in record["laws"]:
         shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
         name = law["name"] if law["diagnostics_passed"] else f"{law['name']} (doubtful)"
-        table.add_row(name, *shown, f"{law['weight']:.2f}", str(law["bad_k"]))
+        parts = (f"{law['weight']:.2f}", f"{law['best_probability']:.2f}", f"{100 * law['missed']:.1f} %")
+        table.add_row(name, *shown, *parts, str(law["bad_k"]))
     console.print(table)
     console.print(
         "elpd: expected log predictive density of runs left out, in nats (higher is better); p: effective parameters; "
-        "dse: standard error of the difference; weight: stacking; bad_k: runs of high Pareto k not refitted."
+        "dse: standard error of the difference; weight: stacking; best: probability of being the best law; missed: "
+        "the smooth part of what the law misses, at a typical run; bad_k: runs of high Pareto k not refitted."
     )
+    console.print(_stays(record))
     _list(console, "Notes", record["notes"])
+    for criterion in record["criteria"]:
+        _show_criterion(console, criterion)
+    if record["criteria"]:
+        _show_sides(console, record)
     if record["verdict"] is not None:
         console.print()
         show_verdict(console, record["verdict"])
+
+
+def _stays(ranked: Record) -> str:
+    return f"This order of the laws has a probability of {ranked['ranking_probability']:.2f}."
+
+
+def _show_criterion(console: Console, criterion: Record) -> None:
+    """Print the comparison with groups of runs left out."""
+    console.print()
+    folds = f"{criterion['folds']} refit{'s' if criterion['folds'] > 1 else ''} of each law"
+    title = f"By {criterion['by']}: {criterion['rows']} runs left out in {folds}"
+    table = _table("law", "elpd", "se", "elpd_diff", "dse", "weight", "best", "", title=title)
+    for place, law in enumerate(criterion["laws"]):
+        shown = [number_of(law, column) for column in ("elpd", "se", "elpd_diff", "dse")]
+        name = f"{law['name']} (doubtful)" if law["failed_folds"] else law["name"]
+        said = "" if law["decided"] or not place else "not decided"
+        table.add_row(name, *shown, f"{law['weight']:.2f}", f"{law['best_probability']:.2f}", said)
+    console.print(table)
+    console.print(_stays(criterion))
+    _list(console, "Notes", criterion["notes"])
+
+
+def _show_sides(console: Console, record: Record) -> None:
+    """Print the stacking weights of each criterion side by side."""
+    console.print()
+    sides = {"single rows": record["laws"], **{each["by"]: each["laws"] for each in record["criteria"]}}
+    table = _table("law", *sides, title="Stacking weights by what is left out")
+    weights = {name: {law["name"]: law["weight"] for law in laws} for name, laws in sides.items()}
+    for law in record["laws"]:
+        table.add_row(law["name"], *(f"{weight[law['name']]:.2f}" for weight in weights.values()))
+    console.print(table)
 
 
 def number_of(law: Record, column: str) -> str:
@@ -279,6 +319,82 @@ def _show_budget(console: Console, allocation: Record, record: Record) -> None:
         f"N from {number(low, 2)} to {number(high, 2)} costs less than {near['tolerance']:.0%} extra compute; expected "
         f"regret of the recommended split: {number(best['expected_regret'], 2)} {unit}."
     )
+
+
+def show_backtest(console: Console, record: Record) -> None:
+    """Print the scores of each threshold, coverage by reach, and what to take from them."""
+    from bayescale.backtesting import threshold_text  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    _heading(console, record)
+    for _, scores in _grouped(record["scores"], "threshold"):
+        console.print()
+        console.print(_scores_table(scores, threshold_text(scores[0]["threshold"], record["by"])))
+    unit = record["runs"]["unit"]
+    show_hanging(
+        console,
+        "50 to 95 %: part of the runs inside the interval of that probability; width: of the 90 % interval; lpd: log "
+        "predictive density, in nats per run (higher is better); CRPS: lower is better; bias: predicted less observed; "
+        f"width, CRPS, bias and RMSE are in {unit}.",
+        "",
+    )
+    console.print()
+    console.print(_reach_table(record))
+    show_hanging(console, record["statement"], "", "bold")
+    show_hanging(
+        console,
+        "A run held out under several thresholds counts once for each, and runs that one fit forecasts err together.",
+        "",
+    )
+    _list(console, "Notes", record["notes"])
+    compiled = record["compilations"]
+    console.print(f"{compiled} model{'s' if compiled != 1 else ''} compiled; results in the cache need none.")
+
+
+def _grouped(rows: Iterable[Record], name: str) -> list[tuple[Any, list[Record]]]:
+    """Return rows by a field, in the order of its first appearance."""
+    groups: dict[Any, list[Record]] = {}
+    for row in rows:
+        groups.setdefault(row[name], []).append(row)
+    return list(groups.items())
+
+
+def _scores_table(scores: Sequence[Record], what: str) -> Table:
+    """Return the scores of one threshold: a line for each law, below it one for each method."""
+    probabilities = ("0.5", "0.8", "0.9", "0.95")
+    columns = ("law, method", "50 %", "80 %", "90 %", "95 %", "width", "lpd", "CRPS", "bias", "RMSE")
+    reach = f"{scores[0]['held_out']} runs held out, to {number(scores[0]['factor'], 2)} times the training runs"
+    table = _table(*columns, title=f"{what[0].upper()}{what[1:]}: {reach}", wide=columns[:1])
+    table.padding = (0, 1, 0, 0)
+    for law, rows in _grouped(scores, "law"):
+        table.add_row(Text(law, style="bold"))
+        for row in rows:
+            mark = "" if row["diagnostics_passed"] else " (doubtful)"
+            coverage = (f"{100 * row['coverage'][p]:.0f}" for p in probabilities)
+            others = (number(row[name], 2) for name in ("width", "lpd", "crps", "bias", "rmse"))
+            table.add_row(f"  {row['method']}{mark}", *coverage, *others)
+    return table
+
+
+def _reach_table(record: Record) -> Table:
+    """Return how many 90 % intervals held, by law and method, for each bin of the extrapolation factor."""
+    cells = {(row["law"], row["method"], *row["factor"]): row for row in record["by_factor"]}
+    bins = sorted({tuple(row["factor"]) for row in record["by_factor"]}, key=lambda ends: ends[0])
+    title = "90 % intervals that held, by times beyond the training runs"
+    table = _table("law, method", *map(_bin_text, bins), title=title, wide=("law, method",))
+    for law, rows in _grouped(record["scores"], "law"):
+        table.add_row(Text(law, style="bold"))
+        for method, _ in _grouped(rows, "method"):
+            table.add_row(f"  {method}", *(_held(cells.get((law, method, *ends))) for ends in bins))
+    return table
+
+
+def _bin_text(ends: Sequence[float | None]) -> str:
+    low, high = ends
+    return f"over {low:g}" if high is None else f"{low:g} to {high:g}"
+
+
+def _held(row: Record | None) -> str:
+    return "" if row is None else f"{row['coverage']['0.9'] * row['held_out']:.0f} of {row['held_out']}"
 
 
 def show_report(console: Console, record: Record) -> None:

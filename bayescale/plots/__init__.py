@@ -1,17 +1,24 @@
 """plot_*: figures of finished results; each takes a result and optional axes, and returns the axes."""
 
+from bayescale.plots.calibration import plot_calibration, plot_held_out
 from bayescale.plots.decisions import plot_allocation, plot_loss, plot_regret
 from bayescale.plots.laws import plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
+from bayescale.plots.pointwise import plot_pointwise
 from bayescale.plots.priors import plot_prior_predictive, save_prior_predictive
 from bayescale.plots.ratios import plot_ratio_range
+from bayescale.plots.regions import plot_iso_loss
 from bayescale.plots.style import svg_text
 
 __all__ = [
     "plot_allocation",
+    "plot_calibration",
     "plot_elpd",
     "plot_exponents",
+    "plot_held_out",
+    "plot_iso_loss",
     "plot_loss",
     "plot_pareto_k",
+    "plot_pointwise",
     "plot_predictive_check",
     "plot_prior_predictive",
     "plot_ratio_range",

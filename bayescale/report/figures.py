@@ -10,16 +10,21 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from bayescale.allocation import Allocation, allocate
+from bayescale.backtesting import Backtest
 from bayescale.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.intervals import short
 from bayescale.plots import (
     plot_allocation,
+    plot_calibration,
     plot_elpd,
     plot_exponents,
+    plot_held_out,
+    plot_iso_loss,
     plot_loss,
     plot_pareto_k,
+    plot_pointwise,
     plot_predictive_check,
     plot_ratio_range,
     plot_regret,
@@ -57,14 +62,14 @@ class Picture:
 
 
 def draw_figures(
-    comparison: Comparison, verdict: Verdict, allocation: Allocation | None
+    comparison: Comparison, verdict: Verdict, allocation: Allocation | None, backtest: Backtest | None = None
 ) -> dict[str, tuple[Picture, ...]]:
     """Draw every figure of a report.
 
     Returns
     -------
     dict
-        By section: ``allocation``, ``comparison``, ``posteriors``, ``checks``.
+        By section: ``allocation``, ``comparison``, ``posteriors``, ``checks``, ``backtest``.
     """
     ranked = tuple(str(name) for name in comparison.table.index)
     groups = {
@@ -72,6 +77,7 @@ def draw_figures(
         "comparison": _comparison_plots(comparison, verdict, ranked),
         "posteriors": (_exponents_plot(comparison, ranked),),
         "checks": _check_plots(comparison, verdict, ranked),
+        "backtest": _backtest_plots(backtest) if backtest else (),
     }
     return {
         name: tuple(_picture(f"{name}-{i}", plot) for i, plot in enumerate(plots)) for name, plots in groups.items()
@@ -146,8 +152,31 @@ def _comparison_plots(comparison: Comparison, verdict: Verdict, ranked: tuple[st
     elpd = "Difference of expected log predictive density to the best law; bars are 1 standard error of the difference."
     return (
         Plot(partial(plot_elpd, comparison), elpd, ranked),
+        _pointwise_plot(comparison, verdict),
         Plot(partial(plot_ratio_range, verdict, comparison.runs), split, (verdict.split_law,)),
+        _iso_loss_plot(comparison, verdict),
     )
+
+
+def _iso_loss_plot(comparison: Comparison, verdict: Verdict) -> Plot:
+    ratios = verdict.tokens_per_parameter
+    caption = (
+        f"The {comparison.runs.response} that {verdict.split_law} expects over sizes and tokens. In the green region "
+        "compute alone is good enough: lines of equal loss stay close to those of equal compute, which they touch at "
+        "the best split."
+    )
+    fitted = comparison.fits[verdict.split_law]
+    draw = partial(plot_iso_loss, fitted, tolerance=ratios.tolerance, probability=ratios.probability)
+    return Plot(draw, caption, (verdict.split_law,))
+
+
+def _pointwise_plot(comparison: Comparison, verdict: Verdict) -> Plot:
+    names = (verdict.compute_law, verdict.split_law)
+    caption = (
+        f"Each run at its size and tokens, by which of {names[0]} and {names[1]} predicts it better when it is left "
+        "out: marks of one kind together show where that law holds and the other does not."
+    )
+    return Plot(partial(plot_pointwise, comparison, *names), caption, names)
 
 
 def _exponents_plot(comparison: Comparison, ranked: tuple[str, ...]) -> Plot:
@@ -173,6 +202,23 @@ def _check_plots(comparison: Comparison, verdict: Verdict, ranked: tuple[str, ..
     ]
     pareto = "Pareto k of each run: beyond the limit the run sways the posterior too much for the elpd to be trusted."
     return (*checks, Plot(partial(plot_pareto_k, comparison), pareto, ranked))
+
+
+def _backtest_plots(backtest: Backtest) -> tuple[Plot, ...]:
+    law = str(backtest.points["law"].iloc[0])
+    held = (
+        "How many 90 % forecast intervals held, by how far beyond the training runs they reached, over all thresholds. "
+        "Bars are 90 % intervals by the number of different runs; runs that one fit forecasts err together, so take "
+        "them as rather too short."
+    )
+    runs = (
+        f"Each run that was held out against the forecast of {law} from the smaller runs, for the threshold that held "
+        "out most."
+    )
+    return (
+        Plot(partial(plot_calibration, backtest), held, (law,)),
+        Plot(partial(plot_held_out, backtest), runs, (law,)),
+    )
 
 
 def _picture(name: str, plot: Plot) -> Picture:

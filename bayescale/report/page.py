@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bayescale.backtesting import threshold_text
 from bayescale.intervals import short
 from bayescale.plots.style import count_text, percent_text, power_text
 from bayescale.report.figures import CARDS, Picture
@@ -34,7 +35,7 @@ def render_page(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, 
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"count": count, "flops": flops, "number": number, "percent": percent, "reach": reach}
-    environment.globals |= {"counts": count, "numbers": number, "percents": percent}
+    environment.globals |= {"counts": count, "numbers": number, "percents": percent, "threshold_text": threshold_text}
     css = Markup((HERE / "report.css").read_text(encoding="utf-8"))
     failed = {name: found["failures"] for name, found in record["diagnostics"].items() if not found["passed"]}
     extra = {"css": css, "figures": figures, "failed": failed, "cards": CARDS, "answers": ANSWERS}
@@ -98,5 +99,18 @@ def python_script(record: Mapping[str, Any]) -> str:
             f"allocation = bs.allocate(comparison, {budgets!r}, probability={allocation['probability']!r}, "
             f"tolerance={allocation['allocations'][0]['near_optimal']['tolerance']!r})"
         )
-    lines.append(f'bs.write_report("report.html", comparison, verdict, {"allocation" if allocation else None})')
+    given = ["comparison", "verdict", "allocation" if allocation else "None"]
+    if record["backtest"]:
+        lines.append(_backtest_line(record["backtest"], settings["random_seed"]))
+        given.append("backtest=backtest")
+    lines.append(f'bs.write_report("report.html", {", ".join(given)})')
     return "\n".join(lines)
+
+
+def _backtest_line(backtest: Mapping[str, Any], random_seed: int) -> str:
+    thresholds = list(dict.fromkeys(row["threshold"] for row in backtest["scores"]))
+    chosen = "" if isinstance(thresholds[0], str) else f"thresholds={thresholds!r}, "
+    return (
+        f"backtest = bs.backtest(runs, [{backtest['law']!r}], by={backtest['by']!r}, {chosen}"
+        f"methods={backtest['methods']!r}, random_seed={random_seed})"
+    )

@@ -8,18 +8,50 @@ from typing import Any
 import numpy as np
 
 from bayescale.allocation import Allocation, allocation_record
-from bayescale.comparison import Comparison, comparison_record
+from bayescale.backtesting import Backtest, backtest_record, can_backtest
+from bayescale.comparison import Comparison, comparison_record, pointwise_difference
+from bayescale.errors import InputError
 from bayescale.fits import Fit, contraction, flat_draws, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS
+from bayescale.reliability import earned, reliability_statement
 from bayescale.runs import RunTable, describe, description_record
+from bayescale.sensitivity import sensitivity_record
 from bayescale.verdict import Verdict, verdict_record
 
 SCHEMA = "bayescale/report/1"
 
 
+METHOD = "discrepancy"
+"""Whose record a report's forecasts are told by: it is how they are made."""
+
+
+def law_in_use(comparison: Comparison, allocation: Allocation | None) -> str:
+    """Return the law of most weight in the allocation, or the best one where there is no allocation."""
+    if allocation is None:
+        return str(comparison.table.index[0])
+    return max(allocation.weights, key=lambda name: allocation.weights[name])
+
+
+def own_backtest(backtest: Backtest, law: str) -> Backtest:
+    """Return the part of a backtest that is of one law, or raise InputError if it has no forecasts that serve."""
+    points = backtest.points[backtest.points["law"] == law]
+    if METHOD not in set(points["method"]):
+        raise InputError(
+            f"the report needs a backtest of law '{law}' by method {METHOD}; found laws "
+            f"{', '.join(backtest.points['law'].unique())} and methods {', '.join(backtest.points['method'].unique())}"
+        )
+    scores = backtest.scores[backtest.scores["law"] == law]
+    return dataclasses.replace(backtest, points=points, scores=scores)
+
+
 def report_record(
-    comparison: Comparison, verdict: Verdict, allocation: Allocation | None, *, command: str = ""
+    comparison: Comparison,
+    verdict: Verdict,
+    allocation: Allocation | None,
+    *,
+    backtest: Backtest | None = None,
+    command: str = "",
 ) -> dict[str, Any]:
     """Return the numbers of a report as plain data; what is not finite becomes None."""
     fits = comparison.fits
@@ -30,8 +62,12 @@ def report_record(
         "probability": probability,
         "data": _data(comparison.runs),
         "comparison": comparison_record(comparison),
+        "pointwise": _pointwise(comparison, verdict.compute_law, verdict.split_law),
         "verdict": verdict_record(verdict),
         "allocation": allocation_record(allocation) if allocation else None,
+        "sensitivity": sensitivity_record(comparison, allocation, verdict) if allocation else None,
+        "backtest": _backtest(backtest, allocation) if backtest else None,
+        "no_backtest": None if backtest else _why_none(comparison, law_in_use(comparison, allocation)),
         "laws": {name: _law(fitted) for name, fitted in fits.items()},
         "posteriors": {name: posterior_record(fitted, probability) for name, fitted in fits.items()},
         "diagnostics": {name: _diagnostics(fitted) for name, fitted in fits.items()},
@@ -50,6 +86,55 @@ def _data(runs: RunTable) -> dict[str, Any]:
         "record": dict(runs.record),
         "notes": list(runs.notes),
         "description": description_record(describe(runs)),
+    }
+
+
+def _backtest(backtest: Backtest, allocation: Allocation | None) -> dict[str, Any]:
+    """Return a backtest's scores, and what it says of forecasts as far out as each budget.
+
+    How many models were compiled is left out: it is none where results were in the cache.
+    """
+    record = backtest_record(backtest)
+    points = backtest.points[backtest.points["method"] == METHOD]
+    reaches = allocation.recommended["extrapolation"].to_numpy() if allocation else [float(points["factor"].max())]
+    return {
+        "law": str(points["law"].iloc[0]),
+        "methods": [str(name) for name in backtest.points["method"].unique()],
+        **{name: record[name] for name in ("by", "scores", "by_factor", "notes")},
+        "statement": reliability_statement(backtest.points),
+        "earned": [earned(points, float(reach)) for reach in reaches],
+    }
+
+
+def _why_none(comparison: Comparison, law: str) -> str:
+    runs = comparison.runs
+    if "C" not in runs.frame:
+        return "The table has no C, so there are no largest runs to hold out."
+    if not can_backtest(comparison.fits[law].law, runs):
+        return (
+            f"{len(runs.frame)} runs are too few, or too alike in C: without the largest of them, too few are left to "
+            f"fit {law} to, or fewer than three to forecast."
+        )
+    return f"None was asked for. In Python, bs.backtest(runs, [{law!r}]) makes one, and write_report takes it."
+
+
+def _pointwise(comparison: Comparison, first: str, second: str) -> dict[str, Any]:
+    """Return how many runs each of two laws predicts better, by how much in all, and of which tokens per parameter."""
+    ahead = pointwise_difference(comparison, first, second)
+    ratio = (comparison.runs.frame["D"] / comparison.runs.frame["N"]).to_numpy()
+    better = {first: ahead > 0, second: ahead < 0}
+    return {
+        "first": first,
+        "second": second,
+        "better": [
+            {
+                "name": name,
+                "runs": int(inside.sum()),
+                "nats": float(np.abs(ahead[inside]).sum()),
+                "tokens_per_parameter": float(np.median(ratio[inside])) if inside.any() else None,
+            }
+            for name, inside in better.items()
+        ],
     }
 
 
