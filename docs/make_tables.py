@@ -8,48 +8,27 @@ files with the columns named in FURTHER; without it those tables are left out.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from _tables import LEFT_OUT, MAIN, Job, catalogued, fit_all, further_jobs
 
 import bayescale as bs
 from bayescale.storage import write_whole
 from bayescale.tradeoffs import epoch_worth
 
 PAGE = Path(__file__).with_name("tables.md")
-MAIN = ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla", "overtrain")
 WIDE = (*MAIN, "farseer")
 CURVES = ("m1", "m2", "m3", "m4", "bnsl")
 PROBABILITY = 0.9
 MAX_REFITS = 5
 
 
-@dataclass(frozen=True)
-class Job:
-    """A table, the laws that are fitted to it, and what to bear in mind."""
-
-    title: str
-    load: Callable[[], bs.RunTable]
-    laws: Sequence[str]
-    remark: str = ""
-
-
 CHECKPOINTS = (
     "Several rows are checkpoints of one run: they are not independent, and the standard errors are too small."
 )
-
-
-def catalogued(name: str, laws: Sequence[str], where: str | None = None, remark: str = "") -> Job:
-    """Return the job of a table of the catalogue."""
-
-    def load() -> bs.RunTable:
-        table = bs.load_runs(name)
-        return bs.select_runs(table, where) if where else table
-
-    return Job(name if where is None else f"{name} [{where}]", load, laws, remark)
 
 
 def thinned(name: str, laws: Sequence[str], step: int, remark: str = "") -> Job:
@@ -97,15 +76,6 @@ BRIEF = (
 )
 """Beginnings of the names of further tables, the laws that are fitted to them, and what to bear in mind."""
 
-LEFT_OUT = {
-    "epoch-chinchilla": "the same runs as chinchilla",
-    "steplaw-dense": "most rows are badly chosen learning rates and batch sizes; steplaw-dense-best holds the best",
-    "steplaw-moe": "N is the same in every row, and no law here is of active_N and D",
-    "steplaw-moe-best": "N is the same in every row, and no law here is of active_N and D",
-    "regmix-pile-cc": "differs in the mixture of data, and no law here is of mixtures",
-}
-"""Tables of the catalogue that are not fitted, and why."""
-
 
 def brief_jobs() -> Iterator[Job]:
     """Yield a job for each table of the catalogue that has no section of its own."""
@@ -141,51 +111,6 @@ def brief_row(job: Job) -> str:
     return f"| {job.title} | {len(runs.frame)} | {'; '.join(shown)} | {answer} | {job.remark} |"
 
 
-REFERENCES = {
-    "gadre": "Gadre et al. (2024), arXiv:2403.08540",
-    "porian": "Porian et al. (2024), arXiv:2406.19146, Chinchilla-like schedules",
-    "datablations": "Muennighoff et al. (2023), arXiv:2305.16264",
-}
-
-FURTHER = {
-    "gadre-overtrain.csv": (
-        ("gadre C4", "dataset == 'C4'", MAIN),
-        ("gadre RedPajama", "dataset == 'RedPajama'", MAIN),
-        ("gadre RefinedWeb", "dataset == 'RefinedWeb'", MAIN),
-    ),
-    "porian.csv": (
-        ("porian RefinedWeb", "dataset == 'RefinedWeb' and family == 'base-short-chinchilla'", MAIN),
-        ("porian OpenWebText2", "dataset == 'OpenWebText2' and family == 'base-short-chinchilla'", MAIN),
-    ),
-    "datablations.csv": (
-        ("datablations C4, one epoch", "dataset == 'C4' and epochs < 1.001 and is_seed_replicate == 0", MAIN[:5]),
-        (
-            "datablations C4, as published",
-            "in_published_fit == 1",
-            ("data_constrained", "chinchilla", "bounded", "compute_floor"),
-        ),
-    ),
-}
-"""Title, rows and laws of each table that is not in the catalogue."""
-
-
-def further_jobs(folder: Path) -> Iterator[Job]:
-    """Yield a job for each table of FURTHER that the folder holds."""
-    for file, parts in FURTHER.items():
-        for title, where, laws in parts:
-            yield Job(title, lambda file=file, where=where, title=title: _further(folder / file, where, title), laws)
-
-
-def _further(path: Path, where: str, title: str) -> bs.RunTable:
-    frame = pd.read_csv(path).query(where).reset_index(drop=True)
-    frame = frame.rename(columns={"run_id": "run", "params": "N", "tokens": "D", "flops": "C"})
-    columns = ["run", "N", "D", "C", "loss", *(name for name in ("unique_tokens",) if name in frame)]
-    # Two runs with the same label are two seeds of one cell.
-    frame["run"] = frame["run"].astype(str) + frame.groupby("run").cumcount().map(lambda k: f" ({k + 1})" if k else "")
-    record = {"reference": REFERENCES[title.split(maxsplit=1)[0]]}
-    return bs.table_from_frame(frame[columns].astype({"C": float}), name=title, record=record)
-
-
 def section(job: Job) -> tuple[str, str, Mapping[str, bs.Fit]]:
     """Return a row of the summary, the section of one table, and its fits."""
     runs = job.load()
@@ -216,17 +141,6 @@ def best_law(comparison: bs.Comparison) -> tuple[str, str]:
     best = sound[0] if sound else ranked[0]
     doubtful = ranked[: ranked.index(best)]
     return best, f"{best} ({', '.join(doubtful)} before it, with failed diagnostics)" if doubtful else best
-
-
-def fit_all(runs: bs.RunTable, laws: Sequence[str]) -> tuple[dict[str, bs.Fit], list[str]]:
-    """Fit the laws that this table can serve; say why the others were not."""
-    fits, refused = {}, []
-    for law in laws:
-        try:
-            fits[law] = bs.fit(law, runs)
-        except bs.InputError as error:
-            refused.append(f"{law} not fitted: {error}")
-    return fits, refused
 
 
 def comparison_lines(comparison: bs.Comparison) -> Iterator[str]:
