@@ -26,15 +26,15 @@ def coverage_earned(factor: float) -> str:
     record = _record()
     found = [entry for entry in record["bins"] if entry["low"] <= factor]
     if not found:
-        return "no backtest over published tables says how often such intervals hold"
+        return "no backtest over published tables of loss says how often such intervals hold"
     entry = found[-1]
     count = entry["forecasts"]
     held = f"{percent(entry['inside'] / count)} of {count} forecasts ({entry['tables']} tables)"
     span = f"{short(entry['low'], 1)} to {short(entry['high'], 1)}" if entry["high"] else f"more than {entry['low']:g}"
     beyond = "" if entry["high"] or factor < entry["reached"] else ", none so far beyond"
     return (
-        f"over published tables, {percent(record['probability'])} intervals of runs {span} times beyond the runs "
-        f"fitted held {held}{beyond}"
+        f"over published tables of loss, {percent(record['probability'])} intervals of runs {span} times beyond the "
+        f"runs fitted held {held}{beyond}"
     )
 
 
