@@ -1,0 +1,392 @@
+"""Write docs/verdicts.md: does compute alone explain loss, asked of every table.
+
+    bayescale data get --all                            # or set BAYESCALE_MIRROR to a folder or address with the files
+    python docs/make_verdicts.py --further FOLDER       # an hour on two cores; fits and refits are cached
+
+FOLDER holds the tables of FURTHER in docs/_tables.py; without it those are left out.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from _disagreements import (
+    ANSWERS,
+    MAX_REFITS,
+    PROBABILITY,
+    Found,
+    counted,
+    fitted,
+    guo_against_chinchilla,
+    interval,
+    listed,
+    repeated_data,
+    tables_against_tables,
+)
+from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
+
+import bayescale as bs
+from bayescale.cli.steps import DEFAULT_LAWS
+from bayescale.intervals import percent, short
+from bayescale.plots import plot_iso_loss
+from bayescale.storage import write_whole
+
+PAGE = Path(__file__).with_name("verdicts.md")
+PICTURE = Path(__file__).with_name("images") / "iso-loss.png"
+FACTOR = 4.0
+"""Mis-sizing whose cost is shown."""
+
+FEWEST_ROWS = 40
+FOLDS = 8
+"""Rows a table needs to be judged by further criteria, and the most refits of a law by each."""
+
+KAPLAN_LEAST = ((1 / FACTOR + FACTOR) / 2) ** 2 - 1
+"""Least extra compute of a model off by FACTOR under that law: where the exponent of N, in it, equals that of D."""
+
+CRITERIA = {"budget": "budgets left out", "largest": "largest fifth left out"}
+
+
+def say(text: str) -> None:
+    """Write progress to stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+# Which tables
+
+
+def jobs_and_refusals(further: Path | None) -> tuple[list[Job], dict[str, str]]:
+    """Return the tables the question can be asked of, and why it cannot be asked of the others."""
+    jobs, refusals = [], {}
+    for name in (str(table["name"]) for table in bs.list_tables()):
+        reason = LEFT_OUT.get(name) or unasked(bs.load_runs(name))
+        if reason:
+            refusals[name] = reason
+        else:
+            jobs.append(catalogued(name, DEFAULT_LAWS[bs.load_runs(name).response]))
+    if further:
+        jobs += [replace(job, laws=DEFAULT_LAWS["loss"]) for job in further_jobs(further)]
+    return jobs, refusals
+
+
+def unasked(runs: bs.RunTable) -> str:
+    """Return why the question cannot be asked of a table; nothing where it can."""
+    absent = [name for name in ("N", "D", "C") if name not in runs.frame]
+    if absent:
+        return f"no {', no '.join(absent)}"
+    if runs.response not in DEFAULT_LAWS:
+        return f"its response is {runs.response} ({runs.unit}), which no law of compute alone here describes"
+    return ""
+
+
+def examine(job: Job) -> Found:
+    """Fit, compare and judge one table."""
+    runs = job.load()
+    say(f"{job.title}: {len(runs.frame)} rows, {', '.join(job.laws)}")
+    fits, refused = fit_all(runs, job.laws)
+    for reason in refused:
+        say(f"  {reason}")
+    verdict = bs.judge(bs.compare(fits, max_refits=MAX_REFITS), probability=PROBABILITY)
+    pair = {name: fits[name] for name in (verdict.compute_law, verdict.split_law)}
+    return Found(job, runs, verdict, criteria_of(pair, verdict, runs) if len(runs.frame) >= FEWEST_ROWS else {})
+
+
+def criteria_of(pair: Mapping[str, bs.Fit], verdict: bs.Verdict, runs: bs.RunTable) -> dict[str, str]:
+    """Return the difference of elpd by each further criterion."""
+    families = runs.frame["family"].nunique() if "family" in runs.frame else 1
+    unlike = {"budget": f"not asked: {families} families at each budget"} if families > 1 else {}
+    return {by: unlike.get(by) or by_criterion(pair, by, verdict) for by in CRITERIA}
+
+
+def by_criterion(pair: Mapping[str, bs.Fit], by: str, verdict: bs.Verdict) -> str:
+    """Return the difference of elpd when groups of runs are left out, compute less split, or why there is none."""
+    say(f"  refits by {by}")
+    try:
+        try:
+            found = bs.cross_validate(pair, by, folds=None if by == "largest" else FOLDS)
+        except bs.InputError:
+            found = bs.cross_validate(pair, by)  # fewer groups than folds
+    except bs.InputError as error:
+        return f"not possible: {error}"
+    law, sign = (verdict.compute_law, 1) if found.table.index[0] == verdict.split_law else (verdict.split_law, -1)
+    row = found.table.loc[law]
+    failed = sum(found.failed.values())
+    doubt = f"; diagnostics of {counted(failed, 'refit')} failed" if failed else ""
+    decided = "" if row["decided"] else ", not decided"
+    return f"{sign * row['elpd_diff']:+.1f} ({row['dse']:.1f}){decided}{doubt}"
+
+
+# The summary
+
+
+def in_short(found: Sequence[Found], refusals: Mapping[str, str]) -> Iterator[str]:
+    """Yield what all tables say together."""
+    by_answer = {answer: [each for each in found if each.verdict.answer == answer] for answer in ANSWERS}
+    matters, suffices, silent = (by_answer[answer] for answer in ANSWERS)
+    yield "## In short"
+    yield ""
+    yield (
+        f"- The question can be asked of {len(found)} of {len(found) + len(refusals)} tables. On {len(matters)} of "
+        f"them compute alone does not explain loss: {listed(matters)}. {capital(counted(len(silent), 'table'))} cannot "
+        f"tell, and {counted(len(suffices), 'table')} {'shows' if len(suffices) == 1 else 'show'} that compute "
+        f"suffices{': ' + listed(suffices) if suffices else ''}."
+    )
+    wastes = [waste_of(each).extra_compute.median for each in matters]
+    widths = [each.upper / each.lower for each in (one.verdict.tokens_per_parameter for one in matters) if each.lower]
+    tolerance = percent(matters[0].verdict.tokens_per_parameter.tolerance)
+    yield (
+        f"- Where it matters, it does not matter everywhere: the largest D/N of small cost is {short(min(widths))} to "
+        f"{short(max(widths))} times the smallest, depending on the table. Between them less than {tolerance} of the "
+        f"compute is lost with {percent(PROBABILITY)} probability. A model {FACTOR:g} times too small or too large "
+        f"needs {percent(min(wastes))} to {percent(max(wastes))} more compute."
+    )
+    fixed = [each for each in silent if any(reason.startswith("runs of like compute") for reason in _reasons(each))]
+    pooled = [each for each in silent if any("families" in reason for reason in _reasons(each))]
+    yield (
+        f"- Of the tables that cannot tell, {len(fixed)} hold runs of like compute that hardly differ in size, and "
+        f"{len(pooled)} pool families of models that differ in more than N and D. More such runs would not decide; a "
+        "few runs of one recipe at one compute and several sizes would (below)."
+    )
+
+
+def _reasons(found: Found) -> tuple[str, ...]:
+    return found.verdict.reasons
+
+
+def capital(words: str) -> str:
+    """Return a sentence's beginning."""
+    return words[0].upper() + words[1:]
+
+
+def waste_of(found: Found) -> bs.verdict.Waste:
+    """Return what a model off by FACTOR costs."""
+    return next(each for each in found.verdict.waste if each.factor == FACTOR)
+
+
+def summary(found: Sequence[Found]) -> Iterator[str]:
+    """Yield the table of tables, those that can tell first."""
+    yield "## Every table"
+    yield ""
+    yield SUMMARY
+    yield ""
+    yield (
+        "| table | rows | D/N of the runs | answer | elpd, compute less split (s.e.) | laws | D/N of small cost | "
+        f"{FACTOR:g} times off costs | tilt |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    order = list(ANSWERS)
+    for each in sorted(found, key=lambda one: order.index(one.verdict.answer)):
+        verdict, difference = each.verdict, each.verdict.difference
+        own = each.runs.frame["D"] / each.runs.frame["N"]
+        yield (
+            f"| {each.job.title} | {rows_of(each)} | {short(own.min())} to {short(own.max())} | "
+            f"{ANSWERS[verdict.answer]} | {difference.elpd_diff:+.1f} ({difference.dse:.1f}) | "
+            f"{verdict.compute_law}, {verdict.split_law} | {' | '.join(costs(each))} |"
+        )
+
+
+def costs(found: Found) -> tuple[str, str, str]:
+    """Return the range of D/N, the waste and the tilt; dashes where the prior alone would speak."""
+    if any(reason.startswith(("runs of like compute", "the best D/N is not")) for reason in found.verdict.reasons):
+        return "-", "-", "-"
+    ratios, waste, tilt = found.verdict.tokens_per_parameter, waste_of(found).extra_compute, found.verdict.tilt
+    span = "none" if ratios.lower is None else f"{short(ratios.lower)} to {short(ratios.upper)}"
+    return (
+        f"{span} at {short(ratios.flops)} FLOP",
+        f"{percent(waste.median)} [{percent(waste.lower)}, {percent(waste.upper)}]",
+        f"{tilt.median:.2f} [{tilt.lower:.2f}, {tilt.upper:.2f}]",
+    )
+
+
+def rows_of(found: Found) -> str:
+    """Return the number of rows, and of training runs where they share some."""
+    rows, runs = len(found.runs.frame), found.verdict.difference.runs
+    passes = f" (data repeated up to {short(found.repeated)} times)" if found.repeated else ""
+    return (str(rows) if rows == runs else f"{rows} of {runs} training runs") + passes
+
+
+def in_words(found: Sequence[Found]) -> Iterator[str]:
+    """Yield the statements of the tables that can tell."""
+    yield "## In words"
+    yield ""
+    yield from (f"- {each.verdict.statement}" for each in found if each.tells)
+
+
+def by_budget(found: Sequence[Found]) -> Iterator[str]:
+    """Yield the range of D/N at each budget, with the intervals of its ends."""
+    yield "## The range of D/N by budget"
+    yield ""
+    yield RANGES
+    yield ""
+    yield "| table | law | FLOP | over largest run | range | lower end | upper end |"
+    yield "|---|---|---|---|---|---|---|"
+    for each in found:
+        for ratios in each.verdict.ranges if each.tells else ():
+            span = "none" if ratios.lower is None else f"{short(ratios.lower)} to {short(ratios.upper)}"
+            ends = " | ".join(interval(end) for end in (ratios.lower_end, ratios.upper_end))
+            beyond = ratios.flops / each.runs.frame["C"].max()
+            where = f"{short(ratios.flops, 3)} | {short(beyond)}"
+            yield f"| {each.job.title} | {each.verdict.split_law} | {where} | {span} | {ends} |"
+
+
+def remedies(found: Sequence[Found]) -> Iterator[str]:
+    """Yield why tables cannot tell and what would decide, once for tables of one design."""
+    yield "## Why the others cannot tell, and which runs would decide"
+    groups: dict[tuple[str, tuple[str, ...]], list[Found]] = defaultdict(list)
+    for each in found:
+        if not each.tells:
+            groups[each.job.title.split("-")[0].split()[0], each.verdict.remedies].append(each)
+    for (_, runs), tables in groups.items():
+        yield ""
+        yield f"**{listed(tables)}**"
+        yield ""
+        reasons: dict[str, list[str]] = defaultdict(list)
+        for each in tables:
+            for reason in each.verdict.reasons:
+                reasons[reason].append(each.job.title)
+        for reason, names in reasons.items():
+            where = "" if len(names) == len(tables) else f" ({', '.join(names)})"
+            yield f"- {reason}{where}"
+        yield f"- *would decide:* {'; '.join(runs)}"
+
+
+def refused(refusals: Mapping[str, str]) -> Iterator[str]:
+    """Yield the tables of which the question cannot be asked, by reason."""
+    yield "## Tables of which it cannot be asked"
+    yield ""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, reason in refusals.items():
+        groups[reason].append(name)
+    for reason, names in groups.items():
+        yield f"- {', '.join(names)}: {reason}"
+
+
+# By criterion
+
+
+def criteria_table(found: Sequence[Found]) -> Iterator[str]:
+    """Yield the difference of elpd by criterion."""
+    shown = [each for each in found if each.criteria]
+    one = [each for each in shown if each.verdict.difference.elpd_diff < 0 and each.locates]
+    turned = [each for each in one if each.criteria["largest"].startswith("+")]
+    kept = [each for each in one if each.criteria["budget"].startswith("-")]
+    yield "## Does the answer depend on the criterion?"
+    yield ""
+    yield CRITERION
+    yield ""
+    yield (
+        f"Of the {len(one)} tables of one family on which single rows speak against compute alone, {len(kept)} do so "
+        f"with whole budgets left out too. With the largest runs left out {len(turned)} turn: {listed(turned)}. That "
+        "is no proof for compute alone. A law of N and D fits so closely that its noise is small, and a little beyond "
+        "its runs it is off by more than that noise; a law of compute alone has the noise to cover it "
+        "([decision 5](decisions/0005-forecasts.md)). It says that the laws as they are should not be trusted to "
+        "forecast larger runs without room for being wrong."
+    )
+    yield ""
+    yield f"| table | laws | single rows left out | {' | '.join(CRITERIA.values())} |"
+    yield f"|---|---|---|{'---|' * len(CRITERIA)}"
+    for each in shown:
+        difference = each.verdict.difference
+        decided = "" if difference.decided else ", not decided"
+        cells = " | ".join(each.criteria[by] for by in CRITERIA)
+        yield (
+            f"| {each.job.title} | {each.verdict.compute_law}, {each.verdict.split_law} | "
+            f"{difference.elpd_diff:+.1f} ({difference.dse:.1f}){decided} | {cells} |"
+        )
+
+
+# The page
+
+
+def draw(job: Job, law: str) -> None:
+    """Draw the map of the Chinchilla runs beside the page."""
+    figure = plot_iso_loss(fitted(job, law), probability=PROBABILITY).get_figure(root=True)
+
+    def write(temporary: Path) -> None:
+        figure.savefig(temporary, dpi=120, facecolor="white", format="png", metadata={"Software": None})
+
+    write_whole(PICTURE, write)
+
+
+def page(found: Sequence[Found], refusals: Mapping[str, str]) -> str:
+    """Return the whole page."""
+    named = {each.job.title: each for each in found}
+    parts: list[Callable[[], Iterator[str]]] = [
+        lambda: in_short(found, refusals),
+        lambda: iter([MAP]),
+        lambda: summary(found),
+        lambda: in_words(found),
+        lambda: by_budget(found),
+        lambda: remedies(found),
+        lambda: iter([DISAGREE]),
+        lambda: guo_against_chinchilla(named),
+        lambda: tables_against_tables(found),
+        lambda: repeated_data(named),
+        lambda: criteria_table(found),
+        lambda: refused(refusals),
+    ]
+    texts = ["\n".join(make()) for make in parts]
+    return "\n\n".join([INTRODUCTION, *(text for text in texts if text)])
+
+
+def main() -> None:
+    """Judge every table and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--further", type=Path, default=None)
+    parser.add_argument("--only", default="", help="part of the titles to judge, for a trial; nothing is written")
+    asked = parser.parse_args()
+    jobs, refusals = jobs_and_refusals(asked.further)
+    found = [examine(job) for job in jobs if asked.only in job.title]
+    if asked.only:
+        print("\n\n".join("\n".join(make(found)) for make in (summary, remedies, criteria_table)))  # noqa: T201
+        return
+    draw(next(job for job in jobs if job.title == "chinchilla"), "chinchilla")
+    text = page(found, refusals)
+    write_whole(PAGE, lambda temporary: temporary.write_text(f"{text}\n", encoding="utf-8"))
+
+
+INTRODUCTION = f"""# Does compute alone explain loss?
+
+Made by `python docs/make_verdicts.py`; do not edit. Asked of every table here, with the laws that `bayescale compare`
+takes by default: if you know how much compute went into a run, do you also need to know how it was split between
+parameters (N) and training tokens (D)? The honest answer is rarely yes or no, but a range of tokens per parameter (D/N)
+inside which the split hardly matters. Intervals are {percent(PROBABILITY)} credible intervals, equal-tailed."""
+
+MAP = """![Loss over model size and tokens, with the region in which compute alone is good enough](images/iso-loss.png)
+
+*The additive law fitted to the Chinchilla runs. Inside the green region lines of equal loss stay close to lines of
+equal compute: there compute alone is good enough.*"""
+
+SUMMARY = f"""- **elpd, compute less split**: how much better (above 0) or worse (below 0) the best law of compute alone
+  predicts rows it has not seen than the best law of N and D, in nats over all rows, by leave-one-out, with its standard
+  error (over training runs where a table has several rows of one). Decided: beyond 4 nats and 2 standard errors, 4 of
+  them below 100 runs.
+- **D/N of small cost**: tokens per parameter at which ignoring the split costs less than 5 % more compute, with
+  {percent(PROBABILITY)} probability, at a run of typical compute.
+- **{FACTOR:g} times off costs**: extra compute that a model {FACTOR:g} times too small or too large needs, whichever
+  is worse.
+- **tilt**: the loss falls with slopes s (1 + tilt) on ln N and s (1 - tilt) on ln D at a typical run; 0 is compute
+  alone there. A tilt near 0 says that the runs are centred on their best split, not that the split never matters.
+
+Where a table cannot tell, the last three columns are what the best law of N and D says, not what the runs show; a dash
+where these runs do not locate the best split and the prior alone would speak. Under `kaplan_nd` a model {FACTOR:g}
+times off costs {percent(KAPLAN_LEAST)} or more whatever the runs: its form says so, not they."""
+
+RANGES = f"""For the tables that can tell: the range holds with {percent(PROBABILITY)} probability at each D/N inside,
+if the law holds there. Each posterior draw has a range of its own; the last two columns say where its ends lie. Budgets
+are that of a typical run, that of the largest, and 1e21 and 5.76e23 FLOP within the runs or up to 100 times beyond
+them. The further beyond the largest run (1 in the fourth column), the more it rests on the law alone."""
+
+DISAGREE = """## Where papers disagree"""
+
+CRITERION = f"""The same difference, compute less split (s.e.), for the same two laws, on tables of {FEWEST_ROWS} rows
+or more: single rows left out (interpolation, as above); whole budgets left out (in at most {FOLDS} refits of each law,
+standard errors over budgets); the largest fifth of the runs by compute left out (extrapolation). Sums are over the rows
+that were left out, so the last column is over fewer rows. A law can win the first and lose the last. Budgets are not
+left out of tables that pool families: what is near in compute there is not alike."""
+
+
+if __name__ == "__main__":
+    main()

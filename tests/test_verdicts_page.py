@@ -1,0 +1,125 @@
+"""The page of verdicts: it names every table, and its tools agree with what is known in closed form."""
+
+import importlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bayescale as bs
+from bayescale.optimum import extra_compute, find_optimum
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "verdicts.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    return importlib.import_module("_disagreements")
+
+
+@pytest.fixture
+def maker(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    return importlib.import_module("make_verdicts")
+
+
+def part(title):
+    """Return the text under one heading."""
+    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def rows():
+    """Return the cells of each row of the table of tables."""
+    lines = [line for line in part("Every table").splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+def test_every_table_of_the_catalogue_is_judged_or_refused():
+    judged = [cells[0] for cells in rows()]
+    lines = part("Tables of which it cannot be asked").splitlines()
+    refused = [name for line in lines for name in line.removeprefix("- ").split(":")[0].split(", ")]
+    for name in (table["name"] for table in bs.list_tables()):
+        assert [*judged, *refused].count(name) == 1, name
+
+
+def test_each_table_that_cannot_tell_comes_with_a_reason_and_the_runs_that_would_decide():
+    told = part("Why the others cannot tell, and which runs would decide")
+    blocks = {block.splitlines()[0]: block for block in told.split("\n**")[1:]}
+    silent = [cells[0] for cells in rows() if cells[3] == "cannot tell"]
+    assert silent
+    for name in silent:
+        (block,) = [
+            text for names, text in blocks.items() if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", names)
+        ]
+        assert block.count("\n- ") >= 2
+        assert "*would decide:* runs of one recipe at" in block
+
+
+def test_the_summary_counts_the_rows():
+    answers = [cells[3] for cells in rows()]
+    assert set(answers) <= {"the split matters", "compute suffices", "cannot tell"}
+    assert f"The question can be asked of {len(answers)} of " in part("In short")
+    assert f"On {answers.count('the split matters')} of them" in part("In short")
+
+
+def test_a_table_without_sizes_or_with_another_response_is_refused_with_its_reason(maker, make_runs):
+    runs = make_runs.of(*make_runs.isoflop())
+    assert maker.unasked(runs) == ""
+    gain = make_runs.of(*make_runs.isoflop(), response="gain")
+    assert "its response is gain" in maker.unasked(gain)
+
+
+def test_the_position_of_a_known_law_is_its_closed_form(tools, make_runs):
+    truth = make_runs.truth
+    values = {name: np.array([value]) for name, value in truth.items()}
+    found = tools.position("known", bs.LAWS["chinchilla"], values, {"N": 1.0, "D": 1.0})
+    alpha, beta = truth["alpha"], truth["beta"]
+    N = (alpha * truth["A"] / (beta * truth["B"])) ** (1 / (alpha + beta))
+    N *= (tools.SHARED_BUDGET / 6) ** (beta / (alpha + beta))
+    assert found.exponent == pytest.approx(beta / (alpha + beta), abs=1e-4)  # best splits to 1e-6, over a step of 0.1
+    assert np.exp(found.log_ratio) == pytest.approx(tools.SHARED_BUDGET / (6 * N**2), rel=1e-4)
+
+
+def test_the_loss_above_the_best_is_nothing_at_the_best(tools, wide_fit):
+    flops = np.array([1e21])
+    best = np.median(find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, flops).log_ratio)
+    near, far = (tools.above_best(wide_fit, flops, np.array([best + step])) for step in (0.0, 3.0))
+    assert (near >= 0).all()
+    assert np.median(near) < 1e-4 < np.median(far)
+
+
+@pytest.mark.parametrize("size_exponent", [0.04, 0.076, 0.1, 0.15, 0.3])
+def test_the_form_of_the_kaplan_law_sets_the_least_cost_of_a_wrong_size(maker, size_exponent):
+    values = {"A": 1e9**size_exponent, "B": 2e10**0.1, "alpha_N": size_exponent, "alpha_D": 0.1}
+    draws = {name: np.array([value]) for name, value in values.items()}
+    factors = np.array([1 / maker.FACTOR, maker.FACTOR])
+    cost = extra_compute(bs.LAWS["kaplan_nd"], draws, {"N": 1.0, "D": 1.0, "C": 1.0}, 1e21, factors).max()
+    assert cost >= maker.KAPLAN_LEAST * (1 - 1e-4)  # Newton steps to 1e-6 in ln C
+    assert (cost == pytest.approx(maker.KAPLAN_LEAST, rel=1e-4)) == (size_exponent == 0.1)
+
+
+def test_as_many_runs_decide_as_their_mean_needs(tools):
+    effect, noise = 0.01, 0.02
+    count = tools.repeats(effect, noise)
+    assert effect >= tools.ERRORS * noise * np.sqrt(2 / count)
+    assert effect < tools.ERRORS * noise * np.sqrt(2 / (count - 1))
+    assert tools.repeats(1.0, 0.01) == 1
+
+
+def test_the_runs_between_two_tables_favour_each_by_its_own_law(tools, make_runs, synthetic_fit, wide_runs):
+    truths = (make_runs.truth, {**make_runs.truth, "B": 8000.0})  # more of the loss in D: larger D/N
+    fits = [synthetic_fit("chinchilla", wide_runs, truth, spread=1e-4, draws=50) for truth in truths]
+    known = [
+        tools.replace(tools.position(title, fit.law, fit.draws, fit.reference), fit=fit)
+        for title, fit in zip(("few", "many"), fits, strict=True)
+    ]
+    words = tools.duel(known)
+    assert "1 of 1 pairs of tables disagree" in words
+    assert "Furthest apart are many and few" in words
+    gains = [float(value) for value in re.findall(r"better by (\d+\.\d) %", words)]
+    assert len(gains) == 2
+    assert min(gains) > 0
+    assert "No two tables disagree" in tools.duel([known[0], known[0]])
