@@ -29,7 +29,11 @@ ANSWERS = {
     "compute_suffices": "compute suffices",
     "cannot_tell": "cannot tell",
 }
-PUBLISHED = (("chinchilla", "Hoffmann et al. (2022)"), ("chinchilla", "Besiroglu et al. (2024)"))
+PUBLISHED = (
+    ("chinchilla", "Hoffmann et al. (2022)"),
+    ("chinchilla", "Besiroglu et al. (2024)"),
+    ("kaplan_nd", "Kaplan et al. (2020)"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,15 +236,16 @@ def tables_against_tables(found: Sequence[Found]) -> Iterator[str]:
 
 
 def duel(known: Sequence[Position]) -> str:
-    """Say which two runs would decide between the tables that are furthest apart."""
+    """Say which two runs would decide between the two tables that can tell and are furthest apart."""
+    telling = [one for one in known if one.answer != ANSWERS["cannot_tell"]]
     apart = [
-        (abs(first.ends.median / second.ends.median), first, second)
-        for one, other in combinations(known, 2)
+        (first.ends.lower / second.ends.upper, first, second)
+        for one, other in combinations(telling, 2)
         for first, second in [(one, other) if one.ends.median > other.ends.median else (other, one)]
         if first.ends.lower > second.ends.upper
     ]
     if not apart:
-        return "No two tables disagree: each interval of the best D/N overlaps with every other."
+        return "No two tables that can tell disagree: each interval of the best D/N overlaps with every other."
     _, first, second = max(apart, key=lambda entry: entry[0])
     ratios = [one.ends.median for one in (first, second)]
     words, runs = [], []
@@ -251,9 +256,9 @@ def duel(known: Sequence[Position]) -> str:
         words.append(f"{split_text(SHARED_BUDGET, own)} better by {part(gain)}")
         runs.append(repeats(float(np.nanmedian(gain)), scatter(fit)))
     return (
-        f"{len(apart)} of {len(known) * (len(known) - 1) // 2} pairs of tables disagree, their intervals being apart. "
-        f"Furthest apart are {first.title} and {second.title}. *What would decide:* two runs of one recipe at "
-        f"{short(SHARED_BUDGET)} FLOP. The law of {first.title} expects {words[0]}, that of {second.title} "
+        f"Of the tables that can tell, {len(apart)} of {math.comb(len(telling), 2)} pairs disagree, their intervals "
+        f"being apart. Furthest apart are {first.title} and {second.title}. *What would decide:* two runs of one "
+        f"recipe at {short(SHARED_BUDGET)} FLOP. The law of {first.title} expects {words[0]}, that of {second.title} "
         f"{words[1]}. With the scatter of these tables, {runs[0]} and {runs[1]} runs of each split show it by "
         f"{ERRORS:g} standard errors."
     )

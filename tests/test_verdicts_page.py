@@ -113,13 +113,15 @@ def test_the_runs_between_two_tables_favour_each_by_its_own_law(tools, make_runs
     truths = (make_runs.truth, {**make_runs.truth, "B": 8000.0})  # more of the loss in D: larger D/N
     fits = [synthetic_fit("chinchilla", wide_runs, truth, spread=1e-4, draws=50) for truth in truths]
     known = [
-        tools.replace(tools.position(title, fit.law, fit.draws, fit.reference), fit=fit)
+        tools.replace(tools.position(title, fit.law, fit.draws, fit.reference), fit=fit, answer="the split matters")
         for title, fit in zip(("few", "many"), fits, strict=True)
     ]
     words = tools.duel(known)
-    assert "1 of 1 pairs of tables disagree" in words
+    assert "1 of 1 pairs disagree" in words
     assert "Furthest apart are many and few" in words
     gains = [float(value) for value in re.findall(r"better by (\d+\.\d) %", words)]
     assert len(gains) == 2
     assert min(gains) > 0
-    assert "No two tables disagree" in tools.duel([known[0], known[0]])
+    assert "No two tables that can tell disagree" in tools.duel([known[0], known[0]])
+    unsure = tools.replace(known[1], answer="cannot tell")
+    assert "No two tables that can tell disagree" in tools.duel([known[0], unsure])
