@@ -285,7 +285,9 @@ def report(
         path = output or Path(f"{Path(runs).stem}-report.html")
         bs.write_report(path, comparison, verdict, allocation, backtest=found, command=command_line)
         defaults = [*law_note, *budget_note, *backtest_note]
-        record = records.report_record(path, comparison, allocation, defaults, backtest=found)
+        record = records.report_record(
+            path, comparison, verdict, allocation, defaults, backtest=found, command=command_line
+        )
     return emit(record, tables.show_report, printing, strict=strict)
 
 

@@ -1,6 +1,5 @@
 """Results of fits as plain data: the JSON of ``fit``, ``compare``, ``allocate`` and ``report``."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,15 +127,19 @@ def _refit_doubts(found: Backtest) -> list[str]:
 def report_record(
     path: Path,
     comparison: Comparison,
+    verdict: Verdict,
     allocation: Allocation | None,
     defaults: Sequence[str],
     *,
     backtest: Backtest | None = None,
+    command: str,
 ) -> dict[str, Any]:
-    """Return where the report is, and the numbers that were written beside it."""
+    """Return where the report is, and the numbers that lie beside it."""
+    from bayescale import report  # noqa: PLC0415  (Matplotlib, which other commands do not need)
+
     doubts = [*_comparison_doubts(comparison), *(allocation.doubts if allocation else [])]
     doubts += _refit_doubts(backtest) if backtest else []
-    numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    numbers = report.report_record(comparison, verdict, allocation, backtest=backtest, command=command)
     return {**numbers, "path": str(path), "defaults": list(defaults), "doubts": doubts}
 
 
