@@ -9,8 +9,8 @@ import xarray as xr
 from scipy.special import gammaln
 
 from bayescale.errors import InputError
-from bayescale.fits import Fit, complete_points, law_value
-from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, SMALLEST_VALUE
+from bayescale.fits import Fit, complete_points, log_center
+from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
 from bayescale.scores import Forecast
 
 GROUP = "discrepancy"
@@ -180,8 +180,7 @@ def run_draws(found: Discrepancy, center: np.ndarray, random_seed: int) -> np.nd
 
 
 def _log_law(fitted: Fit, draws: Mapping[str, np.ndarray], points: Mapping[str, np.ndarray]) -> np.ndarray:
-    smallest = SMALLEST_VALUE * fitted.reference[fitted.runs.response]
-    return np.asarray(np.log(np.maximum(law_value(fitted.law, draws, points, fitted.reference), smallest)))
+    return log_center(fitted.law, draws, points, fitted.runs.response, fitted.reference)
 
 
 def _features(fitted: Fit, points: Mapping[str, np.ndarray]) -> np.ndarray:

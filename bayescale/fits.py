@@ -227,10 +227,14 @@ def complete_points(law: Law, columns: Mapping[str, np.ndarray | None]) -> dict[
 
 
 def log_center(
-    law: Law, draws: Mapping[str, np.ndarray], frame: pd.DataFrame, response: str, reference: Mapping[str, float]
+    law: Law,
+    draws: Mapping[str, np.ndarray],
+    columns: Mapping[str, Any] | pd.DataFrame,
+    response: str,
+    reference: Mapping[str, float],
 ) -> np.ndarray:
     """Return the log of the law for each draw and run, floored as in the model (draw, run)."""
-    covariates = {name: frame[name].to_numpy() for name in law.covariates}
+    covariates = {name: np.asarray(columns[name]) for name in law.covariates}
     values = law_value(law, draws, covariates, reference)
     return np.asarray(np.log(np.maximum(values, SMALLEST_VALUE * reference[response])))
 
