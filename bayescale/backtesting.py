@@ -343,9 +343,9 @@ def _forecast(task: _Task, fold: Fold, method: str, fitted: Fit | None) -> dict[
 
 
 def _ends(forecast: Forecast, observed: pd.Series) -> dict[str, np.ndarray]:
-    """Return what was observed and the ends of the 90 % intervals, as :func:`bayescale.scores.pointwise` takes them."""
-    low, high = np.exp(np.quantile(forecast.draws, [0.05, 0.95], axis=0, method="weibull"))
-    return {"observed": observed.to_numpy(dtype=float), "low_90": low, "high_90": high}
+    """Return what was observed and the ends of the 90 % intervals."""
+    low, high = equal_tailed(forecast.draws, 0.9)
+    return {"observed": observed.to_numpy(dtype=float), "low_90": np.exp(low), "high_90": np.exp(high)}
 
 
 def _factor(task: _Task, train: pd.DataFrame, held: pd.DataFrame) -> np.ndarray:

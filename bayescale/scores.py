@@ -150,7 +150,7 @@ def pointwise(forecast: Forecast, log_response: np.ndarray) -> pd.DataFrame:
             f"expected one finite log response for each of the {runs[0]} forecast runs, found shape "
             f"{log_response.shape} with {int(np.sum(~np.isfinite(log_response)))} not finite"
         )
-    ends = {probability: _interval(forecast.draws, probability) for probability in PROBABILITIES}
+    ends = {probability: equal_tailed(forecast.draws, probability) for probability in PROBABILITIES}
     held = {_inside(p): (low <= log_response) & (log_response <= high) for p, (low, high) in ends.items()}
     low, high = ends[0.9]
     response, observed = np.exp(forecast.draws), np.exp(log_response)
@@ -189,7 +189,8 @@ def crps(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(draws - observed).mean(axis=0) - spread)
 
 
-def _interval(draws: np.ndarray, probability: float) -> tuple[np.ndarray, np.ndarray]:
+def equal_tailed(draws: np.ndarray, probability: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the interval of each run, as :func:`pointwise` scores them (run,)."""
     tail = (1 - probability) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0, method="weibull")
     return low, high
