@@ -18,11 +18,11 @@ from bayescale.alternatives import METHODS as ALTERNATIVES
 from bayescale.discrepancy import forecast_runs
 from bayescale.errors import InputError
 from bayescale.fits import Fit, log_likelihood
-from bayescale.fitting import canonical_frame, sample_posterior_alone, table_hash
+from bayescale.fitting import canonical_frame, distinct_laws, sample_posterior_alone, table_hash
 from bayescale.intervals import short
-from bayescale.laws import Law, get_law, law_record
+from bayescale.laws import Law, law_record
 from bayescale.runs import RunTable
-from bayescale.scores import Forecast, pointwise, summarise
+from bayescale.scores import Forecast, equal_tailed, pointwise, summarise
 from bayescale.settings import Settings
 from bayescale.storage import cache_dir, content_hash, write_whole
 from bayescale.validation import budgets_of
@@ -138,8 +138,8 @@ def backtest(
     InputError
         If a name is unknown, or no fold leaves enough runs on both sides.
     """
-    chosen = [get_law(law) for law in laws]
-    _check_names(chosen, methods)
+    chosen = distinct_laws(laws)
+    _check_methods(methods)
     frame = canonical_frame(runs)
     table = dataclasses.replace(runs, frame=frame)
     folds = _folds(table, by, thresholds)
@@ -164,10 +164,7 @@ def backtest(
     return Backtest(points, _scores(results), by, table, compilations, tuple(notes))
 
 
-def _check_names(laws: Sequence[Law], methods: Sequence[str]) -> None:
-    names = [law.name for law in laws]
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"expected one or more laws of different names, found {names}")
+def _check_methods(methods: Sequence[str]) -> None:
     unknown = [name for name in methods if name not in METHODS]
     if unknown or not methods:
         raise InputError(f"unknown method {', '.join(unknown) or '(none)'}; expected some of {', '.join(METHODS)}")

@@ -121,10 +121,8 @@ def fit_laws(
     InputError
         If no law is given, two have one name, or one cannot be fitted to this table (see :func:`fit`).
     """
-    chosen = [get_law(law) for law in laws]
+    chosen = distinct_laws(laws)
     names = [law.name for law in chosen]
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"expected one or more laws of different names, found {names}")
     for law in chosen:
         check_table(law, runs)
     settings = Settings(draws, tune, chains, random_seed)
@@ -137,6 +135,15 @@ def fit_laws(
         if progress:
             progress(fitted.law.name)
     return {name: done[name] for name in names}
+
+
+def distinct_laws(laws: Iterable[str | Law]) -> list[Law]:
+    """Return laws given by name or value; raise InputError unless there are some, of different names."""
+    chosen = [get_law(law) for law in laws]
+    names = [law.name for law in chosen]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"expected one or more laws of different names, found {names}")
+    return chosen
 
 
 def _fit_in_parallel(laws: Sequence[Law], runs: RunTable, settings: Settings, *, cache: bool) -> Iterator[Fit]:
