@@ -19,6 +19,7 @@ from bayescale.cli import main, steps, tables
 from bayescale.cli.options import Printing, Refitting, parse_columns, parse_laws
 from bayescale.cli.output import emit, progress, without_infinities
 from bayescale.laws import LAWS
+from bayescale.report import report_record
 
 INTERVAL = {"median", "lower", "upper"}
 LAW_FIELDS = {"name", "elpd", "se", "p", "elpd_diff", "dse", "weight", "bad_k"}
@@ -38,6 +39,7 @@ def verbs(wide_runs, wide_comparison):
     mocks["fit_laws"].return_value = dict(wide_comparison.fits)
     mocks["compare"].return_value = wide_comparison
     mocks["backtest"].return_value = simulated_backtest()
+    mocks["write_report"].side_effect = lambda _path, *results, **options: report_record(*results, **options)
     for name, function in real.items():
         mocks[name].side_effect = function
     yield SimpleNamespace(**mocks)

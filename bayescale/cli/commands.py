@@ -283,11 +283,10 @@ def report(
         found, backtest_note = hold_out_for_report(comparison, allocation, sampling, say)
         say("writing the report")
         path = output or Path(f"{Path(runs).stem}-report.html")
-        bs.write_report(path, comparison, verdict, allocation, backtest=found, command=command_line)
-        defaults = [*law_note, *budget_note, *backtest_note]
-        record = records.report_record(
-            path, comparison, verdict, allocation, defaults, backtest=found, command=command_line
-        )
+        numbers = bs.write_report(path, comparison, verdict, allocation, backtest=found, command=command_line)
+        notes = [*law_note, *budget_note, *backtest_note]
+        doubts = records.report_doubts(comparison, allocation, found)
+        record = {**numbers, "path": str(path), "defaults": notes, "doubts": doubts}
     return emit(record, tables.show_report, printing, strict=strict)
 
 

@@ -124,23 +124,10 @@ def _refit_doubts(found: Backtest) -> list[str]:
     return [f"{law}: diagnostics failed with {threshold_text(value, found.by)} held out" for law, value in folds]
 
 
-def report_record(
-    path: Path,
-    comparison: Comparison,
-    verdict: Verdict,
-    allocation: Allocation | None,
-    defaults: Sequence[str],
-    *,
-    backtest: Backtest | None = None,
-    command: str,
-) -> dict[str, Any]:
-    """Return where the report is, and the numbers that lie beside it."""
-    from bayescale import report  # noqa: PLC0415  (Matplotlib, which other commands do not need)
-
+def report_doubts(comparison: Comparison, allocation: Allocation | None, backtest: Backtest | None) -> list[str]:
+    """Return what the diagnostics hold against the numbers of a report."""
     doubts = [*_comparison_doubts(comparison), *(allocation.doubts if allocation else [])]
-    doubts += _refit_doubts(backtest) if backtest else []
-    numbers = report.report_record(comparison, verdict, allocation, backtest=backtest, command=command)
-    return {**numbers, "path": str(path), "defaults": list(defaults), "doubts": doubts}
+    return doubts + (_refit_doubts(backtest) if backtest else [])
 
 
 def _runs_record(table: RunTable) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from bayescale.allocation import Allocation
 from bayescale.backtesting import Backtest
@@ -25,7 +26,7 @@ def write_report(
     *,
     backtest: Backtest | None = None,
     command: str = "",
-) -> None:
+) -> dict[str, Any]:
     """Write what was found as one HTML file, and its numbers as JSON of the same name beside it.
 
     The page needs no network and no scripts, and is the same to the byte for the same results.
@@ -45,6 +46,11 @@ def write_report(
     command : str
         The command that makes the report again, shown in it.
 
+    Returns
+    -------
+    dict
+        The numbers, as they were written beside the page.
+
     Raises
     ------
     InputError
@@ -60,3 +66,4 @@ def write_report(
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(numbers, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
     write_whole(target, lambda temporary: temporary.write_text(page, encoding="utf-8", newline="\n"))
+    return record
