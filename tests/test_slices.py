@@ -1,0 +1,172 @@
+"""Tests of isoFLOP minima: they find the best sizes of known laws, and are silent where the law is right."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bayescale import slices
+from bayescale.errors import InputError
+from bayescale.runs import table_from_frame
+from bayescale.slices import BEYOND_CHANCE, disagreement, isoflop_minima, line_sizes, minima_notes
+
+LOPSIDED = {"E": 2.1, "A": 230.0, "B": 3e6, "alpha": 0.3, "beta": 0.7}
+"""A law whose valleys are steeper on the side of large models, as fits of the Gemstones runs are."""
+
+
+def exact_sizes(truth, flops):
+    """Return N of least loss of an additive law, by the closed form."""
+    ratio = truth["alpha"] * truth["A"] / (truth["beta"] * truth["B"])
+    power = ratio * (np.asarray(flops) / 6) ** truth["beta"]
+    return power ** (1 / (truth["alpha"] + truth["beta"]))
+
+
+def crossed(make_runs, truth, *, noise=0.003, seed=0, sizes=9, name="crossed"):
+    """Return runs of six budgets, at sizes around the best that do not lie evenly about it."""
+    budgets, rng = np.geomspace(1e18, 1e21, 6), np.random.default_rng(100 + seed)
+    steps = 0.4 * (np.arange(sizes) - (sizes - 1) / 2) + rng.uniform(-0.5, 0.5, (len(budgets), 1))
+    N = (exact_sizes(truth, budgets)[:, None] * np.exp(steps)).ravel()
+    return make_runs.of(N, np.repeat(budgets, sizes) / (6 * N), truth=truth, noise=noise, seed=seed, name=name)
+
+
+@pytest.mark.parametrize("truth", ["even", "lopsided"])
+def test_minima_without_noise_are_those_of_the_law(make_runs, truth):
+    values = {"even": make_runs.truth, "lopsided": LOPSIDED}[truth]
+    found = isoflop_minima(crossed(make_runs, values, noise=1e-7))
+    assert len(found.table) == 6
+    np.testing.assert_allclose(found.table["N"], exact_sizes(values, found.table["flops"]), rtol=0.03)
+    exponent = values["beta"] / (values["alpha"] + values["beta"])
+    assert np.median(found.lines[:, 1]) == pytest.approx(exponent, abs=0.01)
+
+
+@pytest.mark.parametrize("truth", ["even", "lopsided"])
+def test_intervals_of_minima_and_of_the_exponent_hold_what_they_promise(make_runs, truth):
+    values = {"even": make_runs.truth, "lopsided": LOPSIDED}[truth]
+    inside, slopes = [], []
+    for seed in range(40):
+        found = isoflop_minima(crossed(make_runs, values, seed=seed), random_seed=seed)
+        best = exact_sizes(values, found.table["flops"])
+        inside += list((found.table["lower"] <= best) & (best <= found.table["upper"]))
+        low, high = np.quantile(found.lines[:, 1], [0.05, 0.95])
+        slopes.append(low <= values["beta"] / (values["alpha"] + values["beta"]) <= high)
+    assert 0.83 <= np.mean(inside) <= 0.96
+    assert np.sum(slopes) >= stats.binom.ppf(0.005, 40, 0.9)
+
+
+def test_the_order_of_rows_does_not_matter_and_the_seed_does(make_runs):
+    runs = crossed(make_runs, make_runs.truth)
+    mixed = table_from_frame(runs.frame.sample(frac=1, random_state=1), name="mixed")
+    first, second = isoflop_minima(runs), isoflop_minima(mixed)
+    pd.testing.assert_frame_equal(first.table, second.table)
+    np.testing.assert_array_equal(first.lines, second.lines)
+    assert not np.array_equal(first.lines, isoflop_minima(runs, random_seed=1).lines)
+
+
+def test_more_noise_and_less_probability_change_the_intervals_as_they_should(make_runs):
+    def width(noise, probability=0.9):
+        table = isoflop_minima(crossed(make_runs, make_runs.truth, noise=noise), probability=probability).table
+        return np.log(table["upper"] / table["lower"]).median()
+
+    assert width(0.003, 0.5) < 0.6 * width(0.003) < 0.6 * 0.6 * width(0.01)
+
+
+def test_compute_that_varies_inside_a_budget_is_allowed_for(make_runs):
+    """Larger runs of a bin have larger N and less loss; without its slope the minimum would move up."""
+    rng, budgets = np.random.default_rng(0), np.geomspace(1e18, 1e21, 6)
+    log_N = np.log(exact_sizes(make_runs.truth, budgets))[:, None] + np.linspace(-1.2, 1.2, 16)
+    tilted = np.log(budgets)[:, None] + np.linspace(-0.25, 0.25, 16) + rng.uniform(-0.05, 0.05, log_N.shape)
+    N, C = np.exp(log_N).ravel(), np.exp(tilted).ravel()
+    labels = np.repeat([f"b{i}" for i in range(6)], 16)
+    runs = make_runs.of(N, C / (6 * N), noise=1e-6, budget=labels)
+    found = isoflop_minima(runs)
+    np.testing.assert_allclose(found.table["N"], exact_sizes(make_runs.truth, found.table["flops"]), rtol=0.05)
+
+
+def test_a_slice_whose_least_loss_is_at_its_end_has_no_minimum(make_runs):
+    runs = crossed(make_runs, make_runs.truth)
+    best = exact_sizes(make_runs.truth, runs.frame["C"])
+    first = runs.frame["C"] < 2e18
+    cut = table_from_frame(runs.frame[~first | (runs.frame["N"] < 0.9 * best)], name="cut")
+    assert len(isoflop_minima(cut).table) == 5
+
+
+def test_tables_without_slices_are_refused_with_a_remedy(make_runs):
+    runs = crossed(make_runs, make_runs.truth)
+    few = table_from_frame(runs.frame[runs.frame["C"] < 6e18], name="few")
+    with pytest.raises(InputError, match=r"few: 2 slices of like C .* expected 3 or more; train runs of one compute"):
+        isoflop_minima(few)
+    curve = pd.DataFrame({"D": np.geomspace(1e9, 1e10, 6), "loss": np.linspace(3.0, 2.5, 6)})
+    with pytest.raises(InputError, match="curve: isoFLOP slices need columns N and C; the table has no N and no C"):
+        isoflop_minima(table_from_frame(curve, name="curve", needs=("D",)))
+    with pytest.raises(InputError, match="probability"):
+        isoflop_minima(runs, probability=1.5)
+
+
+def test_the_line_goes_on_as_a_power_of_compute(make_runs):
+    found = isoflop_minima(crossed(make_runs, make_runs.truth))
+    sizes = line_sizes(found, np.array([1e22, 1e23, 1e24]))
+    growth = np.diff(np.log10(sizes), axis=1)
+    np.testing.assert_allclose(growth, np.repeat(found.lines[:, 1:], 2, axis=1), rtol=1e-9)
+    spread = np.log(sizes).std(axis=0)
+    assert (np.diff(spread) > 0).all()
+
+
+# Beside a law
+
+
+def test_a_right_law_seldom_raises_a_note(make_runs, synthetic_fit):
+    raised = 0
+    for seed in range(25):
+        fitted = synthetic_fit("chinchilla", crossed(make_runs, make_runs.truth, seed=seed))
+        raised += bool(minima_notes({"chinchilla": fitted}, {"chinchilla": 1.0}, np.array([1e22]), 0.9))
+    assert raised <= stats.binom.ppf(0.999, 25, 0.03)
+
+
+def test_a_law_with_other_best_sizes_raises_a_note_that_says_which(make_runs, synthetic_fit):
+    runs = crossed(make_runs, make_runs.truth)
+    wrong = synthetic_fit("chinchilla", runs, {**make_runs.truth, "A": 1.5 * make_runs.truth["A"]}, spread=0.005)
+    (note,) = minima_notes({"chinchilla": wrong}, {"chinchilla": 1.0}, np.array([1e22]), 0.9)
+    assert note.startswith("the runs' own isoFLOP minima disagree with the best sizes of chinchilla: at ")
+    assert "farseer" in note
+    (other,) = minima_notes({"farseer": wrong}, {"farseer": 1.0}, np.array([1e22]), 0.9)
+    assert "such as farseer" not in other
+
+
+def test_best_sizes_that_part_only_beyond_the_runs_raise_a_note(make_runs, synthetic_fit, monkeypatch):
+    runs = crossed(make_runs, make_runs.truth)
+    fitted = synthetic_fit("chinchilla", runs)
+    budgets = np.array([1e25])
+    found = slices._best_sizes
+    bent = {"factor": 1.0}
+
+    def bending(fits, weights, flops):
+        return found(fits, weights, flops) + np.log(np.where(flops > 1e22, bent["factor"], 1.0))
+
+    monkeypatch.setattr(slices, "_best_sizes", bending)
+    assert minima_notes({"chinchilla": fitted}, {"chinchilla": 1.0}, budgets, 0.9) == []
+    bent["factor"] = 0.1
+    (note,) = minima_notes({"chinchilla": fitted}, {"chinchilla": 1.0}, budgets, 0.9)
+    assert "at 1.0e25 FLOP" in note
+
+
+def test_a_difference_too_small_to_matter_is_not_told(make_runs, synthetic_fit):
+    runs = crossed(make_runs, make_runs.truth, noise=1e-5)
+    truth = {**make_runs.truth, "A": 1.03 * make_runs.truth["A"]}
+    fitted = synthetic_fit("chinchilla", runs, truth, spread=1e-5)
+    minima = isoflop_minima(runs)
+    law = slices._best_sizes({"c": fitted}, {"c": 1.0}, minima.table["flops"].to_numpy())
+    assert disagreement(minima, law) > BEYOND_CHANCE
+    assert minima_notes({"c": fitted}, {"c": 1.0}, np.array([1e21]), 0.9) == []
+
+
+def test_tables_without_slices_raise_no_note(make_runs, synthetic_fit):
+    runs = crossed(make_runs, make_runs.truth)
+    few = table_from_frame(runs.frame[runs.frame["C"] < 6e18], name="few")
+    fitted = synthetic_fit("chinchilla", few, make_runs.truth)
+    assert minima_notes({"chinchilla": fitted}, {"chinchilla": 1.0}, np.array([1e22]), 0.9) == []
+
+
+def test_laws_that_do_not_split_raise_no_note(make_runs, synthetic_fit):
+    runs = crossed(make_runs, make_runs.truth)
+    fitted = synthetic_fit("compute_floor", runs)
+    assert minima_notes({"compute_floor": fitted}, {"compute_floor": 1.0}, np.array([1e22]), 0.9) == []
