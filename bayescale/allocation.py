@@ -1,33 +1,37 @@
-"""allocate: how to split a compute budget between parameters and tokens."""
+"""allocate: how to split a compute budget between parameters and tokens, within limits."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.interpolate import CubicSpline
 
-from bayescale.comparison import Comparison, difference
+from bayescale.averaging import averaged
+from bayescale.candidates import Candidates, exhausting_flops, pose
+from bayescale.comparison import Comparison
+from bayescale.constraints import UNLIMITED, Constraints
 from bayescale.diagnostics import check_draws
-from bayescale.discrepancy import infer_discrepancy, run_draws
 from bayescale.errors import InputError
 from bayescale.fits import Fit
-from bayescale.intervals import check_probability, credible_interval, short
-from bayescale.optimum import check_splits, find_optimum, has_optimum, loss_on_budget, sizes
+from bayescale.intervals import check_probability, percent, short
+from bayescale.reaching import forecasts, reach, run_reaches
+from bayescale.regret import Averages, Choice, Posed, average, best_runs, cheapest_runs, joined
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
+from bayescale.slices import minima_notes
 from bayescale.track_record import coverage_earned
 
-CANDIDATES = 41
-"""Splits per budget at which the expected loss is computed; a cubic spline joins them."""
+USUAL_REACH = 1000.0
+"""How far beyond the largest run a law must have a best split where the budget is not known yet."""
 
-MARGIN = np.log(100.0)
-"""How far beyond the posterior of the optimum splits are considered, in ln(D/N)."""
+UNSPENT = 1e-3
+"""Part of a budget that must be left over to be told."""
 
-FINE = 2001
+FEW_VALUES = 50
+"""Of ln N*, as of a ladder or at a limit: what is known of so few values is no question of mixing."""
 
-LEAST_WEIGHT = 0.005
-"""Laws of less stacking weight than this are not averaged."""
+COMPARED = 40_000
+"""Draws times budgets for which the model that is cheapest to train is sought too: enough for its interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +41,44 @@ class Allocation:
     Attributes
     ----------
     optima : xarray.Dataset
-        ``N``, ``D``, ``tokens_per_parameter`` and ``loss`` (the law's own) at the best split of each draw (draw,
-        budget), and ``forecast``, the loss of one run there with what the law misses and the noise of single runs
-        (forecast_draw, budget); coordinates ``flops`` (budget) and ``law`` (draw).
+        ``N``, ``D`` (repeats counted), ``tokens_per_parameter``, ``loss`` (the law's own) and ``flops_used`` at the
+        best run of each draw (draw, budget), a variable for each further column that is chosen, ``epochs`` where unique
+        tokens are limited, and ``forecast``, the loss of one run there with what the law misses and the noise of single
+        runs (forecast_draw, budget); coordinates ``flops`` (budget) and ``law`` (draw).
     recommended : xarray.Dataset
-        The split of least expected loss (budget): ``N``, ``D``, ``expected_loss``, ``expected_regret`` (loss
-        above each draw's own optimum), ``near_low`` and ``near_high`` (the N of the near-optimal set) and
-        ``extrapolation`` (budget over the largest C of the runs).
+        The run of least expected loss (budget): ``N``, ``D``, ``flops_used``, ``expected_loss``, ``expected_regret``
+        (loss above each draw's own optimum, among the same choices), ``high_regret`` (that which one draw in twenty
+        exceeds), ``near_low`` and ``near_high`` (the N of the near-optimal set; with ``_D`` their tokens),
+        ``within_low`` and ``within_high`` (the N whose expected loss is at most a part above the least; budget, part),
+        ``option`` (place in ``options``),
+        ``spread`` (variance of ln N*), ``spread_by_law`` (the share of it that lies between laws) and
+        ``extrapolation`` (training compute over the largest C of the runs).
     regret : xarray.Dataset
-        ``N`` and ``expected_regret`` of other splits (budget, candidate).
+        ``N``, ``D``, ``expected_regret`` and ``high_regret`` of other splits (budget, candidate); of a ladder those of
+        its sizes.
+    options : xarray.Dataset
+        Of each combination of further columns that was offered (budget, option): the best ``N`` on average,
+        ``expected_loss``, ``expected_regret``, and the ``probability`` that it is the best.
+    binding : xarray.Dataset
+        Of each limit (budget, limit): ``probability`` that the best run lies at it, and whether the ``recommended`` one
+        does.
+    ladder : xarray.Dataset or None
+        Of each allowed size (budget, size): ``probability`` that it is best, ``D``, ``expected_regret`` and
+        ``high_regret``.
+    targets : xarray.Dataset or None
+        Where a loss was asked for, the cheapest run that reaches it: ``N``, ``D`` and ``flops`` of each draw
+        (draw, budget; NaN, and infinite FLOP, where none does), ``probability`` that some run does, that of the
+        recommended run by the law (``law_reaches``) and as one run (``run_reaches``), and the cheapest run that the law
+        lets reach it with the probability of the intervals, ``assured_N``, ``assured_D`` and ``assured_flops``
+        (budget); coordinate ``target_loss``.
+    serving : xarray.Dataset or None
+        Where tokens are served, the model that is cheapest to train to the same loss: ``N``, ``D``, and the part of all
+        compute that the best run ``saved`` against it (serving_draw, budget).
+    exhausted : xarray.Dataset or None
+        Where tokens are limited, the ``flops`` of each draw from which on all of them are used, NaN where there is no
+        such budget (draw,); attributes ``tokens``, and whether these are ``repeated``: else only a larger model helps.
+    constraints : Constraints
+        What limited the choice.
     weights : mapping of str to float
         Weight of each law in the average; they sum to 1.
     tolerance : float
@@ -63,6 +96,13 @@ class Allocation:
     optima: xr.Dataset
     recommended: xr.Dataset
     regret: xr.Dataset
+    options: xr.Dataset
+    binding: xr.Dataset
+    ladder: xr.Dataset | None
+    targets: xr.Dataset | None
+    serving: xr.Dataset | None
+    exhausted: xr.Dataset | None
+    constraints: Constraints
     weights: Mapping[str, float]
     tolerance: float
     probability: float
@@ -73,21 +113,27 @@ class Allocation:
 
 def allocate(
     source: Fit | Comparison,
-    flops: Sequence[float],
+    flops: Sequence[float] | None = None,
     *,
+    target_loss: Sequence[float] | float | None = None,
+    constraints: Constraints = UNLIMITED,
     probability: float = 0.9,
     tolerance: float = 0.05,
     random_seed: int = 0,
 ) -> Allocation:
-    """Split each compute budget between parameters and tokens, with ``C = 6 N D``.
+    """Split compute budgets between parameters and tokens, or find the smallest budget that reaches a loss.
 
     Parameters
     ----------
     source : Fit or Comparison
-        A fit of a law of N and D, or a comparison, whose laws are averaged by their stacking weights, without
-        those that are decidedly worse than the best law with a split.
-    flops : sequence of float
-        Budgets, in FLOP.
+        A fit of a law of N, D and columns that the constraints give, or a comparison, whose laws are averaged by their
+        stacking weights, without those that are decidedly worse than the best law with a split.
+    flops : sequence of float, optional
+        Budgets, in FLOP, for training and serving.
+    target_loss : float or sequence of float, optional
+        Losses to reach with the least compute, in the unit of the runs; instead of budgets.
+    constraints : Constraints
+        What limits N and D, and what is served.
     probability : float
         Of the credible intervals.
     tolerance : float
@@ -99,29 +145,85 @@ def allocate(
     Returns
     -------
     Allocation
-        The optimum of each draw, the split of least expected loss, its regret and the near-optimal set.
+        The optimum of each draw, the split of least expected loss, its regret and the near-optimal set. Of a loss: the
+        same for the budget with which the expected loss reaches it, and the cheapest run of each draw.
 
     Raises
     ------
     InputError
-        If a budget is not a positive number, no law has a best split, or the runs cannot tell N from D.
+        If both budgets and losses are given, or neither; a value cannot be used; the limits leave no run; a loss is out
+        of reach; no law has a best split; or the runs cannot tell N from D.
     """
-    budgets = _check_budgets(flops)
     check_probability(probability)
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance is {tolerance}; expected a part of the budget between 0 and 1, such as 0.05")
-    fits, weights, notes = laws_that_split(source, budgets)
-    runs = next(iter(fits.values())).runs
-    notes += _design_doubts(runs)
-    samples = _mixture(fits, weights)
-    samples, optima = _located(samples, _optima(fits, samples, budgets))
-    optima["forecast"] = (("forecast_draw", "budget"), _forecasts(fits, weights, budgets, random_seed))
-    recommended, regret = _least_expected_loss(fits, samples, budgets, optima, tolerance)
-    extrapolation = budgets / runs.frame["C"].max()
-    recommended["extrapolation"] = ("budget", extrapolation)
-    notes += _beyond_data(budgets, runs)
-    doubts = [doubt for name, fitted in fits.items() for doubt in _doubts(name, fitted, budgets, probability)]
-    return Allocation(optima, recommended, regret, weights, tolerance, probability, runs, tuple(notes), tuple(doubts))
+    budgets, losses = _wanted(flops, target_loss)
+    laws = averaged(source, _usual(source, budgets), constraints, random_seed)
+    runs = next(iter(laws.fits.values())).runs
+    notes = [*laws.notes, *_design_doubts(runs)]
+    targets, bought = (None, []) if losses is None else reach(laws.posed, losses, probability)
+    budgets = budgets if losses is None else np.array([each.flops for each in bought])
+    for candidates in next(iter(laws.posed.values())):
+        candidates.frontier.check(budgets)
+    posed, choice = _located(laws.posed, budgets)
+    averages = average(posed, budgets, choice, tolerance)
+    recommended = averages.recommended
+    recommended.update(_spread(posed, choice))
+    training = _training_flops(posed, recommended)
+    recommended["extrapolation"] = "budget", training / runs.frame["C"].max()
+    optima = _optima(posed, choice, budgets)
+    optima["forecast"] = ("forecast_draw", "budget"), forecasts(laws, budgets)
+    if targets is not None and losses is not None:
+        targets["run_reaches"] = "budget", run_reaches(laws, recommended, losses)
+    notes += [*_beyond_data(training, runs), *_limit_notes(recommended, constraints, runs)]
+    notes += minima_notes(laws.fits, laws.weights, training, probability)
+    doubts = [each for fitted in laws.fits.values() for each in _doubts(fitted, budgets, constraints, probability)]
+    return Allocation(
+        optima,
+        recommended,
+        averages.regret,
+        averages.options,
+        binding=_binding(posed, choice, recommended),
+        ladder=_ladder(choice, averages, constraints),
+        targets=targets,
+        serving=_serving(posed, choice) if constraints.inference_tokens else None,
+        exhausted=_exhausted(posed, recommended),
+        constraints=constraints,
+        weights=laws.weights,
+        tolerance=tolerance,
+        probability=probability,
+        runs=runs,
+        notes=tuple(notes),
+        doubts=tuple(doubts),
+    )
+
+
+def _wanted(
+    flops: Sequence[float] | None, target_loss: Sequence[float] | float | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return budgets or losses to reach, whichever is given."""
+    if (flops is None) == (target_loss is None):
+        found = "neither" if flops is None else "both"
+        raise InputError(f"expected budgets (flops) or losses to reach (target_loss), one of them; found {found}")
+    if flops is not None:
+        return _check_budgets(flops), None
+    try:
+        losses = np.atleast_1d(np.asarray(target_loss, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"target_loss is a loss to reach, such as 2.1; found {target_loss!r}") from error
+    if losses.ndim != 1 or losses.size == 0 or not (np.isfinite(losses) & (losses > 0)).all():
+        raise InputError(f"target_loss is {target_loss!r}; expected one or more losses above zero, such as 2.1")
+    return np.empty(0), losses
+
+
+def _usual(source: Fit | Comparison, budgets: np.ndarray) -> np.ndarray:
+    """Return budgets at which laws must have a best split: those asked for, or some from the largest run on."""
+    if budgets.size:
+        return budgets
+    runs = source.runs
+    if "C" not in runs.frame:
+        raise InputError(f"{runs.name}: the compute of a loss is asked for, but the table has no C")
+    return np.asarray(runs.frame["C"].max() * np.array([1.0, USUAL_REACH]))
 
 
 def _design_doubts(runs: RunTable) -> list[str]:
@@ -154,6 +256,35 @@ def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
     return notes
 
 
+def _limit_notes(recommended: xr.Dataset, constraints: Constraints, runs: RunTable) -> list[str]:
+    """Say what limits leave unspent, where no run checks the law, and what repeats rest on."""
+    notes = []
+    left = 1 - recommended["flops_used"] / recommended["flops"]
+    notes += [
+        f"the limits leave {percent(part)} of {short(budget)} FLOP unspent: more compute does not help within them"
+        for part, budget in zip(left.to_numpy(), recommended["flops"].to_numpy(), strict=True)
+        if part > UNSPENT
+    ]
+    ratio = (recommended["D"] / recommended["N"]).to_numpy()
+    own = (runs.frame["D"] / runs.frame["N"]).to_numpy()
+    if ratio.max() > own.max() or ratio.min() < own.min():
+        notes.append(
+            f"recommended are {_between(ratio)} tokens per parameter, the runs have {short(own.min())} to "
+            f"{short(own.max())}: where they have none, nothing checks the law"
+        )
+    if constraints.repetition is not None:
+        notes.append(
+            f"repeated tokens are weighed by R_D = {short(constraints.typical_repetition)}; published and refitted "
+            "values differ several times, and beyond 4 epochs the choice rests on this number"
+        )
+    return notes
+
+
+def _between(values: np.ndarray) -> str:
+    low, high = short(float(values.min())), short(float(values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
 def _check_budgets(flops: Sequence[float]) -> np.ndarray:
     try:
         budgets = np.atleast_1d(np.asarray(flops, dtype=float))
@@ -167,254 +298,144 @@ def _check_budgets(flops: Sequence[float]) -> np.ndarray:
     return budgets
 
 
-def laws_that_split(
-    source: Fit | Comparison, budgets: np.ndarray
-) -> tuple[dict[str, Fit], dict[str, float], list[str]]:
-    """Return the fits that have a best split, their weights, and what is to be said of the others."""
-    if isinstance(source, Fit):
-        check_splits(source.law)
-        if not has_optimum(source, budgets):
-            raise InputError(
-                f"law '{source.law.name}' has its smallest loss at the edge of the searched range of D/N: it has no "
-                "best split; allocate with a law that has one, such as chinchilla"
-            )
-        return {source.law.name: source}, {source.law.name: 1.0}, []
-    weights = {str(name): float(weight) for name, weight in source.table["weight"].items()}
-    split = {name: weight for name, weight in weights.items() if has_optimum(source.fits[name], budgets)}
-    if not split:
-        raise InputError(
-            f"none of the laws {', '.join(source.fits)} has a best split of N and D; add one that has, "
-            "such as chinchilla"
-        )
-    best = next(iter(split))
-    kept = {name: weight for name, weight in split.items() if not _refuted(source, name, best)}
-    shares = _renormalised(kept)
-    return {name: source.fits[name] for name in shares}, shares, _left_out(weights, split, kept)
+def _located(posed: Posed, budgets: np.ndarray) -> tuple[Posed, Choice]:
+    """Keep the draws that have a best run for every budget; what is lost is told among the doubts."""
+    kept, choices = {}, []
+    for name, options in posed.items():
+        choice = best_runs(options, budgets)
+        own = choice.located.all(axis=1)
+        kept[name] = [each.take(own) for each in options]
+        values = (getattr(choice, each.name)[own] for each in dataclasses.fields(Choice))
+        choices.append(Choice(*values))
+    return kept, joined(choices)
 
 
-def _refuted(comparison: Comparison, law: str, best: str) -> bool:
-    """Return whether a law is decidedly worse than the best: it may help predictions, but not decisions."""
-    behind = difference(comparison, law, best)
-    return behind.decided and behind.elpd_diff < 0
-
-
-def _renormalised(kept: Mapping[str, float]) -> dict[str, float]:
-    """Return weights that sum to 1, without laws too light to count; all on the best law if none is heavy."""
-    total = sum(kept.values())
-    if total < LEAST_WEIGHT:
-        return {next(iter(kept)): 1.0}
-    heavy = {name: weight for name, weight in kept.items() if weight >= LEAST_WEIGHT * total}
-    return {name: weight / sum(heavy.values()) for name, weight in heavy.items()}
-
-
-def _left_out(weights: Mapping[str, float], split: Mapping[str, float], kept: Mapping[str, float]) -> list[str]:
-    """Say which laws take no part in the average, and why."""
-    silent = {name: weight for name, weight in weights.items() if name not in split}
-    refuted = {name: weight for name, weight in split.items() if name not in kept}
-    notes = []
-    if silent:
-        notes.append(f"without a best split, so not averaged: {_with_weights(silent)}")
-    if refuted:
-        notes.append(
-            f"decidedly worse than {next(iter(split))} on these runs, so not averaged: {_with_weights(refuted)}"
-        )
-    if sum(silent.values()) > 0.5:
-        notes.append(
-            f"laws without a best split hold {100 * sum(silent.values()):.0f} % of the stacking weight: on these runs "
-            "the split is not what decides the loss, and the recommendation rests on the other laws"
-        )
-    return notes
-
-
-def _with_weights(weights: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} (weight {weight:.2f})" for name, weight in weights.items())
-
-
-def _mixture(fits: Mapping[str, Fit], weights: Mapping[str, float]) -> dict[str, dict[str, np.ndarray]]:
-    """Return evenly spaced draws of each law, in proportion to its weight."""
-    total = max(fitted.draws["sigma"].size for fitted in fits.values())
-    samples = {}
-    for name, fitted in fits.items():
-        available = fitted.draws["sigma"].size
-        count = available if len(fits) == 1 else max(1, round(weights[name] * total))
-        picked = np.linspace(0, available - 1, min(count, available)).round().astype(int)
-        samples[name] = {parameter: values[picked] for parameter, values in fitted.draws.items()}
-    return samples
-
-
-def _optima(
-    fits: Mapping[str, Fit], samples: Mapping[str, Mapping[str, np.ndarray]], budgets: np.ndarray
-) -> xr.Dataset:
-    parts = [find_optimum(fitted.law, samples[name], fitted.reference, budgets) for name, fitted in fits.items()]
-    log_ratio = np.concatenate([part.log_ratio for part in parts])
-    loss = np.concatenate([part.loss for part in parts])
-    N, D = sizes(budgets, log_ratio)
-    law = np.concatenate([np.full(len(part.loss), name) for name, part in zip(fits, parts, strict=True)])
+def _optima(posed: Posed, choice: Choice, budgets: np.ndarray) -> xr.Dataset:
     dims = ("draw", "budget")
-    variables = {"N": N, "D": D, "tokens_per_parameter": np.exp(log_ratio), "loss": loss}
+    variables = {name: getattr(choice, name) for name in ("N", "D", "loss")}
+    variables |= {"tokens_per_parameter": choice.D / choice.N, "flops_used": choice.flops}
+    options = next(iter(posed.values()))
+    limits = options[0].frontier.limits
+    for name in limits.offered:
+        if name in options[0].frontier.columns:
+            variables[name] = np.array([each.frontier.columns[name] for each in options])[choice.option]
+    if limits.unique_tokens is not None:
+        variables["epochs"] = choice.D / limits.unique_tokens
+    law = np.concatenate([np.full(options[0].count, name) for name, options in posed.items()])
     return xr.Dataset(
         {name: (dims, values) for name, values in variables.items()},
         coords={"flops": ("budget", budgets), "law": ("draw", law)},
     )
 
 
-def _located(
-    samples: Mapping[str, Mapping[str, np.ndarray]], optima: xr.Dataset
-) -> tuple[dict[str, dict[str, np.ndarray]], xr.Dataset]:
-    """Keep the draws whose best split lies inside the searched range; what is lost is told among the doubts."""
-    found = np.isfinite(optima["loss"].to_numpy()).all(axis=1)
-    kept, start = {}, 0
-    for name, draws in samples.items():
-        own = found[start : start + draws["sigma"].size]
-        start += own.size
-        kept[name] = {parameter: values[own] for parameter, values in draws.items()}
-    return kept, optima.isel(draw=found)
+def _spread(posed: Posed, choice: Choice) -> xr.Dataset:
+    """Split the variance of ln N* into what lies between laws and what lies within them (law of total variance)."""
+    log_N = np.log(choice.N)
+    counts = np.array([options[0].count for options in posed.values()])
+    parts = np.split(log_N, np.cumsum(counts)[:-1])
+    share = counts / counts.sum()
+    within = share @ np.array([part.var(axis=0) for part in parts])
+    centers = np.array([part.mean(axis=0) for part in parts])
+    between = share @ (centers - share @ centers) ** 2
+    total = within + between
+    by_law = between / np.where(total > 0, total, 1.0)
+    return xr.Dataset({"spread": ("budget", total), "spread_by_law": ("budget", by_law)})
 
 
-def _forecasts(
-    fits: Mapping[str, Fit], weights: Mapping[str, float], budgets: np.ndarray, random_seed: int
-) -> np.ndarray:
-    """Forecast the loss of one run at each sample's own best split, laws by their weights (draw, budget)."""
-    parts = []
-    for name, fitted in fits.items():
-        found = infer_discrepancy(fitted)
-        best = find_optimum(fitted.law, found.draws, fitted.reference, budgets)
-        N, D = sizes(budgets, np.where(best.interior, best.log_ratio, 0.0))
-        center = found.log_center({"N": N, "D": D, "C": np.broadcast_to(budgets, N.shape)})
-        draws = run_draws(found, center, random_seed)
-        located = draws[np.repeat(best.interior.all(axis=1), len(draws) // len(N))]
-        count = len(located) if len(fits) == 1 else max(1, round(weights[name] * len(located)))
-        parts.append(located[np.linspace(0, len(located) - 1, count).round().astype(int)])
-    return np.asarray(np.exp(np.concatenate(parts)))
+def _training_flops(posed: Posed, recommended: xr.Dataset) -> np.ndarray:
+    """Return what training the recommended runs costs, without serving (budget,)."""
+    options = next(iter(posed.values()))
+    N, D, option = (recommended[name].to_numpy() for name in ("N", "D", "option"))
+    return np.array(
+        [float(options[k].frontier.per_token(np.asarray(n)) * d) for n, d, k in zip(N, D, option, strict=True)]
+    )
 
 
-def _least_expected_loss(
-    fits: Mapping[str, Fit],
-    samples: Mapping[str, Mapping[str, np.ndarray]],
-    budgets: np.ndarray,
-    optima: xr.Dataset,
-    tolerance: float,
-) -> tuple[xr.Dataset, xr.Dataset]:
-    """Average the loss of candidate splits over draws, and find its minimum and the near-optimal set."""
-    log_ratio = np.log(optima["tokens_per_parameter"].to_numpy())
-    low, high = np.quantile(log_ratio, [0.01, 0.99], axis=0)
-    grid = np.linspace(low - MARGIN, high + MARGIN, CANDIDATES, axis=1)
-    expected = np.stack([_expected_loss(fits, samples, budgets[i], grid[i]) for i in range(budgets.size)])
-    ideal = optima["loss"].to_numpy().mean(axis=0)
-    allowed = _saved(fits, samples, budgets, log_ratio, tolerance) - ideal
-    found = [_minimum(grid[i], expected[i], allowed[i]) for i in range(budgets.size)]
-    best, least, near_low, near_high = (np.array(values) for values in zip(*found, strict=True))
-    N, D = sizes(budgets, best)
-    coords = {"flops": ("budget", budgets)}
-    columns = {
-        "N": N,
-        "D": D,
-        "expected_loss": least,
-        "expected_regret": least - ideal,
-        "near_low": sizes(budgets, near_high)[0],
-        "near_high": sizes(budgets, near_low)[0],
-    }
-    recommended = xr.Dataset({name: ("budget", values) for name, values in columns.items()}, coords=coords)
-    others = {
-        "N": sizes(budgets[:, None], grid)[0],
-        "expected_regret": expected - ideal[:, None],
-    }
-    regret = xr.Dataset({name: (("budget", "candidate"), values) for name, values in others.items()}, coords=coords)
-    return recommended, regret
+def _binding(posed: Posed, choice: Choice, recommended: xr.Dataset) -> xr.Dataset:
+    frontier = next(iter(posed.values()))[0].frontier
+    draws = frontier.binding(choice.N, choice.D)
+    chosen = frontier.binding(recommended["N"].to_numpy(), recommended["D"].to_numpy())
+    shape = (recommended.sizes["budget"], 0)
+    probability = np.stack([each.mean(axis=0) for each in draws.values()], axis=1) if draws else np.empty(shape)
+    lies_at = np.stack(list(chosen.values()), axis=1) if chosen else np.empty(shape, dtype=bool)
+    dims = ("budget", "limit")
+    return xr.Dataset(
+        {"probability": (dims, probability), "recommended": (dims, lies_at)},
+        coords={"flops": recommended["flops"], "limit": ("limit", list(draws))},
+    )
 
 
-def _saved(
-    fits: Mapping[str, Fit],
-    samples: Mapping[str, Mapping[str, np.ndarray]],
-    budgets: np.ndarray,
-    log_ratio: np.ndarray,
-    tolerance: float,
-) -> np.ndarray:
-    """Return the mean loss of the best split of budgets smaller by the tolerance (budget,).
-
-    The best ratio of a slightly smaller budget is almost that of the budget, and loss is flat there, so the
-    same ratio serves: no second search.
-    """
-    ends = np.cumsum([draws["sigma"].size for draws in samples.values()])[:-1]
-    smaller = np.broadcast_to(budgets / (1 + tolerance), log_ratio.shape)
-    parts = zip(fits.items(), np.split(smaller, ends), np.split(log_ratio, ends), strict=True)
-    losses = [
-        loss_on_budget(fitted.law, samples[name], fitted.reference, flops, ratio)
-        for (name, fitted), flops, ratio in parts
-    ]
-    return np.asarray(np.concatenate(losses).mean(axis=0))
+def _ladder(choice: Choice, averages: Averages, constraints: Constraints) -> xr.Dataset | None:
+    """Return how good each allowed size is."""
+    if not constraints.sizes:
+        return None
+    sizes = np.array(constraints.sizes)
+    probability = np.stack([np.isclose(choice.N, size, rtol=1e-9).mean(axis=0) for size in sizes], axis=1)
+    ladder = averages.regret[["D", "expected_regret", "high_regret"]].rename(candidate="size")
+    ladder["probability"] = ("budget", "size"), probability
+    return ladder.assign_coords(size=sizes)
 
 
-def _expected_loss(
-    fits: Mapping[str, Fit], samples: Mapping[str, Mapping[str, np.ndarray]], budget: float, grid: np.ndarray
-) -> np.ndarray:
-    flops = np.full_like(grid, budget)
-    losses = [loss_on_budget(fitted.law, samples[name], fitted.reference, flops, grid) for name, fitted in fits.items()]
-    return np.asarray(np.concatenate(losses).mean(axis=0))
+def _serving(posed: Posed, choice: Choice) -> xr.Dataset:
+    """Compare the best runs with the models that are cheapest to train to the same loss."""
+    step = -(-choice.N.size // COMPARED)
+    counts = [options[0].count for options in posed.values()]
+    parts = [np.split(values, np.cumsum(counts)[:-1]) for values in (choice.loss, choice.flops, choice.N, choice.D)]
+    found = []
+    for options, loss, flops, N, D in zip(posed.values(), *parts, strict=True):
+        few = np.arange(0, len(loss), step)
+        if few.size:
+            training = [_without_serving(each.take(few)) for each in options]
+            most = np.max([each.frontier.total(N[few], D[few]) for each in training], axis=0)
+            cheap = cheapest_runs(training, loss[few], most)
+            served = [each.frontier for each in options]
+            cost = np.stack([each.total(cheap.N, cheap.D) for each in served])
+            whole = np.take_along_axis(cost, cheap.option[None], axis=0)[0]
+            found.append((cheap.N, cheap.D, 1 - flops[few] / whole, cheap.located))
+    N, D, saved, located = (np.concatenate(each) for each in zip(*found, strict=True))
+    dims = ("serving_draw", "budget")
+    values = {"N": N, "D": D, "saved": saved}
+    return xr.Dataset({name: (dims, np.where(located, each, np.nan)) for name, each in values.items()})
 
 
-def _minimum(grid: np.ndarray, expected: np.ndarray, allowed: float) -> tuple[float, float, float, float]:
-    """Return place and value of the smallest expected loss, and the ends of what is within ``allowed`` of it."""
-    fine = np.linspace(grid[0], grid[-1], FINE)
-    values = CubicSpline(grid, expected)(fine)
-    place = int(np.argmin(values))
-    inside = np.flatnonzero(values <= values[place] + allowed)
-    return float(fine[place]), float(values[place]), float(fine[inside[0]]), float(fine[inside[-1]])
+def _without_serving(candidates: Candidates) -> Candidates:
+    limits = dataclasses.replace(candidates.frontier.limits, inference_tokens=0.0)
+    return dataclasses.replace(candidates, frontier=dataclasses.replace(candidates.frontier, limits=limits))
 
 
-def _doubts(name: str, fitted: Fit, budgets: np.ndarray, probability: float) -> list[str]:
+def _exhausted(posed: Posed, recommended: xr.Dataset) -> xr.Dataset | None:
+    """Return the budget of each draw from which on all tokens are used, with the columns recommended most."""
+    frontier = next(iter(posed.values()))[0].frontier
+    given = [each for each in (frontier.limits.unique_tokens, frontier.limits.max_tokens) if each is not None]
+    if not given:
+        return None
+    option = int(np.bincount(recommended["option"].to_numpy()).argmax())
+    flops = np.concatenate([exhausting_flops(options[option], min(given)) for options in posed.values()])
+    return xr.Dataset({"flops": ("draw", flops)}, attrs={"tokens": min(given), "repeated": frontier.cap > min(given)})
+
+
+def _doubts(fitted: Fit, budgets: np.ndarray, constraints: Constraints, probability: float) -> list[str]:
     """Say what the diagnostics hold against this law's numbers, reported quantities included."""
     ends = np.unique([budgets.min(), budgets.max()])
-    optimum = find_optimum(fitted.law, fitted.draws, fitted.reference, ends)
+    choice = best_runs(pose(fitted, fitted.draws, constraints), ends)
     posterior = fitted.data["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     quantities = {}
     for i, budget in enumerate(ends):
-        for what, values in (("ln N*", -0.5 * optimum.log_ratio[:, i]), ("loss", optimum.loss[:, i])):
-            quantities[f"{what} at {short(budget, 3)} FLOP"] = (("chain", "draw"), values.reshape(shape))
+        located = choice.located[:, i]
+        log_N = np.where(located, np.log(choice.N[:, i]), np.nan)
+        loss = np.where(located, choice.loss[:, i], np.nan)
+        for what, values in (("ln N*", log_N), ("loss", loss)):
+            if what == "loss" or _spreads(values, probability):
+                quantities[f"{what} at {short(budget, 3)} FLOP"] = (("chain", "draw"), values.reshape(shape))
     failures = [*fitted.diagnostics.failures, *check_draws(xr.Dataset(quantities), probability)]
-    outside = 1 - optimum.interior.mean()
+    outside = 1 - choice.located.mean()
     if outside > 0:
         failures.append(f"{outside:.1%} of draws have no best split inside the searched range of D/N")
-    return [f"{name}: {'; '.join(dict.fromkeys(failures))}"] if failures else []
+    return [f"{fitted.law.name}: {'; '.join(dict.fromkeys(failures))}"] if failures else []
 
 
-def allocation_record(allocation: Allocation) -> dict[str, Any]:
-    """Return an allocation as plain data, one entry per budget.
-
-    ``loss`` forecasts one run at the best split, noise of single runs included; ``law_loss`` is the law's own.
-    """
-    return {
-        "probability": allocation.probability,
-        "weights": dict(allocation.weights),
-        "allocations": [_budget_record(allocation, i) for i in range(allocation.optima.sizes["budget"])],
-        "notes": list(allocation.notes),
-        "doubts": list(allocation.doubts),
-    }
-
-
-def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
-    optima = allocation.optima.isel(budget=budget)
-    best = allocation.recommended.isel(budget=budget)
-    quantities = {
-        "N": "N",
-        "D": "D",
-        "tokens_per_parameter": "tokens_per_parameter",
-        "loss": "forecast",
-        "law_loss": "loss",
-    }
-    intervals = {
-        name: credible_interval(optima[variable].to_numpy(), allocation.probability).record()
-        for name, variable in quantities.items()
-    }
-    fields = ("N", "D", "expected_loss", "expected_regret")
-    return {
-        "flops": float(best["flops"]),
-        **intervals,
-        "recommended": {name: float(best[name]) for name in fields},
-        "near_optimal": {
-            "tolerance": allocation.tolerance,
-            "N": [float(best["near_low"]), float(best["near_high"])],
-        },
-        "extrapolation": float(best["extrapolation"]),
-    }
+def _spreads(values: np.ndarray, probability: float) -> bool:
+    """Return whether a quantity has an interval: at a limit, and on a ladder, N* has nothing to converge to."""
+    low, high = np.quantile(values, [(1 - probability) / 2, (1 + probability) / 2])
+    return bool(low != high) and len(np.unique(values)) > FEW_VALUES

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from arviz_stats.base import array_stats
 
-from bayescale.allocation import Allocation, laws_that_split
+from bayescale.allocation import Allocation
+from bayescale.averaging import laws_that_split
 from bayescale.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits import LOG_PRIOR, Fit
@@ -395,6 +396,9 @@ def _notes(shifts: Sequence[Shift]) -> list[str]:
     ]
 
 
+UNTOLD = "how much prior and runs decide the best run within limits is not told; of the laws' parameters it is"
+
+
 def sensitivity_record(
     source: Fit | Comparison, allocation: Allocation, verdict: Verdict | None = None
 ) -> dict[str, Any]:
@@ -404,7 +408,8 @@ def sensitivity_record(
     """
     fits = source.fits if isinstance(source, Comparison) else {source.law.name: source}
     comparison = source if isinstance(source, Comparison) else None
-    flops, probability = allocation.optima["flops"].to_numpy().tolist(), allocation.probability
+    limited = bool(allocation.constraints.record())  # what follows is of the best split of a whole budget
+    flops, probability = [] if limited else allocation.optima["flops"].to_numpy().tolist(), allocation.probability
     try:
         found = _tell({name: fits[name] for name in allocation.weights}, flops, probability, comparison, verdict)
     except InputError as error:
@@ -412,7 +417,7 @@ def sensitivity_record(
     return {
         "probability": found.probability,
         "numbers": [_shift_record(shift) for shift in found.shifts],
-        "notes": list(found.notes),
+        "notes": [*found.notes, *([UNTOLD] if limited else [])],
     }
 
 

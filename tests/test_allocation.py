@@ -3,22 +3,42 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bayescale.allocation import allocate, allocation_record
+from bayescale import tradeoffs
+from bayescale.allocation import allocate
+from bayescale.allocation_records import allocation_record
 from bayescale.comparison import compare
+from bayescale.constraints import Constraints
+from bayescale.demand import demand_for_size, demand_record, implied_demand
+from bayescale.discrepancy import discrepancy_group
 from bayescale.errors import InputError
-from bayescale.fits import law_value, predict, published_draws
+from bayescale.fits import Fit, law_value, predict, published_draws
 from bayescale.intervals import credible_interval
+from bayescale.laws.data_constrained import effective
 
 FLOPS = [1e20, 1e21, 5.76e23]
+MOE = {"c": 0.47, "g": 2.1, "gamma": 0.58, "a": 18.1, "alpha": 0.115, "b": 30.8, "beta": 0.147}
 
 
 def best_size(values, flops):
     """Return N* of an additive law (Hoffmann et al. 2022, Eq. 4)."""
     A, B, alpha, beta = (values[name] for name in ("A", "B", "alpha", "beta"))
     return (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (flops / 6) ** (beta / (alpha + beta))
+
+
+def with_discrepancy(fitted):
+    """Return the fit with what the law misses kept in it, as that of a real fit is: inferred once for all tests."""
+    tree = fitted.data.copy()
+    tree["discrepancy"] = xr.DataTree(discrepancy_group(fitted))
+    return Fit(fitted.law, tree)
+
+
+@pytest.fixture(scope="session")
+def wide_fit(wide_fit):
+    return with_discrepancy(wide_fit)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +49,7 @@ def allocation(wide_fit):
 @pytest.fixture(scope="module")
 def certain(synthetic_fit, wide_runs, make_runs):
     """A posterior without spread."""
-    return synthetic_fit("chinchilla", wide_runs, make_runs.truth, spread=1e-12, draws=100)
+    return with_discrepancy(synthetic_fit("chinchilla", wide_runs, make_runs.truth, spread=1e-12, draws=100))
 
 
 @pytest.fixture(scope="module")
@@ -333,3 +353,344 @@ def test_draws_without_an_optimum_leave_the_intervals_of_the_others(synthetic_fi
     found = allocate(fitted, [1e21])
     assert any("of draws have no best split inside the searched range" in note for note in found.doubts)
     json.dumps(allocation_record(found), allow_nan=False)
+
+
+# Limits
+
+
+SERVING = Constraints(inference_tokens=1e13)
+LIMITED = {
+    "served": SERVING,
+    "data end": Constraints(unique_tokens=1e11),
+    "repeated": Constraints(unique_tokens=1e11, repetition=15.4),
+    "all": Constraints(inference_tokens=1e12, unique_tokens=1e11, repetition=15.4, max_params=2e9, min_tokens=1e10),
+    "ladder": Constraints(sizes=(4e8, 1e9, 3e9, 8e9, 20e9)),
+}
+
+
+def runs_within(constraints, flops, count=301):
+    """Return N and D of runs that a budget and its limits allow."""
+    most = min(constraints.max_params or np.inf, 0.999 * flops / (2 * constraints.inference_tokens + 1e-9))
+    N = np.array(constraints.sizes) if constraints.sizes else np.geomspace(1e6, min(most, 1e13), count)
+    D = flops / 6 / N - constraints.inference_tokens / 3
+    if constraints.unique_tokens and constraints.repetition is None:
+        D = np.minimum(D, constraints.unique_tokens)
+    kept = (constraints.min_tokens or 0) <= D
+    return N[kept], D[kept]
+
+
+def worth_of(constraints, D):
+    if constraints.repetition is None:
+        return D
+    return effective(D, np.log(D / constraints.unique_tokens), constraints.repetition)
+
+
+@pytest.mark.parametrize("limits", LIMITED.values(), ids=LIMITED)
+def test_within_limits_no_other_run_has_a_smaller_expected_loss(wide_fit, limits):
+    found = allocate(wide_fit, [1e22, 3e23], constraints=limits)
+    for i, flops in enumerate((1e22, 3e23)):
+        best = found.recommended.isel(budget=i)
+        N, D = runs_within(limits, flops)
+        losses = predict(wide_fit, N, worth_of(limits, D))
+        own = predict(wide_fit, best["N"].to_numpy()[None], worth_of(limits, best["D"].to_numpy()[None]))
+        assert best["expected_loss"].item() == pytest.approx(own.mean(), rel=1e-12)
+        assert own.mean() <= losses.mean(axis=0).min() + 1e-7  # the spline's error
+        ideal = found.optima["loss"].to_numpy()[:, i]
+        assert (ideal <= losses.min(axis=1) + 1e-12).all()
+        excess = own[:, 0] - ideal
+        assert best["expected_regret"].item() == pytest.approx(excess.mean(), abs=1e-12)
+        assert best["high_regret"].item() == pytest.approx(np.quantile(excess, 0.95), abs=1e-12)
+        assert (excess >= -1e-12).all()
+
+
+@pytest.mark.parametrize("limits", LIMITED.values(), ids=LIMITED)
+def test_near_optimal_sets_hold_the_recommendation_and_what_is_as_good(wide_fit, limits):
+    found = allocate(wide_fit, [1e22], constraints=limits)
+    best = found.recommended.isel(budget=0)
+    N, D = runs_within(limits, 1e22, 4001)
+    expected = predict(wide_fit, N, worth_of(limits, D)).mean(axis=0)
+    for i, part in enumerate(best["part"].to_numpy()):
+        low, high = best["within_low"].to_numpy()[i], best["within_high"].to_numpy()[i]
+        assert low <= best["N"] <= high
+        inside = N[expected <= best["expected_loss"].item() * (1 + part)]
+        # The ends are read on a grid: a step of it is up to 0.6 % in N, and that of this test as much.
+        assert low == pytest.approx(inside.min(), rel=0.01)
+        assert high == pytest.approx(inside.max(), rel=0.01)
+    assert (np.diff(best["within_low"]) <= 0).all()
+    assert (np.diff(best["within_high"]) >= 0).all()
+    assert best["near_low"] <= best["N"] <= best["near_high"]
+
+
+def test_wide_near_optimal_sets_are_not_cut_off(certain):
+    found = allocate(certain, [1e26])
+    best = found.recommended.isel(budget=0)
+    loss = best["expected_loss"].item() * 1.02
+    for end in ("within_low", "within_high"):
+        N = best[end].to_numpy()[[-1]]
+        assert predict(certain, N, 1e26 / 6 / N).mean() == pytest.approx(loss, rel=1e-3)
+
+
+@pytest.mark.parametrize("limits", [each for name, each in LIMITED.items() if name != "ladder"])
+def test_certainty_leaves_no_regret_within_limits(certain, limits):
+    found = allocate(certain, [1e22, 3e23], constraints=limits)
+    np.testing.assert_allclose(found.recommended["expected_regret"], 0, atol=2e-6)
+
+
+def test_serving_is_part_of_what_a_run_costs(wide_fit):
+    found = allocate(wide_fit, FLOPS[1:], constraints=SERVING)
+    spent = found.optima["N"] * (6 * found.optima["D"] + 2e13)
+    np.testing.assert_allclose(spent, np.broadcast_to(FLOPS[1:], spent.shape), rtol=1e-12)
+    np.testing.assert_allclose(found.optima["flops_used"], spent, rtol=1e-12)
+    training = 6 * found.recommended["N"] * found.recommended["D"]
+    np.testing.assert_allclose(found.recommended["extrapolation"], training / wide_fit.runs.frame["C"].max())
+
+
+def test_what_serving_saves_is_sardanas(wide_fit):
+    found = allocate(wide_fit, [1e23], constraints=SERVING)
+    expected = tradeoffs.best_for_serving(published_draws(wide_fit), found.optima["loss"].to_numpy()[:, 0], 1e13)
+    saved = found.serving["saved"].to_numpy()[:, 0]
+    np.testing.assert_allclose(saved, expected.saved, atol=2e-5)
+    np.testing.assert_allclose(found.optima["N"].to_numpy()[:, 0], expected.N, rtol=1e-4)
+    assert (found.serving["N"].to_numpy() > found.optima["N"].to_numpy()).all()
+    assert (found.serving["D"].to_numpy() < found.optima["D"].to_numpy()).all()
+
+
+def test_a_limit_that_binds_is_told_with_its_probability(wide_fit, allocation):
+    middle = allocation.optima["N"].to_numpy()[:, 1]
+    limit = float(np.quantile(middle, 0.3))
+    found = allocate(wide_fit, FLOPS, constraints=Constraints(max_params=limit))
+    assert found.binding["limit"].to_numpy().tolist() == ["max_params"]
+    np.testing.assert_allclose(found.binding["probability"][:, 0], [0.0, 0.7, 1.0], atol=0.001)
+    assert found.binding["recommended"][:, 0].to_numpy().tolist() == [False, True, True]
+    assert (found.optima["N"] <= limit).all()
+
+
+def test_where_data_end_the_budget_is_told_from_which_only_a_larger_model_helps(wide_fit):
+    found = allocate(wide_fit, [1e21, 1e25], constraints=Constraints(unique_tokens=1e12))
+    draws = published_draws(wide_fit)
+    A, B, alpha, beta = (draws[name] for name in ("A", "B", "alpha", "beta"))
+    expected = 6e12 * (alpha * A / (beta * B) * 1e12**beta) ** (1 / alpha)
+    np.testing.assert_allclose(found.exhausted["flops"], expected, rtol=1e-5)
+    record = allocation_record(found)["data_exhausted"]
+    assert record["flops"]["median"] == pytest.approx(np.median(expected), rel=1e-5)
+    assert (record["tokens"], record["repeated"], record["probability"]) == (1e12, False, 1.0)
+    assert found.binding["probability"].to_numpy()[:, 0].tolist() == [0.0, 1.0]
+    assert allocation_record(found)["allocations"][1]["epochs"]["median"] == 1.0
+
+
+def test_compute_that_no_limit_lets_be_used_is_told(wide_fit):
+    found = allocate(wide_fit, [1e25], constraints=Constraints(unique_tokens=1e12, max_params=1e10))
+    assert found.recommended["flops_used"].item() == pytest.approx(6e22)
+    assert any(note.startswith("the limits leave 99 % of 1.0e25 FLOP unspent") for note in found.notes)
+
+
+def test_tokens_per_parameter_that_no_run_has_are_told(wide_fit):
+    found = allocate(wide_fit, [1e23], constraints=Constraints(max_params=1e8))
+    assert any("where they have none, nothing checks the law" in note for note in found.notes)
+
+
+def test_what_repeats_are_worth_is_said_to_be_uncertain(wide_fit):
+    found = allocate(wide_fit, [1e23], constraints=LIMITED["repeated"])
+    assert any("repeated tokens are weighed by R_D = 15" in note for note in found.notes)
+
+
+def test_each_size_of_a_ladder_has_its_probability_and_its_regret(wide_fit, allocation):
+    middle = float(allocation.optima["N"][:, 1].median())
+    sizes = (middle / 1.1, middle * 1.1, 100 * middle)
+    found = allocate(wide_fit, [FLOPS[1]], constraints=Constraints(sizes=sizes))
+    losses = predict(wide_fit, np.array(sizes), FLOPS[1] / 6 / np.array(sizes))
+    excess = losses - losses.min(axis=1, keepdims=True)
+    ladder = found.ladder.isel(budget=0)
+    np.testing.assert_allclose(ladder["probability"], [(excess[:, k] == 0).mean() for k in range(3)])
+    np.testing.assert_allclose(ladder["expected_regret"], excess.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(ladder["high_regret"], np.quantile(excess, 0.95, axis=0), rtol=0.02)
+    assert found.recommended["N"].item() == sizes[int(excess.mean(axis=0).argmin())]
+    assert ladder["probability"].sum() == pytest.approx(1)
+
+
+def test_a_size_of_the_ladder_beyond_the_budget_is_left_out(wide_fit):
+    found = allocate(wide_fit, [1e21], constraints=Constraints(sizes=(1e9, 1e12), min_tokens=1e10))
+    record = json.loads(json.dumps(allocation_record(found), allow_nan=False))["allocations"][0]
+    assert [size["N"] for size in record["sizes"]] == [1e9, 1e12]
+    assert record["sizes"][1] == {"N": 1e12, "probability": 0.0, "D": None, "expected_regret": None, "regret_95": None}
+
+
+def test_a_column_of_the_law_is_fixed_or_chosen(synthetic_fit, make_runs):
+    N, D = make_runs.isoflop()
+    runs = make_runs.of(N, D, granularity=np.resize([1.0, 4.0, 16.0], N.size))
+    fitted = with_discrepancy(synthetic_fit("moe_granular", runs, MOE, draws=100))
+    fixed = [
+        allocate(fitted, [1e21], constraints=Constraints(covariates={"granularity": each})) for each in (1.0, 16.0)
+    ]
+    chosen = allocate(fitted, [1e21], constraints=Constraints(covariates={"granularity": [1.0, 16.0]}))
+    assert chosen.options["granularity"].to_numpy().tolist() == [1.0, 16.0]
+    losses = [each.recommended["expected_loss"].item() for each in fixed]
+    np.testing.assert_allclose(chosen.options["expected_loss"][0], losses, rtol=1e-9)
+    assert chosen.recommended["expected_loss"].item() == pytest.approx(min(losses), rel=1e-12)
+    best = np.minimum(*(each.optima["loss"].to_numpy() for each in fixed))
+    np.testing.assert_allclose(chosen.optima["loss"], best, rtol=1e-12)
+    entry = allocation_record(chosen)["allocations"][0]
+    assert entry["recommended"]["covariates"] == {"granularity": [1.0, 16.0][int(np.argmin(losses))]}
+    assert sum(option["probability"] for option in entry["options"]) == pytest.approx(1)
+    assert set(np.unique(chosen.optima["granularity"])) <= {1.0, 16.0}
+
+
+def test_a_law_of_further_columns_asks_for_them(synthetic_fit, make_runs):
+    N, D = make_runs.isoflop()
+    runs = make_runs.of(N, D, granularity=np.resize([1.0, 4.0, 16.0], N.size))
+    fitted = synthetic_fit("moe_granular", runs, MOE, draws=50)
+    with pytest.raises(InputError, match="give granularity among the covariates of the constraints"):
+        allocate(fitted, [1e21])
+
+
+def test_the_spread_of_the_best_size_is_split_between_laws_and_parameters(weighted, wide_fit):
+    alone = allocate(wide_fit, [1e23]).recommended
+    assert alone["spread_by_law"].item() == 0
+    found = allocate(weighted(chinchilla=0.5, kaplan_nd=0.5), [1e23])
+    log_N, law = np.log(found.optima["N"].to_numpy()[:, 0]), found.optima["law"].to_numpy()
+    parts = [log_N[law == name] for name in np.unique(law)]
+    share = np.array([part.size for part in parts]) / log_N.size
+    between = share @ (np.array([part.mean() for part in parts]) - log_N.mean()) ** 2
+    assert found.recommended["spread"].item() == pytest.approx(log_N.var())
+    assert found.recommended["spread_by_law"].item() == pytest.approx(between / log_N.var())
+
+
+def test_laws_are_averaged_within_limits(weighted):
+    found = allocate(weighted(chinchilla=0.5, kaplan_nd=0.5), [1e23], constraints=LIMITED["all"])
+    assert set(found.weights) == {"chinchilla", "kaplan_nd"}
+    json.dumps(allocation_record(found), allow_nan=False)
+
+
+def test_a_law_without_a_best_split_decides_between_limits(synthetic_fit, wide_runs):
+    fitted = synthetic_fit("tilt", wide_runs, draws=50)
+    found = allocate(fitted, [1e23], constraints=Constraints(min_params=1e9, max_params=1e11))
+    assert set(np.unique(found.optima["N"])) <= {1e9, 1e11}
+
+
+@pytest.mark.parametrize("limits", LIMITED.values(), ids=LIMITED)
+def test_the_record_of_a_limited_allocation_is_plain_data(wide_fit, limits):
+    record = allocation_record(allocate(wide_fit, [1e22], constraints=limits))
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["constraints"] == limits.record()
+    entry = record["allocations"][0]
+    assert entry["near_optimal"]["by_loss"][0]["part"] == 0.005
+    assert entry["spread"]["parameters"] + entry["spread"]["laws"] == pytest.approx(
+        1 if entry["spread"]["ln_N_sd"] else 0
+    )
+    assert all(set(each) == {"N", "D", "expected_regret", "regret_95"} for each in entry["candidates"])
+    assert (entry["serving"] is None) == (limits.inference_tokens == 0)
+
+
+# A loss to reach
+
+
+def test_a_loss_is_reached_with_the_least_compute_of_each_draw(wide_fit):
+    found = allocate(wide_fit, target_loss=2.1)
+    draws = published_draws(wide_fit)
+    E, A, B, alpha, beta = (draws[name] for name in ("E", "A", "B", "alpha", "beta"))
+    # On the ridge alpha A / N**alpha = beta B / D**beta, and both add to what is above E.
+    N = (A * (1 + alpha / beta) / (2.1 - E)) ** (1 / alpha)
+    D = (beta * B / (alpha * A) * N**alpha) ** (1 / beta)
+    np.testing.assert_allclose(found.targets["flops"][:, 0], 6 * N * D, rtol=3e-6)  # sought to 1e-6
+    np.testing.assert_allclose(found.targets["N"][:, 0], N, rtol=1e-5)
+    assert found.targets["probability"].item() == 1
+    best = found.recommended
+    assert best["expected_loss"].item() == pytest.approx(2.1, abs=1e-5)
+    own = predict(wide_fit, best["N"].to_numpy(), best["D"].to_numpy())[:, 0]
+    assert found.targets["law_reaches"].item() == pytest.approx((own <= 2.1).mean(), abs=0.01)
+    assured = found.targets[["assured_N", "assured_D"]].isel(budget=0)
+    sure = predict(wide_fit, assured["assured_N"].to_numpy()[None], assured["assured_D"].to_numpy()[None])
+    assert (sure <= 2.1).mean() == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_loss_and_its_budget_ask_for_the_same_run(wide_fit):
+    by_loss = allocate(wide_fit, target_loss=[2.1, 2.0], constraints=SERVING)
+    by_budget = allocate(wide_fit, by_loss.recommended["flops"].to_numpy(), constraints=SERVING)
+    for name in ("N", "D", "expected_regret"):
+        np.testing.assert_array_equal(by_loss.recommended[name], by_budget.recommended[name])
+    assert by_budget.targets is None
+
+
+def test_a_loss_may_cost_more_than_any_run_so_far(wide_fit):
+    limits = Constraints(min_params=7e10, min_tokens=1e12)  # 42 times the largest run
+    found = allocate(wide_fit, target_loss=1.9, constraints=limits)
+    assert found.recommended["flops"].item() > 4.2e23
+    easy = allocate(wide_fit, target_loss=2.5, constraints=limits)
+    assert easy.recommended["flops"].item() == pytest.approx(4.2e23, rel=0.02)  # the least that the limits allow
+
+
+def test_draws_that_never_reach_a_loss_are_counted(synthetic_fit, wide_runs, make_runs):
+    fitted = with_discrepancy(synthetic_fit("chinchilla", wide_runs, make_runs.truth, spread=0.02, draws=100))
+    floor = published_draws(fitted)["E"]
+    target = float(np.quantile(floor, 0.9))
+    found = allocate(fitted, target_loss=target)
+    # Some draws that could reach it would need more compute than there will ever be.
+    assert 0.8 < found.targets["probability"].item() <= (floor < target).mean()
+    record = allocation_record(found)["allocations"][0]["target"]
+    assert record["never"] >= (floor >= target).sum()
+    assert record["flops"]["upper"] is None  # more than 5 % of the draws never reach it
+    assert record["flops"]["lower"] < record["flops"]["median"]
+    json.dumps(record, allow_nan=False)
+
+
+def test_a_loss_out_of_reach_is_refused_with_its_probability(wide_fit):
+    with pytest.raises(InputError, match=r"no run is expected to reach 1\.5 at any compute within the limits; 0 % of"):
+        allocate(wide_fit, target_loss=1.5)
+    with pytest.raises(InputError, match=r"no run is expected to reach 2\.1 "):
+        allocate(wide_fit, target_loss=2.1, constraints=Constraints(max_params=1e8))
+
+
+@pytest.mark.parametrize("asked", [{}, {"flops": [1e21], "target_loss": 2.1}])
+def test_budgets_or_losses_are_asked_for_but_not_both(wide_fit, asked):
+    with pytest.raises(InputError, match=r"expected budgets \(flops\) or losses to reach \(target_loss\), one of them"):
+        allocate(wide_fit, **asked)
+
+
+@pytest.mark.parametrize("loss", [0, -1, np.nan, [], [[2.0]], "low"])
+def test_a_loss_to_reach_is_a_positive_number(wide_fit, loss):
+    with pytest.raises(InputError, match="target_loss is"):
+        allocate(wide_fit, target_loss=loss)
+
+
+def test_a_budget_that_pays_for_no_allowed_run_is_refused(wide_fit):
+    with pytest.raises(InputError, match="leaves no run within the limits of N and D"):
+        allocate(wide_fit, [1e21], constraints=Constraints(min_params=1e11, min_tokens=1e11))
+
+
+# Demand
+
+
+def test_the_demand_that_a_model_implies_is_sardanas(wide_fit):
+    N, D = [8e9, 70e9], [15e12, 1.4e12]
+    found = implied_demand(wide_fit, N, D)
+    values = {name: draws[:, None] for name, draws in published_draws(wide_fit).items()}
+    expected = tradeoffs.revealed_served_tokens(values, np.array(N), np.array(D))
+    np.testing.assert_allclose(found.draws["served_tokens"], expected, rtol=1e-6)  # slopes by differences
+    record = demand_record(found)
+    assert record[0]["served_tokens"]["median"] == pytest.approx(np.median(expected[:, 0]), rel=1e-6)
+    assert record[0]["positive"] == (expected[:, 0] > 0).mean()
+
+
+def test_at_the_demand_of_its_size_a_model_is_the_cheapest_of_its_loss(certain):
+    found = demand_for_size(certain, 3e9, 2.1)
+    served = float(np.median(found.draws["served_tokens"]))
+    best = allocate(certain, target_loss=2.1, constraints=Constraints(inference_tokens=served))
+    assert best.recommended["N"].item() == pytest.approx(3e9, rel=0.01)  # read on a grid
+    assert best.recommended["D"].item() == pytest.approx(float(found.draws["D"].median()), rel=0.03)
+
+
+def test_a_size_that_never_reaches_the_loss_has_no_demand(wide_fit):
+    entry = demand_record(demand_for_size(wide_fit, [1e7, 3e9], 2.1))[0]
+    assert (entry["reached"], entry["served_tokens"], entry["D"]) == (0.0, None, None)
+
+
+def test_the_model_that_is_cheapest_to_train_is_right_without_demand(certain):
+    best = allocate(certain, [1e22]).recommended
+    found = implied_demand(certain, best["N"].item(), best["D"].item())
+    assert abs(float(found.draws["served_tokens"].median())) < 0.05 * best["D"].item()  # a step of the grid in D/N
+
+
+@pytest.mark.parametrize(("N", "D"), [([1e9, 2e9], [1e12]), (-1e9, 1e12), (1e9, np.nan), ("8B", 1e12)])
+def test_models_are_pairs_of_positive_numbers(wide_fit, N, D):
+    with pytest.raises(InputError, match="expected"):
+        implied_demand(wide_fit, N, D)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
+from bayescale.hardware import read_amount
+
 _TABLE = Group.create_ordered("Reading the table")
 _FITTING = Group.create_ordered("Fitting")
 _RESULT = Group.create_ordered("Result")
@@ -141,10 +143,9 @@ def _check_law(_: object, name: str | None) -> None:
         raise ValueError("expected one law")
 
 
-def _check_budgets(_: object, budgets: tuple[float, ...]) -> None:
-    wrong = [f"{budget:g}" for budget in budgets if not (math.isfinite(budget) and budget > 0)]
-    if wrong:
-        raise ValueError(f"budgets are FLOP, positive and finite, such as 1e21; found {', '.join(wrong)}")
+def _check_budgets(_: object, budgets: tuple[str, ...]) -> None:
+    for budget in budgets:
+        read_amount(budget)
 
 
 def _check_part(_: object, value: float) -> None:
@@ -255,12 +256,12 @@ OneLaw = Annotated[
     ),
 ]
 Budgets = Annotated[
-    tuple[float, ...],
+    tuple[str, ...],
     Parameter(
         name="--budget",
-        help="Compute budget in FLOP, such as 5.76e23; repeat it for several. By default 1, 10 and 100 times the "
-        "largest run of the table.",
-        metavar="FLOP",
+        help="Compute budget in FLOP, such as 5.76e23, or with --hardware in its hours or in money: 1000h, '$50000', "
+        "50000usd; repeat it for several. By default 1, 10 and 100 times the largest run of the table.",
+        metavar="FLOP|HOURS|MONEY",
         validator=_check_budgets,
         group=_RESULT,
     ),

@@ -7,7 +7,8 @@ from typing import Any
 import arviz_stats  # noqa: F401  (first, as it searches every module that is there by then)
 
 from bayescale import backtesting
-from bayescale.allocation import Allocation, allocation_record
+from bayescale.allocation import Allocation
+from bayescale.allocation_records import allocation_record
 from bayescale.backtesting import Backtest, threshold_text
 from bayescale.comparison import Comparison, comparison_record
 from bayescale.fits import Fit, contraction, published_draws

@@ -36,7 +36,7 @@ def percent(value: float | None) -> str:
     return "none" if value is None else f"{value:.0%}" if value >= 0.095 else f"{value:.1%}"
 
 
-def _table(*columns: str, title: str | None = None, wide: Sequence[str] = ()) -> Table:
+def make_table(*columns: str, title: str | None = None, wide: Sequence[str] = ()) -> Table:
     """Return an empty table: numbers to the right, the first column and the wide ones to the left."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for place, column in enumerate(columns):
@@ -45,7 +45,7 @@ def _table(*columns: str, title: str | None = None, wide: Sequence[str] = ()) ->
     return table
 
 
-def _list(console: Console, title: str, sentences: Iterable[str]) -> None:
+def show_list(console: Console, title: str, sentences: Iterable[str]) -> None:
     """Print a titled list of sentences, unless it is empty."""
     lines = list(sentences)
     if lines:
@@ -61,7 +61,8 @@ def show_hanging(console: Console, sentence: str, first: str, style: str = "") -
     console.print(Text(text, style=style), soft_wrap=True)
 
 
-def _heading(console: Console, record: Record) -> None:
+def show_heading(console: Console, record: Record) -> None:
+    """Print the table's name and what was chosen by default."""
     runs = record["runs"]
     unit = f" ({runs['unit']})" if "unit" in runs else ""
     console.print(Text(f"{runs['name']}: {runs['rows']} runs, response {runs['response']}{unit}", style="bold"))
@@ -92,7 +93,9 @@ def show_law(console: Console, record: Record) -> None:
     show_hanging(console, f"source: {law['reference']}", "")
     if law["unverified"]:
         show_hanging(console, f"not verified: {law['unverified']}", "")
-    table = _table("parameter", "prior at the scale of a typical run", wide=("prior at the scale of a typical run",))
+    table = make_table(
+        "parameter", "prior at the scale of a typical run", wide=("prior at the scale of a typical run",)
+    )
     for name, prior in law["priors"].items():
         table.add_row(name, prior)
     console.print(table)
@@ -100,13 +103,13 @@ def show_law(console: Console, record: Record) -> None:
         f"{source}: {', '.join(f'{name} = {number(value, 4)}' for name, value in values.items())}"
         for source, values in law["published"].items()
     )
-    _list(console, "Published values (columns counted in ones)", published)
+    show_list(console, "Published values (columns counted in ones)", published)
     examples = (
         f"{', '.join(f'{name} = {number(value)}' for name, value in _first_few(each['at']))}: "
         f"{number(each['value'], 7)} ({each['source']})"
         for each in law["examples"]
     )
-    _list(console, "Examples (each a test)", examples)
+    show_list(console, "Examples (each a test)", examples)
     picture = law.get("figure")
     if picture:
         console.print(f"picture of what the prior expects: {picture}", soft_wrap=True)
@@ -133,13 +136,13 @@ def show_check(console: Console, record: Record) -> None:
     """Print what a table of runs can and cannot identify."""
     response = f"{record['response']} ({record['unit']})"
     console.print(Text(f"{record['name']}: {record['rows']} runs, response {response}", style="bold"))
-    table = _table("", "lowest", "highest", "sizes")
+    table = make_table("", "lowest", "highest", "sizes")
     sizes = {"N": str(record["distinct_N"]), "D": str(record["distinct_D"])}
     for name, (low, high) in record["ranges"].items():
         label = {"N": "N (parameters)", "D": "D (tokens)", "C": "C (FLOP)", "tokens_per_parameter": "D/N"}
         table.add_row(label.get(name, response), number(low, 4), number(high, 4), sizes.get(name, ""))
     console.print(table)
-    facts = _table("design", "value", "sound")
+    facts = make_table("design", "value", "sound")
     facts.add_row("s.d. of log10 N at like C (decades)", number(record["spread_N_at_like_C"], 2), "0.1 or more")
     facts.add_row("range of log10 N at like C (decades)", number(record["span_N_at_like_C"], 2), "0.5 or more")
     facts.add_row(
@@ -149,26 +152,26 @@ def show_check(console: Console, record: Record) -> None:
         "condition number of a law of N and D", number(record["condition"], 2, missing="infinite"), "below 200"
     )
     console.print(facts)
-    _list(console, "Can identify", record["can"])
-    _list(console, "Cannot identify", record["cannot"])
+    show_list(console, "Can identify", record["can"])
+    show_list(console, "Cannot identify", record["cannot"])
     if record["identifiability"] is not None:
-        _list(console, "Expected of a fit", record["identifiability"]["statements"])
+        show_list(console, "Expected of a fit", record["identifiability"]["statements"])
     origins = {
         "given": "given by the table",
         "6ND": "6ND, as the table has none",
         "unknown": "not known without N and D",
     }
     compute = origins[record["compute"]]
-    _list(console, "Notes", [f"C is {compute}", *record["notes"]])
+    show_list(console, "Notes", [f"C is {compute}", *record["notes"]])
 
 
 def show_fit(console: Console, record: Record) -> None:
     """Print each law's parameters at both scales, and its diagnostics."""
-    _heading(console, record)
+    show_heading(console, record)
     for law in record["fits"]:
         console.print()
         console.print(Text(f"{law['law']}: {law['formula']}", style="bold"))
-        table = _table("parameter", "at a typical run", "at published scale")
+        table = make_table("parameter", "at a typical run", "at published scale")
         for entry in law["parameters"]:
             table.add_row(entry["name"], interval(entry["reference"]), interval(entry["published"]))
         console.print(table)
@@ -200,8 +203,8 @@ def _diagnosis(diagnostics: Record) -> str:
 
 def show_compare(console: Console, record: Record) -> None:
     """Print the comparison, the verdict and what it rests on."""
-    _heading(console, record)
-    table = _table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "best", "missed", "bad_k")
+    show_heading(console, record)
+    table = make_table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "best", "missed", "bad_k")
     for law in record["laws"]:
         shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
         name = law["name"] if law["diagnostics_passed"] else f"{law['name']} (doubtful)"
@@ -214,7 +217,7 @@ def show_compare(console: Console, record: Record) -> None:
         "the smooth part of what the law misses, at a typical run; bad_k: runs of high Pareto k not refitted."
     )
     console.print(_stays(record))
-    _list(console, "Notes", record["notes"])
+    show_list(console, "Notes", record["notes"])
     for criterion in record["criteria"]:
         _show_criterion(console, criterion)
     if record["criteria"]:
@@ -233,7 +236,7 @@ def _show_criterion(console: Console, criterion: Record) -> None:
     console.print()
     folds = f"{criterion['folds']} refit{'s' if criterion['folds'] > 1 else ''} of each law"
     title = f"By {criterion['by']}: {criterion['rows']} runs left out in {folds}"
-    table = _table("law", "elpd", "se", "elpd_diff", "dse", "weight", "best", "", title=title)
+    table = make_table("law", "elpd", "se", "elpd_diff", "dse", "weight", "best", "", title=title)
     for place, law in enumerate(criterion["laws"]):
         shown = [number_of(law, column) for column in ("elpd", "se", "elpd_diff", "dse")]
         name = f"{law['name']} (doubtful)" if law["failed_folds"] else law["name"]
@@ -241,14 +244,14 @@ def _show_criterion(console: Console, criterion: Record) -> None:
         table.add_row(name, *shown, f"{law['weight']:.2f}", f"{law['best_probability']:.2f}", said)
     console.print(table)
     console.print(_stays(criterion))
-    _list(console, "Notes", criterion["notes"])
+    show_list(console, "Notes", criterion["notes"])
 
 
 def _show_sides(console: Console, record: Record) -> None:
     """Print the stacking weights of each criterion side by side."""
     console.print()
     sides = {"single rows": record["laws"], **{each["by"]: each["laws"] for each in record["criteria"]}}
-    table = _table("law", *sides, title="Stacking weights by what is left out")
+    table = make_table("law", *sides, title="Stacking weights by what is left out")
     weights = {name: {law["name"]: law["weight"] for law in laws} for name, laws in sides.items()}
     for law in record["laws"]:
         table.add_row(law["name"], *(f"{weight[law['name']]:.2f}" for weight in weights.values()))
@@ -269,63 +272,25 @@ def show_verdict(console: Console, verdict: Record) -> None:
         f"Tilt: {interval(verdict['tilt'], 2)} ({within}, law {verdict['tilt_law']}); 0 is compute alone, above 0 "
         "favours parameters."
     )
-    table = _table(
+    table = make_table(
         "N off its best by", "if too small", "if too large", "the worse", title=f"Extra compute, median [{within}]"
     )
     for waste in verdict["waste"]:
         cells = (_part_interval(waste[name]) for name in ("too_small", "too_large", "extra_compute"))
         table.add_row(f"{waste['factor']:g} times", *cells)
     console.print(table)
-    _list(console, "Runs that would decide", verdict["remedies"])
+    show_list(console, "Runs that would decide", verdict["remedies"])
 
 
 def _part_interval(entry: Record) -> str:
     return f"{percent(entry['median'])} [{percent(entry['lower'])}, {percent(entry['upper'])}]"
 
 
-def show_allocate(console: Console, record: Record) -> None:
-    """Print one table for each budget, and what all of them rest on."""
-    _heading(console, record)
-    console.print(_averaged(record["weights"]))
-    for allocation in record["allocations"]:
-        console.print()
-        _show_budget(console, allocation, record)
-    _list(console, "Notes", record["notes"])
-
-
-def _averaged(weights: Mapping[str, float]) -> str:
-    if len(weights) == 1:
-        return f"by law {next(iter(weights))} alone"
-    return f"averaged over laws by weight: {', '.join(f'{name} {weight:.2f}' for name, weight in weights.items())}"
-
-
-def _show_budget(console: Console, allocation: Record, record: Record) -> None:
-    within = f"median [{record['probability']:.0%} interval]"
-    best = allocation["recommended"]
-    ratio = best["D"] / best["N"]
-    reach = f"{number(allocation['extrapolation'], 2)} times the largest run"
-    title = f"Budget {number(allocation['flops'])} FLOP, {reach}"
-    table = _table("", "unit", "recommended", f"optimum: {within}", title=title, wide=("unit",))
-    unit = record["runs"].get("unit", "")
-    table.add_row("N", "parameters", number(best["N"]), interval(allocation["N"]))
-    table.add_row("D", "tokens", number(best["D"]), interval(allocation["D"]))
-    table.add_row("D/N", "tokens per parameter", number(ratio, 2), interval(allocation["tokens_per_parameter"], 2))
-    name = record["runs"]["response"]
-    table.add_row(name, unit, number(best["expected_loss"], 4), interval(allocation["loss"], 4))
-    console.print(table)
-    near = allocation["near_optimal"]
-    low, high = near["N"]
-    console.print(
-        f"N from {number(low, 2)} to {number(high, 2)} costs less than {near['tolerance']:.0%} extra compute; expected "
-        f"regret of the recommended split: {number(best['expected_regret'], 2)} {unit}."
-    )
-
-
 def show_backtest(console: Console, record: Record) -> None:
     """Print the scores of each threshold, coverage by reach, and what to take from them."""
     from bayescale.backtesting import threshold_text  # noqa: PLC0415  (NumPy, which --help does not need)
 
-    _heading(console, record)
+    show_heading(console, record)
     for _, scores in _grouped(record["scores"], "threshold"):
         console.print()
         console.print(_scores_table(scores, threshold_text(scores[0]["threshold"], record["by"])))
@@ -345,7 +310,7 @@ def show_backtest(console: Console, record: Record) -> None:
         "A run held out under several thresholds counts once for each, and runs that one fit forecasts err together.",
         "",
     )
-    _list(console, "Notes", record["notes"])
+    show_list(console, "Notes", record["notes"])
     compiled = record["compilations"]
     console.print(f"{compiled} model{'s' if compiled != 1 else ''} compiled; results in the cache need none.")
 
@@ -363,7 +328,7 @@ def _scores_table(scores: Sequence[Record], what: str) -> Table:
     probabilities = ("0.5", "0.8", "0.9", "0.95")
     columns = ("law, method", "50 %", "80 %", "90 %", "95 %", "width", "lpd", "CRPS", "bias", "RMSE")
     reach = f"{scores[0]['held_out']} runs held out, to {number(scores[0]['factor'], 2)} times the training runs"
-    table = _table(*columns, title=f"{what[0].upper()}{what[1:]}: {reach}", wide=columns[:1])
+    table = make_table(*columns, title=f"{what[0].upper()}{what[1:]}: {reach}", wide=columns[:1])
     table.padding = (0, 1, 0, 0)
     for law, rows in _grouped(scores, "law"):
         table.add_row(Text(law, style="bold"))
@@ -380,7 +345,7 @@ def _reach_table(record: Record) -> Table:
     cells = {(row["law"], row["method"], *row["factor"]): row for row in record["by_factor"]}
     bins = sorted({tuple(row["factor"]) for row in record["by_factor"]}, key=lambda ends: ends[0])
     title = "90 % intervals that held, by times beyond the training runs"
-    table = _table("law, method", *map(_bin_text, bins), title=title, wide=("law, method",))
+    table = make_table("law, method", *map(_bin_text, bins), title=title, wide=("law, method",))
     for law, rows in _grouped(record["scores"], "law"):
         table.add_row(Text(law, style="bold"))
         for method, _ in _grouped(rows, "method"):
@@ -399,16 +364,16 @@ def _held(row: Record | None) -> str:
 
 def show_report(console: Console, record: Record) -> None:
     """Print the verdict's statement, the recommended splits and where the report is."""
-    _heading(console, {"runs": record["data"], "defaults": record["defaults"]})
+    show_heading(console, {"runs": record["data"], "defaults": record["defaults"]})
     console.print(f"\n{record['verdict']['statement']}")
     if record["allocation"] is not None:
         console.print(_recommended(record["allocation"]["allocations"]))
-    _list(console, "Doubts", record["doubts"])
+    show_list(console, "Doubts", record["doubts"])
     console.print(f"report: {record['path']}", soft_wrap=True)
 
 
 def _recommended(allocations: Iterable[Record]) -> Table:
-    table = _table("FLOP", "N", "D", "D/N", "near-optimal N", "over the largest run", title="Recommended splits")
+    table = make_table("FLOP", "N", "D", "D/N", "near-optimal N", "over the largest run", title="Recommended splits")
     for allocation in allocations:
         best, (low, high) = allocation["recommended"], allocation["near_optimal"]["N"]
         table.add_row(

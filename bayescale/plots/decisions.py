@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from scipy.interpolate import CubicSpline
 
 from bayescale.allocation import Allocation
-from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.fits import Fit
 from bayescale.optimum import loss_on_budget
 from bayescale.plots.style import (
@@ -175,10 +174,10 @@ def plot_allocation(
     order = np.argsort(flops)
     line = "--" if flops.size > 4 else ""
     marker = "" if line else "D"
-    chosen = _from_size(quantity, flops, best["N"].to_numpy())
+    chosen = _from_size(quantity, best["N"].to_numpy(), best["D"].to_numpy())
     ax.plot(flops[order], chosen[order], ls=line, marker=marker, color=VERMILLION, lw=1.5, label="least expected loss")
     for i, end in enumerate(("near_low", "near_high")):
-        edge = _from_size(quantity, flops, best[end].to_numpy())[order]
+        edge = _from_size(quantity, best[end].to_numpy(), best[f"{end}_D"].to_numpy())[order]
         label = f"near-optimal: {percent_text(allocation.tolerance)} extra compute" if i == 0 else None
         ax.plot(flops[order], edge, ls=":" if line else "", marker="_", ms=0 if line else 9, color=GREEN, label=label)
     if allocation.runs.response == "loss":
@@ -191,9 +190,8 @@ def plot_allocation(
     return finish(ax, title=TITLES[quantity], xlabel="training compute C (FLOP)", ylabel=LABELS[quantity])
 
 
-def _from_size(quantity: Quantity, flops: np.ndarray, N: np.ndarray) -> np.ndarray:
-    """Return the quantity of a model of N parameters that spends the budget."""
-    D = flops / (FLOPS_PER_TOKEN * N)
+def _from_size(quantity: Quantity, N: np.ndarray, D: np.ndarray) -> np.ndarray:
+    """Return the quantity of a model of N parameters on D tokens."""
     values: dict[Quantity, np.ndarray] = {"N": N, "D": D, "tokens_per_parameter": D / N}
     return values[quantity]
 
@@ -250,6 +248,6 @@ def _near_label(allocation: Allocation, near: tuple[float, float]) -> str:
 
 def _regret_curve(allocation: Allocation, budget: int) -> CubicSpline:
     """Join the regret of the candidate splits; they are spaced evenly in ln N."""
-    regret = allocation.regret.isel(budget=budget)
+    regret = allocation.regret.isel(budget=budget).dropna("candidate")
     order = np.argsort(regret["N"].to_numpy())
     return CubicSpline(np.log(regret["N"].to_numpy()[order]), regret["expected_regret"].to_numpy()[order])

@@ -131,7 +131,13 @@ def _curve(comparison: Comparison, allocation: Allocation) -> Allocation:
     first, *others = allocation.weights
     source: Fit | Comparison = comparison if others else comparison.fits.get(first, comparison)
     try:
-        curve = allocate(source, list(flops), probability=allocation.probability, tolerance=allocation.tolerance)
+        curve = allocate(
+            source,
+            list(flops),
+            constraints=allocation.constraints,
+            probability=allocation.probability,
+            tolerance=allocation.tolerance,
+        )
     except InputError:
         return allocation
     return curve if curve.weights.keys() == allocation.weights.keys() else allocation

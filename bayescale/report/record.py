@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.allocation import Allocation, allocation_record
+from bayescale.allocation import Allocation
+from bayescale.allocation_records import allocation_record
 from bayescale.backtesting import Backtest, backtest_record, can_backtest
 from bayescale.comparison import Comparison, comparison_record, pointwise_difference
 from bayescale.errors import InputError

@@ -1,0 +1,171 @@
+"""Allocations as tables and sentences that fit the terminal."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+
+from bayescale.cli.tables import Record, interval, make_table, number, percent, show_hanging, show_heading, show_list
+
+
+def show_allocate(console: Console, record: Record) -> None:
+    """Print one table for each budget, and what all of them rest on."""
+    show_heading(console, record)
+    console.print(_averaged(record["weights"]))
+    if record["constraints"]:
+        show_hanging(console, f"within: {'; '.join(_limits(record['constraints']))}", "")
+    for allocation in record["allocations"]:
+        console.print()
+        _show_budget(console, allocation, record)
+    if record["data_exhausted"] is not None:
+        console.print()
+        show_hanging(console, _exhausted(record["data_exhausted"]), "")
+    show_list(console, "Notes", record["notes"])
+
+
+def _averaged(weights: Mapping[str, float]) -> str:
+    if len(weights) == 1:
+        return f"by law {next(iter(weights))} alone"
+    return f"averaged over laws by weight: {', '.join(f'{name} {weight:.2f}' for name, weight in weights.items())}"
+
+
+def _limits(constraints: Mapping[str, Any]) -> Iterator[str]:
+    """Give each limit with its value."""
+    for name, value in constraints.items():
+        if isinstance(value, Mapping):
+            yield from _limits(value)
+        else:
+            several = isinstance(value, list)
+            text = ", ".join(number(each, 4) for each in value) if several else number(value, 4)
+            yield f"{name.replace('_', ' ')} {text}"
+
+
+def _show_budget(console: Console, allocation: Record, record: Record) -> None:
+    within = f"median [{record['probability']:.0%} interval]"
+    best = allocation["recommended"]
+    ratio = best["D"] / best["N"]
+    reach = f"{number(allocation['extrapolation'], 2)} times the largest run"
+    aim = "Budget" if allocation["target"] is None else f"Loss {number(allocation['target']['loss'], 4)}: budget"
+    trained = ", training" if "inference_tokens" in record["constraints"] else ","
+    title = f"{aim} {number(allocation['flops'])} FLOP{trained} {reach}"
+    table = make_table("", "unit", "recommended", f"optimum: {within}", title=title, wide=("unit",))
+    unit = record["runs"].get("unit", "")
+    table.add_row("N", "parameters", number(best["N"]), interval(allocation["N"]))
+    table.add_row("D", "tokens", number(best["D"]), interval(allocation["D"]))
+    table.add_row("D/N", "tokens per parameter", number(ratio, 2), interval(allocation["tokens_per_parameter"], 2))
+    if "epochs" in allocation:
+        epochs = best["D"] / record["constraints"]["unique_tokens"]
+        table.add_row("epochs", "of the unique tokens", number(epochs, 2), interval(allocation["epochs"], 2))
+    for name, value in best["covariates"].items():
+        table.add_row(name, "", number(value), "")
+    name = record["runs"]["response"]
+    table.add_row(name, unit, number(best["expected_loss"], 4), interval(allocation["law_loss"], 4))
+    table.add_row("", "the same of one run", "", interval(allocation["loss"], 4))
+    console.print(table)
+    for sentence in _sentences(allocation, record):
+        show_hanging(console, sentence, "")
+    _show_ladder(console, allocation["sizes"], unit)
+    _show_options(console, allocation["options"], unit)
+
+
+def _sentences(allocation: Record, record: Record) -> Iterator[str]:
+    """Give what a table has no room for: near-optimal sets, limits that bind, serving, the loss to reach."""
+    best, near = allocation["recommended"], allocation["near_optimal"]
+    unit, name = record["runs"].get("unit", ""), record["runs"]["response"]
+    low, high = near["N"]
+    yield (
+        f"N from {number(low, 2)} to {number(high, 2)} costs less than {near['tolerance']:.0%} extra compute; expected "
+        f"regret of the recommended split: {number(best['expected_regret'], 2)} {unit}, with 95 % probability below "
+        f"{number(best['regret_95'], 2)}."
+    )
+    ranges = (
+        f"{number(each['N'][0], 2)} to {number(each['N'][1], 2)} ({percent(each['part'])})" for each in near["by_loss"]
+    )
+    yield f"N within a part of the least expected {name}: {', '.join(ranges)}."
+    spread = allocation["spread"]
+    if len(record["weights"]) > 1 and spread["ln_N_sd"] > 0:
+        yield (
+            f"Of the variance of ln N*, {percent(spread['laws'])} lies between laws and "
+            f"{percent(spread['parameters'])} in their parameters."
+        )
+    if allocation["binding"]:
+        yield f"The best run lies at a limit with probability: {', '.join(_binding(allocation['binding']))}."
+    if allocation["serving"] is not None:
+        yield _serving(allocation["serving"], record["probability"])
+    if allocation["target"] is not None:
+        yield from _target(allocation["target"], record["probability"])
+
+
+def _binding(binding: Iterable[Record]) -> Iterator[str]:
+    for each in binding:
+        mark = " (the recommended one does)" if each["recommended"] else ""
+        yield f"{each['limit'].replace('_', ' ')} {each['probability']:.2f}{mark}"
+
+
+def _serving(serving: Record, probability: float) -> str:
+    saved, cheap = serving["saved"], serving["training_only"]
+    return (
+        f"Served {number(serving['inference_tokens'])} tokens, the best run saves {percent(saved['median'])} "
+        f"[{percent(saved['lower'])}, {percent(saved['upper'])}] of all compute against the model that is cheapest to "
+        f"train to the same loss, N {interval(cheap['N'])} on D {interval(cheap['D'])} ({probability:.0%} intervals)."
+    )
+
+
+def _target(target: Record, probability: float) -> Iterator[str]:
+    flops = ", ".join(number(target["flops"][end], missing="never") for end in ("lower", "upper"))
+    yield (
+        f"Least compute for this loss: {number(target['flops']['median'], missing='never')} [{flops}] FLOP. Some run "
+        f"reaches it with probability {target['probability']:.2f}"
+        + (f"; in {target['never']} of {target['draws']} draws none ever does." if target["never"] else ".")
+    )
+    yield (
+        f"The recommended run reaches it with probability {target['law_reaches']:.2f} by the law, and "
+        f"{target['run_reaches']:.2f} as a single run, with its noise and what the law misses."
+    )
+    assured = target["assured"]
+    if assured is None:
+        yield f"No compute makes the law reach it with probability {probability:.2f}."
+    else:
+        yield (
+            f"For the law to reach it with probability {probability:.2f}: {number(assured['flops'])} FLOP, N "
+            f"{number(assured['N'])}, D {number(assured['D'])}."
+        )
+
+
+def _show_ladder(console: Console, sizes: Iterable[Record] | None, unit: str) -> None:
+    if sizes is None:
+        return
+    title = f"Allowed sizes: probability of being best, mean and 95 % value of the regret ({unit})"
+    table = make_table("N", "D", "best", "regret", "95 %", title=title)
+    for each in sizes:
+        if each["D"] is None:
+            table.add_row(number(each["N"]), "beyond the budget", "", "", "")
+        else:
+            cells = (number(each[name], 2) for name in ("expected_regret", "regret_95"))
+            table.add_row(number(each["N"]), number(each["D"]), f"{each['probability']:.2f}", *cells)
+    console.print(table)
+
+
+def _show_options(console: Console, options: Iterable[Record], unit: str) -> None:
+    rows = list(options)
+    if not rows:
+        return
+    names = list(rows[0]["covariates"])
+    title = f"Options: best N, probability of being best, mean regret ({unit})"
+    table = make_table(*names, "N", "best", "regret", title=title)
+    for each in rows:
+        columns = (number(each["covariates"][name]) for name in names)
+        table.add_row(*columns, number(each["N"]), f"{each['probability']:.2f}", number(each["expected_regret"], 2))
+    console.print(table)
+
+
+def _exhausted(exhausted: Record) -> str:
+    tokens = number(exhausted["tokens"])
+    if exhausted["flops"] is None:
+        return f"At no compute would the best run use all {tokens} tokens."
+    then = "tokens are repeated" if exhausted["repeated"] else "only a larger model helps"
+    part = "" if exhausted["probability"] > 0.995 else f" (in {percent(exhausted['probability'])} of draws)"
+    return (
+        f"All {tokens} tokens are used from {interval(exhausted['flops'])} FLOP on{part}, were the size free: beyond "
+        f"it {then}."
+    )

@@ -1,0 +1,87 @@
+"""Budgets in FLOP, hours or money: what is asked for, and what it comes to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Group, Parameter
+
+from bayescale.cli import steps
+from bayescale.cli.options import UsageError
+from bayescale.errors import InputError
+from bayescale.hardware import HARDWARE, flops_of, get_hardware, hours_from_flops, money_from_flops, read_amount
+
+if TYPE_CHECKING:
+    from bayescale.runs import RunTable
+
+_HARDWARE = Group.create_ordered("Budgets in hours and money")
+
+
+@Parameter(name="*", group=_HARDWARE)
+@dataclass(frozen=True)
+class Spending:
+    """What an hour of hardware does and costs."""
+
+    hardware: Annotated[
+        str | None,
+        Parameter(
+            metavar="NAME|FLOP/S",
+            help=f"{', '.join(HARDWARE)}, or the peak of yours in FLOP per second, such as 989e12.",
+        ),
+    ] = None
+
+    utilisation: Annotated[float | None, Parameter(metavar="PART")] = None
+    """Part of the hardware's peak that training reaches, such as 0.4."""
+
+    price: Annotated[float | None, Parameter(metavar="MONEY")] = None
+    """Of one accelerator for one hour, such as 2.5."""
+
+
+SPENDING = Spending()
+
+
+def choose_budgets(table: "RunTable", asked: Sequence[str], spending: Spending) -> tuple[list[float], list[str]]:
+    """Return budgets in FLOP, those asked for or the default, and sentences on where they come from and what they cost.
+
+    Raises
+    ------
+    UsageError
+        If the hardware is unknown, or what hours and money need is missing or out of range.
+    """
+    try:
+        _check(spending)
+        flops = [flops_of(read_amount(text), spending.hardware, spending.utilisation, spending.price) for text in asked]
+    except InputError as error:
+        raise UsageError(str(error)) from error
+    budgets, notes = steps.choose_budgets(table, flops)
+    return budgets, [*notes, *_costs(budgets, spending)]
+
+
+def _check(spending: Spending) -> None:
+    """Refuse what cannot be meant, also where no budget is in hours or money."""
+    hardware, utilisation, price = spending.hardware, spending.utilisation, spending.price
+    if hardware is None:
+        if (utilisation, price) != (None, None):
+            raise InputError("--utilisation and --price say nothing without the --hardware they are for")
+        return
+    if utilisation is None:
+        raise InputError("--hardware needs --utilisation, the part of its peak that training reaches, such as 0.4")
+    money_from_flops(1.0, 1.0 if price is None else price, hardware, utilisation)
+
+
+def _costs(budgets: Sequence[float], spending: Spending) -> list[str]:
+    """Say what each budget takes of the hardware."""
+    if spending.hardware is None or spending.utilisation is None:
+        return []
+    hardware = get_hardware(spending.hardware)
+    notes = []
+    for flops in budgets:
+        hours = hours_from_flops(flops, hardware, spending.utilisation)
+        note = (
+            f"{flops:.3g} FLOP take {hours:,.0f} hours of one {hardware.name} at {spending.utilisation:.0%} of its peak"
+        )
+        if spending.price is not None:
+            cost = money_from_flops(flops, spending.price, hardware, spending.utilisation)
+            note += f" and cost {cost:,.0f} at {spending.price:g} an hour"
+        notes.append(note)
+    return notes

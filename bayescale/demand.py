@@ -1,0 +1,206 @@
+"""Demand: the tokens to serve for which a model is the right one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import elementwise
+
+from bayescale.averaging import averaged
+from bayescale.candidates import CLOSE, SLOPE_STEP, Candidates
+from bayescale.comparison import Comparison
+from bayescale.constraints import UNLIMITED, Constraints
+from bayescale.costs import SERVING_PART
+from bayescale.errors import InputError
+from bayescale.fits import Fit
+from bayescale.intervals import check_probability, credible_interval
+from bayescale.optimum import RATIOS
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """Tokens to serve for which models are the cheapest of their loss, under every posterior draw.
+
+    Attributes
+    ----------
+    draws : xarray.Dataset
+        ``N``, ``D`` and ``loss`` (the law's own) of each model, and its ``served_tokens`` (draw, model): below zero for
+        a model that is larger than the one that is cheapest to train, NaN where the size cannot reach the loss at all.
+        Coordinate ``law`` (draw).
+    probability : float
+        Of the credible intervals.
+    notes : tuple of str
+        What a reader must know of these numbers.
+    """
+
+    draws: xr.Dataset
+    probability: float
+    notes: tuple[str, ...]
+
+
+def implied_demand(
+    source: Fit | Comparison,
+    N: float | Sequence[float],
+    D: float | Sequence[float],
+    *,
+    constraints: Constraints = UNLIMITED,
+    probability: float = 0.9,
+) -> Demand:
+    """Return the tokens that models must serve for their size and training tokens to have been the cheapest choice.
+
+    Parameters
+    ----------
+    source : Fit or Comparison
+        As for :func:`bayescale.allocate`.
+    N, D : float or sequence of float
+        Parameters and training tokens of each model.
+    constraints : Constraints
+        Further columns of the law, and what repeats of unique tokens are worth.
+    probability : float
+        Of the credible intervals.
+
+    Returns
+    -------
+    Demand
+        For models of this loss. It says nothing of what the makers had in mind: their law and their data may differ.
+
+    Raises
+    ------
+    InputError
+        If a number is not above zero, there are not as many N as D, or the law has no best split.
+
+    Notes
+    -----
+    Where total compute is least at one loss, the slopes of the loss on ln N and ln D have the ratio
+    ``w = 1 + T / (3 D)`` (Sardana et al. 2024, arXiv:2401.00448), so ``T = 3 D (w - 1)``, under any law.
+    """
+    sizes, tokens = _positive("N", N), _positive("D", D)
+    if sizes.shape != tokens.shape:
+        raise InputError(f"found {sizes.size} N and {tokens.size} D; expected one of each for every model")
+    check_probability(probability)
+    flops = sizes * tokens * 6.0
+    parts, laws, notes = _posed(source, flops, constraints)
+    served = np.concatenate([_served(each, sizes, tokens) for each in parts])
+    loss = np.concatenate([each.loss(sizes, tokens) for each in parts])
+    return Demand(_dataset(laws, sizes, tokens, loss=loss, served=served), probability, notes)
+
+
+def demand_for_size(
+    source: Fit | Comparison,
+    N: float | Sequence[float],
+    target_loss: float,
+    *,
+    constraints: Constraints = UNLIMITED,
+    probability: float = 0.9,
+) -> Demand:
+    """Return the tokens to serve from which models of given sizes are the cheapest that reach a loss.
+
+    Parameters
+    ----------
+    source : Fit or Comparison
+        As for :func:`bayescale.allocate`.
+    N : float or sequence of float
+        Parameters of each model.
+    target_loss : float
+        Loss that each is trained to, in the unit of the runs.
+    constraints : Constraints
+        Further columns of the law, and what repeats of unique tokens are worth.
+    probability : float
+        Of the credible intervals.
+
+    Returns
+    -------
+    Demand
+        D is what the size needs to reach the loss: NaN in draws in which it never does.
+
+    Raises
+    ------
+    InputError
+        If a number is not above zero, or the law has no best split.
+    """
+    sizes, target = _positive("N", N), _positive("target_loss", target_loss)
+    check_probability(probability)
+    parts, laws, notes = _posed(source, np.array([1e20, 1e24]), constraints)
+    tokens = np.concatenate([_tokens_for(each, sizes, float(target[0])) for each in parts])
+    ends = np.cumsum([each.count for each in parts])[:-1]
+    known = [np.where(np.isfinite(each), each, 1.0) for each in np.split(tokens, ends)]
+    served = np.concatenate([_served(each, sizes, own) for each, own in zip(parts, known, strict=True)])
+    reached = np.isfinite(tokens)
+    return Demand(
+        _dataset(laws, sizes, tokens, loss=np.where(reached, target, np.nan), served=np.where(reached, served, np.nan)),
+        probability,
+        notes,
+    )
+
+
+def _posed(
+    source: Fit | Comparison, flops: np.ndarray, constraints: Constraints
+) -> tuple[list[Candidates], np.ndarray, tuple[str, ...]]:
+    """Return the candidates of each averaged law, and the law of each draw."""
+    if constraints.offered:
+        raise InputError(f"covariates offers several values of {', '.join(constraints.offered)}; give one of each")
+    found = averaged(source, flops, constraints)
+    parts = [options[0] for options in found.posed.values()]
+    laws = np.concatenate([np.full(each.count, each.law.name) for each in parts])
+    return parts, laws, found.notes
+
+
+def _dataset(laws: np.ndarray, N: np.ndarray, D: np.ndarray, *, loss: np.ndarray, served: np.ndarray) -> xr.Dataset:
+    shape, dims = served.shape, ("draw", "model")
+    values = {"N": np.broadcast_to(N, shape), "D": np.broadcast_to(D, shape), "loss": loss, "served_tokens": served}
+    return xr.Dataset({name: (dims, each) for name, each in values.items()}, coords={"law": ("draw", laws)})
+
+
+def _served(candidates: Candidates, N: np.ndarray, D: np.ndarray) -> np.ndarray:
+    """Return ``3 D (w / eta - 1)``, eta the exponent of the FLOP per token in N (draw, model)."""
+    by_N, by_D = candidates.slopes(N, D)
+    steps = [np.log(candidates.frontier.per_token(N * np.exp(side * SLOPE_STEP))) for side in (1, -1)]
+    eta = (steps[0] - steps[1]) / (2 * SLOPE_STEP)
+    return np.asarray(D / SERVING_PART * (by_N / (eta * by_D) - 1))
+
+
+def _tokens_for(candidates: Candidates, N: np.ndarray, target: float) -> np.ndarray:
+    """Return the training tokens with which a size reaches a loss; NaN where it never does (draw, model)."""
+    sizes = np.broadcast_to(N, (candidates.count, N.size))
+    values = [np.broadcast_to(each, sizes.shape) for each in candidates.values]
+
+    def excess(log_D: np.ndarray, N: np.ndarray, *values: np.ndarray) -> np.ndarray:
+        return candidates.sign * (candidates.response(N, np.exp(log_D), values) - target)
+
+    ends = tuple(np.log(sizes * ratio) for ratio in RATIOS)
+    tolerances = {"xatol": CLOSE * SLOPE_STEP, "fatol": 0}
+    found = elementwise.find_root(excess, ends, args=(sizes, *values), tolerances=tolerances)
+    return np.exp(np.where(found.success, found.x, np.nan))
+
+
+def _positive(name: str, value: float | Sequence[float]) -> np.ndarray:
+    try:
+        values = np.atleast_1d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is {value!r}; expected numbers above zero") from error
+    if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
+        raise InputError(f"{name} is {value!r}; expected one or more numbers above zero")
+    return values
+
+
+def demand_record(demand: Demand) -> list[dict[str, Any]]:
+    """Return a demand as plain data, one entry for each model."""
+    entries = []
+    for i in range(demand.draws.sizes["model"]):
+        model = demand.draws.isel(model=i)
+        served = model["served_tokens"].to_numpy()
+        known = np.isfinite(served)
+        entries.append(
+            {
+                "N": float(model["N"][0]),
+                "reached": float(known.mean()),
+                "D": credible_interval(model["D"].to_numpy()[known], demand.probability).record()
+                if known.any()
+                else None,
+                "served_tokens": credible_interval(served[known], demand.probability).record() if known.any() else None,
+                "positive": float((served[known] > 0).mean()) if known.any() else None,
+            }
+        )
+    return entries
