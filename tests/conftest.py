@@ -93,8 +93,10 @@ def start_values(law, unit):
     values, widths = {}, {}
     for name, prior in law.priors.items():
         if isinstance(prior, Prior):
-            mu, sigma = prior.parameters["mu"], prior.parameters["sigma"]
-            typical = {"LogNormal": np.exp(mu), "Normal": mu, "TruncatedNormal": -sigma}[prior.family]
+            mu, sigma = prior.parameters.get("mu", 0.0), prior.parameters["sigma"]
+            typical = {"LogNormal": np.exp(mu), "Normal": mu, "TruncatedNormal": -sigma, "HalfNormal": sigma}[
+                prior.family
+            ]
             values[name] = typical * (unit if prior.relative else 1.0)
             widths[name] = sigma if prior.family != "TruncatedNormal" else 1.0
     for name, prior in law.priors.items():

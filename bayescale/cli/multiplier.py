@@ -1,0 +1,138 @@
+"""``bayescale multiplier``: what compute spent on one recipe or family is worth, counted in that of another."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import bayescale as bs
+from bayescale.cli.options import (
+    PRINTING,
+    READING,
+    SAMPLING,
+    Budgets,
+    JsonFile,
+    OneLaw,
+    Printing,
+    Probability,
+    Reading,
+    Runs,
+    Sampling,
+    Strict,
+    UsageError,
+)
+from bayescale.cli.output import emit, progress
+from bayescale.cli.spending import SPENDING, Spending, choose_budgets
+from bayescale.cli.steps import load_table
+from bayescale.cli.tables import show_hanging
+
+if TYPE_CHECKING:
+    from bayescale.fits import Fit
+
+Groups = Annotated[
+    str, Parameter(help="Column that names each run's recipe or family.", metavar="COLUMN", show_default=True)
+]
+From = Annotated[
+    str | None,
+    Parameter(name="--from", help="Group in whose compute is counted; the one with most runs.", metavar="GROUP"),
+]
+To = Annotated[
+    str | None, Parameter(name="--to", help="Group whose compute is counted; each of the others.", metavar="GROUP")
+]
+SharedLaw = Annotated[OneLaw, Parameter(help="The law that the groups share; of N and D, or of C.", show_default=True)]
+Midway = Annotated[
+    Budgets,
+    Parameter(
+        help="Budget in FLOP, or with --hardware in its hours or in money; repeat it for several. The two groups' "
+        "budgets of the same loss lie around it. By default the typical and the largest of both groups' runs."
+    ),
+]
+
+
+def multiplier(
+    runs: Runs,
+    /,
+    *,
+    groups: Groups = "family",
+    from_: From = None,
+    to: To = None,
+    budgets: Midway = (),
+    spending: Spending = SPENDING,
+    law: SharedLaw = "chinchilla",
+    reading: Reading = READING,
+    sampling: Sampling = SAMPLING,
+    probability: Probability = 0.9,
+    strict: Strict = False,
+    output: JsonFile = None,
+    printing: Printing = PRINTING,
+) -> int:
+    """Fit one law to several recipes or families, and count compute of one in compute of another."""
+    from bayescale.multipliers import group_table, multiplier_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    if from_ is not None and from_ == to:
+        raise UsageError(f"--from and --to are both {to}; choose two groups")
+    with progress(printing) as say:
+        table = load_table(runs, reading)
+        flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])
+        say("compiling and sampling one law for all groups")
+        fitted = bs.fit_groups(
+            law or "chinchilla",
+            table,
+            groups,
+            draws=sampling.draws,
+            random_seed=sampling.seed,
+            cache=not sampling.no_cache,
+        )
+        pairs, pair_note = _pairs(fitted, from_, to)
+        say("matching the losses of groups")
+        found = [bs.multiplier(fitted, *pair, flops, probability=probability) for pair in pairs]
+    record = {
+        "schema": "bayescale/multiplier/1",
+        "runs": {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit},
+        "law": fitted.law.name,
+        "probability": probability,
+        "groups": group_table(fitted),
+        "multipliers": [multiplier_record(each) for each in found],
+        "defaults": [*pair_note, *budget_note],
+        "doubts": list(dict.fromkeys(doubt for each in found for doubt in each.doubts)),
+    }
+    return emit(record, show, printing, output=output, strict=strict)
+
+
+def _pairs(fitted: "Fit", from_: str | None, to: str | None) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the groups to compare, and a sentence where the first is the default."""
+    from bayescale.multipliers import group_table  # noqa: PLC0415  (as above)
+
+    rows = {row["name"]: row["rows"] for row in group_table(fitted)}
+    reference = from_ or max((name for name in rows if name != to), key=lambda name: (rows[name], name))
+    others = [to] if to is not None else [name for name in rows if name != reference]
+    note = [] if from_ else [f"counted in compute of {reference}, the group with most runs (default)"]
+    return [(reference, other) for other in others], note
+
+
+def show(console: Console, record: Mapping[str, Any]) -> None:
+    """Print the groups, and the multiplier of each pair."""
+    runs = record["runs"]
+    console.print(
+        Text(f"{runs['name']}: {runs['rows']} runs, response {runs['response']} ({runs['unit']})", style="bold")
+    )
+    for sentence in record["defaults"]:
+        show_hanging(console, sentence, "")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in ("group", "runs", "FLOP", runs["response"]):
+        table.add_column(header, justify="left" if header == "group" else "right")
+    for row in record["groups"]:
+        spans = [" to ".join(f"{value:.3g}" for value in row[column]) for column in ("C", runs["response"])]
+        table.add_row(row["name"], str(row["rows"]), *spans)
+    console.print(table)
+    console.print()
+    for found in record["multipliers"]:
+        for sentence, budget in zip(found["statements"], found["budgets"], strict=True):
+            show_hanging(console, f"{sentence}; above 1 with probability {budget['above_one']:.2f}", "")
+        for note in found["notes"]:
+            show_hanging(console, note, "- ")
+    for doubt in record["doubts"]:
+        show_hanging(console, f"doubtful: {doubt}", "- ")
