@@ -1,0 +1,456 @@
+"""inference, data_exhausted: the two ways away from the compute-optimal split, as probabilities.
+
+Much serving asks for a smaller model on more tokens, and an end of the data for a larger one.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.averaging import Averaged, averaged
+from bayescale.candidates import CLOSE, Candidates, exhausting_flops, pose
+from bayescale.comparison import Comparison
+from bayescale.constraints import Constraints
+from bayescale.errors import InputError
+from bayescale.fits import Fit
+from bayescale.intervals import check_probability, credible_interval, short
+from bayescale.regret import Choice, best_runs, cheapest_runs, joined
+from bayescale.runs import RunTable
+
+DRAWS = 1000
+"""So many draws of all laws together are enough for an interval, and leave time for many demands."""
+
+MULTIPLES = (1.0, 10.0, 100.0)
+"""Demands over the training tokens of the training-only optimum, where none are asked for."""
+
+CASES = ("free", "once", "repeated")
+"""No end of the data; unique tokens used once at most; repeated, where that is worth it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """What serving a model changes about how to train it.
+
+    Attributes
+    ----------
+    draws : xarray.Dataset
+        ``training_N``, ``training_D`` and ``loss`` of the best run of each budget without serving (draw, budget). Of
+        the run of the same loss that takes least compute with serving: ``N``, ``D``, ``total_flops`` of training and
+        serving together, and ``saved``, the part of all compute that it saves against serving the training-only run
+        (draw, budget, demand). Coordinates ``flops`` (budget), ``served_tokens`` (budget, demand), ``law`` (draw).
+    weights : mapping of str to float
+        Weight of each law.
+    probability : float
+        Of the credible intervals.
+    runs : RunTable
+        The runs behind the fits.
+    notes, doubts : tuple of str
+        What a reader must know of these numbers, and what speaks against them.
+    """
+
+    draws: xr.Dataset
+    weights: Mapping[str, float]
+    probability: float
+    runs: RunTable
+    notes: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class DataExhausted:
+    """What an end of the data changes about how to train.
+
+    Attributes
+    ----------
+    draws : xarray.Dataset
+        ``N``, ``D`` (repeats counted) and ``loss`` of the best run (draw, budget, case) without an end of the data
+        (``free``), with unique tokens used ``once`` at most and, where R_D is known, ``repeated``; ``begins``, the
+        budget from which on the free best run would use more tokens than there are (draw,). Coordinates ``flops``
+        (budget), ``case`` and ``law`` (draw).
+    unique_tokens : float
+        Tokens that there are.
+    repetition : float or None
+        R_D that repeats are weighed by, the median of its draws.
+    weights : mapping of str to float
+        Weight of each law.
+    probability : float
+        Of the credible intervals.
+    runs : RunTable
+        The runs behind the fits.
+    notes, doubts : tuple of str
+        What a reader must know of these numbers, and what speaks against them.
+    """
+
+    draws: xr.Dataset
+    unique_tokens: float
+    repetition: float | None
+    weights: Mapping[str, float]
+    probability: float
+    runs: RunTable
+    notes: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def inference(
+    source: Fit | Comparison,
+    flops: Sequence[float],
+    demands: Sequence[float] = (),
+    *,
+    multiples: Sequence[float] = (),
+    probability: float = 0.9,
+) -> Inference:
+    """Find how much smaller a model should be, and on how many more tokens trained, if it must be served.
+
+    The best run of a budget without serving has some loss. Of all runs of that loss, the one that takes least compute
+    of training and serving, ``6 N D + 2 N T``, is found in every draw.
+
+    Parameters
+    ----------
+    source : Fit or Comparison
+        As for :func:`bayescale.allocate`.
+    flops : sequence of float
+        Budgets of the training-only optimum, in FLOP.
+    demands : sequence of float
+        Tokens to serve over the model's life, T.
+    multiples : sequence of float
+        The same over the training tokens of the training-only optimum (their posterior median); 1, 10 and 100 where
+        neither is given.
+    probability : float
+        Of the credible intervals.
+
+    Returns
+    -------
+    Inference
+        Both runs of each budget and demand, in every draw.
+
+    Raises
+    ------
+    InputError
+        If a budget or demand is not a positive number, or no law has a best split.
+
+    Notes
+    -----
+    Sardana et al. (2024), arXiv:2401.00448.
+    """
+    check_probability(probability)
+    budgets = _positive("flops", flops, "budgets in FLOP, such as 1e24")
+    tokens = _positive("demands", demands, "tokens to serve, such as 1e13") if len(demands) else np.empty(0)
+    factors = multiples if len(multiples) or len(demands) else MULTIPLES
+    parts = _positive("multiples", factors, "multiples of D, such as 10") if len(factors) else np.empty(0)
+    laws = averaged(source, budgets)
+    posed, base = _best(_thinned(laws), budgets)
+    served = np.concatenate([parts * np.median(base.D, axis=0)[:, None], np.tile(tokens, (budgets.size, 1))], axis=1)
+    draws = _cheapest(posed, base, budgets, served)
+    runs = _runs(laws)
+    return Inference(
+        draws,
+        laws.weights,
+        probability,
+        runs,
+        notes=(*laws.notes, *_beyond(draws["training_N"], draws["training_D"], runs), *_unlike(draws, runs)),
+        doubts=tuple(_doubts(laws, draws["N"])),
+    )
+
+
+def _positive(name: str, values: Sequence[float], expected: str) -> np.ndarray:
+    try:
+        found = np.atleast_1d(np.asarray(values, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is {values!r}; expected {expected}") from error
+    if found.ndim != 1 or not found.size or not (np.isfinite(found) & (found > 0)).all():
+        raise InputError(f"{name} is {values!r}; expected {expected}, one or more, each above zero")
+    return found
+
+
+type Parts = Mapping[str, Candidates]
+"""What each law expects of runs, under some of its draws."""
+
+
+def _thinned(laws: Averaged) -> Parts:
+    """Keep some of the draws, evenly spaced, laws as before in proportion to their weights."""
+    total = sum(options[0].count for options in laws.posed.values())
+    step = max(1, total // DRAWS)
+    return {name: options[0].take(np.arange(0, options[0].count, step)) for name, options in laws.posed.items()}
+
+
+def _best(posed: Parts, budgets: np.ndarray) -> tuple[Parts, Choice]:
+    """Keep the draws that have a best run of every budget, and return it."""
+    kept, choices = {}, []
+    for name, candidates in posed.items():
+        choice = best_runs([candidates], budgets)
+        own = choice.located.all(axis=1)
+        kept[name] = candidates.take(own)
+        choices.append(Choice(*(getattr(choice, each.name)[own] for each in dataclasses.fields(Choice))))
+    return kept, joined(choices)
+
+
+def _split(posed: Parts, values: np.ndarray) -> list[np.ndarray]:
+    """Return the draws of each law (draw, budget)."""
+    return np.split(values, np.cumsum([candidates.count for candidates in posed.values()])[:-1])
+
+
+def _cheapest(posed: Parts, base: Choice, budgets: np.ndarray, served: np.ndarray) -> xr.Dataset:
+    """Return the best runs without serving, and those of the same loss that are cheapest with it."""
+    shape = (*base.N.shape, served.shape[1])
+    found = {name: np.full(shape, np.nan) for name in ("N", "D", "total_flops", "saved")}
+    for budget, demand in np.ndindex(served.shape):
+        choice, whole = _served(posed, base, budget, float(served[budget, demand]))
+        values = {"N": choice.N, "D": choice.D, "total_flops": choice.flops, "saved": 1 - choice.flops / whole}
+        for name, value in values.items():
+            found[name][:, budget, demand] = np.where(choice.located, value, np.nan)[:, 0]
+    variables = {name: (("draw", "budget", "demand"), value) for name, value in found.items()}
+    runs = {"training_N": base.N, "training_D": base.D, "loss": base.loss}
+    law = np.concatenate([np.full(candidates.count, name) for name, candidates in posed.items()])
+    return xr.Dataset(
+        variables | {name: (("draw", "budget"), value) for name, value in runs.items()},
+        coords={
+            "flops": ("budget", budgets),
+            "served_tokens": (("budget", "demand"), served),
+            "law": ("draw", law),
+        },
+    )
+
+
+def _served(posed: Parts, base: Choice, budget: int, tokens: float) -> tuple[Choice, np.ndarray]:
+    """Return the cheapest run of each draw's loss, and what serving the training-only run takes in all (draw, 1)."""
+    choices, whole = [], []
+    columns = [_split(posed, values[:, [budget]]) for values in (base.loss, base.N, base.D)]
+    for candidates, loss, N, D in zip(posed.values(), *columns, strict=True):
+        limits = dataclasses.replace(candidates.frontier.limits, inference_tokens=tokens)
+        own = dataclasses.replace(candidates, frontier=dataclasses.replace(candidates.frontier, limits=limits))
+        most = own.frontier.total(N, D)
+        whole.append(most)
+        choices.append(cheapest_runs([own], loss, most))
+    return joined(choices), np.concatenate(whole)
+
+
+def data_exhausted(
+    source: Fit | Comparison,
+    flops: Sequence[float],
+    unique_tokens: float,
+    repetition: float | np.ndarray | Fit | None = None,
+    *,
+    probability: float = 0.9,
+    random_seed: int = 0,
+) -> DataExhausted:
+    """Find how much larger a model should be when the data end, and from which budget on they do.
+
+    Parameters
+    ----------
+    source : Fit or Comparison
+        As for :func:`bayescale.allocate`. A fit of a law that has a column ``unique_tokens`` knows what repeats are
+        worth.
+    flops : sequence of float
+        Budgets, in FLOP.
+    unique_tokens : float
+        Tokens that there are.
+    repetition : float, numpy.ndarray, Fit or None
+        R_D of the law ``data_constrained``, by which repeats are worth less: a number, draws or a fit. None: no token
+        is used twice.
+    probability : float
+        Of the credible intervals.
+    random_seed : int
+        Seed of the pairing of R_D with the draws.
+
+    Returns
+    -------
+    DataExhausted
+        The best run of each budget with and without an end of the data, in every draw.
+
+    Raises
+    ------
+    InputError
+        If a budget, the tokens or R_D are not positive numbers, or no law has a best split.
+    """
+    check_probability(probability)
+    budgets = _positive("flops", flops, "budgets in FLOP, such as 1e24")
+    cases = _cases(source, unique_tokens, repetition)
+    laws = averaged(source, budgets, cases["free"], random_seed)
+    posed, _ = _best(_thinned(laws), budgets)
+    choices = {}
+    for case, limits in cases.items():
+        own = {name: pose(laws.fits[name], each.draws, limits, random_seed)[0] for name, each in posed.items()}
+        choices[case] = joined([best_runs([candidates], budgets) for candidates in own.values()])
+    begins = np.concatenate([exhausting_flops(candidates, unique_tokens) for candidates in posed.values()])
+    draws = _of_cases(posed, choices, budgets).assign(begins=("draw", begins))
+    scale = None if "repeated" not in cases else cases["repeated"].repetition
+    return DataExhausted(
+        draws,
+        float(unique_tokens),
+        None if scale is None else float(np.median(np.asarray(scale))),
+        laws.weights,
+        probability,
+        _runs(laws),
+        notes=(*laws.notes, *_beyond(draws["N"], draws["D"], _runs(laws))),
+        doubts=tuple(_doubts(laws, draws["N"])),
+    )
+
+
+def _cases(
+    source: Fit | Comparison, unique_tokens: float, repetition: float | np.ndarray | Fit | None
+) -> dict[str, Constraints]:
+    """Return the limits of each case; a law that knows what repeats are worth is told of endless data."""
+    own = isinstance(source, Fit) and "unique_tokens" in source.law.covariates
+    limited = Constraints(unique_tokens=unique_tokens)
+    if own and repetition is not None:
+        raise InputError("repetition is told by the law itself, which has a column unique_tokens; leave it out")
+    if own:
+        endless = Constraints(unique_tokens=ENDLESS)
+        return {"free": endless, "once": dataclasses.replace(limited, max_tokens=unique_tokens), "repeated": limited}
+    cases = {"free": Constraints(), "once": limited}
+    if repetition is not None:
+        cases["repeated"] = Constraints(unique_tokens=unique_tokens, repetition=repetition)
+    return cases
+
+
+ENDLESS = 1e24
+"""Unique tokens that no budget uses up."""
+
+
+def _of_cases(posed: Parts, choices: Mapping[str, Choice], budgets: np.ndarray) -> xr.Dataset:
+    values = {
+        name: np.stack([np.where(each.located, getattr(each, name), np.nan) for each in choices.values()], axis=-1)
+        for name in ("N", "D", "loss")
+    }
+    law = np.concatenate([np.full(candidates.count, name) for name, candidates in posed.items()])
+    return xr.Dataset(
+        {name: (("draw", "budget", "case"), value) for name, value in values.items()},
+        coords={"flops": ("budget", budgets), "case": ("case", list(choices)), "law": ("draw", law)},
+    )
+
+
+def _runs(laws: Averaged) -> RunTable:
+    return next(iter(laws.fits.values())).runs
+
+
+def _beyond(N: xr.DataArray, D: xr.DataArray, runs: RunTable) -> list[str]:
+    """Say how far beyond the runs the law is asked."""
+    reach = float((6.0 * N * D).median("draw").max() / runs.frame["C"].max())
+    if reach <= 1:
+        return []
+    return [
+        f"the runs of this answer reach {short(reach)} times the largest that was trained: it holds if the law does"
+    ]
+
+
+def _unlike(draws: xr.Dataset, runs: RunTable) -> list[str]:
+    """Say where the tokens per parameter leave those of the runs."""
+    ratio = float((draws["D"] / draws["N"]).median("draw").max())
+    largest = float((runs.frame["D"] / runs.frame["N"]).max())
+    if ratio <= largest:
+        return []
+    return [
+        f"the answer goes up to {short(ratio)} tokens per parameter, the runs to {short(largest)}: beyond, nothing "
+        "checks the law"
+    ]
+
+
+def _doubts(laws: Averaged, N: xr.DataArray) -> list[str]:
+    failed = [
+        f"{name}: {'; '.join(fitted.diagnostics.failures)}"
+        for name, fitted in laws.fits.items()
+        if fitted.diagnostics.failures
+    ]
+    lost = float(np.isnan(N.to_numpy()).mean())
+    return failed + ([f"{lost:.1%} of draws have no best run inside the searched range"] if lost else [])
+
+
+def inference_record(found: Inference) -> dict[str, Any]:
+    """Return plain data, one entry per budget and demand."""
+    return {
+        "probability": found.probability,
+        "weights": dict(found.weights),
+        "budgets": [_serving_record(found, i) for i in range(found.draws.sizes["budget"])],
+        "notes": list(found.notes),
+        "doubts": list(found.doubts),
+    }
+
+
+def _serving_record(found: Inference, budget: int) -> dict[str, Any]:
+    draws = found.draws.isel(budget=budget)
+    training = {"N": draws["training_N"], "D": draws["training_D"], "loss": draws["loss"]}
+    return {
+        "flops": float(draws["flops"]),
+        "training_only": {name: _interval(values, found.probability) for name, values in training.items()},
+        "demands": [_demand_record(draws.isel(demand=k), found.probability) for k in range(draws.sizes["demand"])],
+    }
+
+
+def _demand_record(draws: xr.Dataset, probability: float) -> dict[str, Any]:
+    N, D, first_N, first_D = (draws[name] for name in ("N", "D", "training_N", "training_D"))
+    quantities = {
+        "N": N,
+        "D": D,
+        "tokens_per_parameter": D / N,
+        "N_ratio": N / first_N,
+        "D_ratio": D / first_D,
+        "total_flops": draws["total_flops"],
+        "saved": draws["saved"],
+    }
+    served = float(draws["served_tokens"])
+    return {
+        "served_tokens": served,
+        "multiple": served / float(first_D.median()),
+        **{name: _interval(values, probability) for name, values in quantities.items()},
+        "smaller": _chance(N / first_N < 1, N),
+        "more_tokens": _chance(D / first_D > 1, D),
+        "below_training_only": _chance(N / first_N.median() < 1, N),
+    }
+
+
+def _interval(values: xr.DataArray, probability: float) -> dict[str, float] | None:
+    known = values.to_numpy()[np.isfinite(values.to_numpy())]
+    return credible_interval(known, probability).record() if known.size else None
+
+
+def _chance(holds: xr.DataArray, values: xr.DataArray) -> float:
+    """Return the part of the draws in which something holds, among those that have a value."""
+    return float(holds.where(values.notnull()).mean())
+
+
+def data_exhausted_record(found: DataExhausted) -> dict[str, Any]:
+    """Return plain data, one entry per budget."""
+    return {
+        "unique_tokens": found.unique_tokens,
+        "repetition": found.repetition,
+        "probability": found.probability,
+        "weights": dict(found.weights),
+        "begins": _interval(found.draws["begins"], found.probability),
+        "budgets": [_limits_record(found, i) for i in range(found.draws.sizes["budget"])],
+        "notes": list(found.notes),
+        "doubts": list(found.doubts),
+    }
+
+
+def _limits_record(found: DataExhausted, budget: int) -> dict[str, Any]:
+    draws = found.draws.isel(budget=budget)
+    free = draws.sel(case="free")
+    cases = [str(name) for name in draws["case"].to_numpy()]
+    return {
+        "flops": float(draws["flops"]),
+        "binds": _chance(free["D"] > found.unique_tokens * (1 + CLOSE), free["D"]),
+        **{case: _case_record(found, draws.sel(case=case), free) for case in cases},
+    }
+
+
+def _case_record(found: DataExhausted, draws: xr.Dataset, free: xr.Dataset) -> dict[str, Any]:
+    quantities = {
+        "N": draws["N"],
+        "D": draws["D"],
+        "tokens_per_parameter": draws["D"] / draws["N"],
+        "loss": draws["loss"],
+    }
+    if str(draws["case"].to_numpy()) != "free":
+        quantities |= {
+            "epochs": draws["D"] / found.unique_tokens,
+            "N_ratio": draws["N"] / free["N"],
+            "loss_excess": draws["loss"] - free["loss"],
+        }
+    record: dict[str, Any] = {name: _interval(values, found.probability) for name, values in quantities.items()}
+    if str(draws["case"].to_numpy()) != "free":
+        record["larger"] = _chance(draws["N"] > free["N"] * (1 + CLOSE), free["N"])
+    return record
