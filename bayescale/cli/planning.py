@@ -1,0 +1,211 @@
+"""``bayescale plan``: which runs to do next, within a spend, for a decision at a target."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import bayescale as bs
+from bayescale.cli.options import (
+    PRINTING,
+    READING,
+    SAMPLING,
+    JsonFile,
+    Laws,
+    OneLaw,
+    Printing,
+    Probability,
+    Reading,
+    Runs,
+    Sampling,
+    Strict,
+    UsageError,
+)
+from bayescale.cli.output import emit, progress
+from bayescale.cli.steps import choose_laws, fit_laws, load_table
+from bayescale.cli.tables import number, show_hanging
+from bayescale.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PLANNING = Group.create_ordered("Planning")
+
+
+def _check_flops(_: object, values: float | tuple[float, ...]) -> None:
+    for value in values if isinstance(values, tuple) else (values,):
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"expected FLOP, positive and finite, such as 1e20; found {value:g}")
+
+
+def _check_count(_: object, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError(f"expected a whole number of at least 1; found {value}")
+
+
+Spend = Annotated[
+    float,
+    Parameter(
+        help="The most that the runs may cost together, in FLOP.",
+        metavar="FLOP",
+        validator=_check_flops,
+        group=_PLANNING,
+    ),
+]
+Targets = Annotated[
+    tuple[float, ...],
+    Parameter(
+        name="--target",
+        help="Compute budget of the decision to be made, in FLOP; repeat it for several, which count alike.",
+        metavar="FLOP",
+        validator=_check_flops,
+        group=_PLANNING,
+    ),
+]
+Aim = Annotated[
+    Literal["regret", "laws", "size", "loss"],
+    Parameter(
+        help="What the runs are for: less regret of the split at the target, telling which law holds, or narrowing the "
+        "best size or the law's loss there.",
+        show_default=True,
+        group=_PLANNING,
+    ),
+]
+Most = Annotated[
+    int | None,
+    Parameter(
+        name="--runs",
+        help="The most runs; by default as many as the spend allows and as tell anything.",
+        metavar="INT",
+        validator=_check_count,
+        group=_PLANNING,
+    ),
+]
+Candidates = Annotated[
+    Path | None,
+    Parameter(
+        help="Runs that could be done, as CSV: columns N, D, those that the laws need, and flops where the cost is not "
+        "6 N D. By default equal budgets at several tokens per parameter, and a ladder of sizes.",
+        metavar="PATH",
+        group=_PLANNING,
+    ),
+]
+
+
+def plan(
+    runs: Runs,
+    /,
+    *,
+    spend: Spend,
+    target: Targets,
+    aim: Aim = "regret",
+    most: Most = None,
+    candidates: Candidates = None,
+    laws: Laws = None,
+    law: OneLaw = None,
+    reading: Reading = READING,
+    sampling: Sampling = SAMPLING,
+    probability: Probability = 0.9,
+    strict: Strict = False,
+    output: JsonFile = None,
+    printing: Printing = PRINTING,
+) -> int:
+    """Choose the next runs to do within a spend, so that a decision about a larger run is made well."""
+    from bayescale.planning import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    if laws is not None and law is not None:
+        raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
+    if law is not None and aim == "laws":
+        raise UsageError("--aim laws tells several laws apart; name them by --laws")
+    listed = None if candidates is None else read_candidates(candidates)
+    with progress(printing) as say:
+        table = load_table(runs, reading)
+        names, defaults = choose_laws(table, law or laws)
+        fits = fit_laws(table, names, sampling, say)
+        say("comparing laws, each run left out once")
+        source = bs.compare(fits, cache=not sampling.no_cache) if len(fits) > 1 else fits[names[0]]
+        say("choosing runs")
+        found = bs.plan(
+            source,
+            listed,
+            spend=spend,
+            target=list(target),
+            aim=aim,
+            runs=most,
+            probability=probability,
+            random_seed=sampling.seed,
+        )
+    record = {
+        "schema": "bayescale/plan/1",
+        "table": {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit},
+        **plan_record(found),
+        "defaults": defaults,
+    }
+    return emit(record, show, printing, output=output, strict=strict)
+
+
+def read_candidates(path: Path) -> "pd.DataFrame":
+    """Read a list of candidates from a CSV file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    import pandas as pd  # noqa: PLC0415  (which --help does not need)
+
+    try:
+        return pd.read_csv(path, index_col=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as CSV with columns N and D ({error})") from error
+
+
+def show(console: Console, record: Mapping[str, Any]) -> None:
+    """Print the runs, what they save, and what is to be known of it."""
+    table = record["table"]
+    console.print(
+        Text(f"{table['name']}: {table['rows']} runs, response {table['response']} ({table['unit']})", style="bold")
+    )
+    for sentence in record["defaults"]:
+        show_hanging(console, sentence, "")
+    console.print(_runs_table(record))
+    for target in record["targets"]:
+        show_hanging(console, _target_sentence(target, record), "")
+    if record["aim"] != "regret":
+        lowers = record["lowers"]
+        ends = f"{number(lowers['before'])} now, {number(lowers['after'])} with these runs"
+        show_hanging(console, f"{lowers['what']}: {ends}", "")
+    for title in ("notes", "doubts"):
+        if record[title]:
+            console.print(Text(title.capitalize(), style="bold"))
+        for sentence in record[title]:
+            show_hanging(console, sentence, "- ")
+
+
+def _runs_table(record: Mapping[str, Any]) -> Table:
+    title = (
+        f"The next {len(record['runs'])} runs, the best per FLOP first: {number(record['cost'])} of "
+        f"{number(record['spend'])} FLOP"
+    )
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for header in ("N", "D", "D/N", "FLOP", "regret saved"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for run in record["runs"]:
+        values = (run["N"], run["D"], run["D"] / run["N"], run["flops"], run["regret_saved"])
+        table.add_row(*(number(value) for value in values))
+    return table
+
+
+def _target_sentence(target: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    before, after = (number(target[name], 2) for name in ("factor_before", "factor_after"))
+    return (
+        f"At {number(target['flops'])} FLOP (N = {number(target['N'])}, D = {number(target['D'])}): expected regret "
+        f"{number(target['expected_regret_before'], 2)} now, {number(target['expected_regret_after'], 2)} with these "
+        f"runs; the {record['probability']:.0%} interval of N* spans a factor of {before} now, {after} with these runs"
+    )

@@ -1,0 +1,489 @@
+"""plan: which runs to do next, so that a decision about a larger one is made well."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from bayescale.averaging import laws_that_split
+from bayescale.comparison import Comparison
+from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.errors import InputError
+from bayescale.fits import Fit
+from bayescale.intervals import check_probability, percent, short
+from bayescale.plan_beliefs import (
+    Decision,
+    Pool,
+    candidate_points,
+    decide,
+    foresee,
+    law_goal,
+    loss_goal,
+    pool,
+    regret_goal,
+    size_goal,
+)
+from bayescale.plan_candidates import check_candidates, design_candidates
+from bayescale.plan_check import Check, reweigh
+from bayescale.plan_search import Goal, NormalGoal, choose
+from bayescale.runs import RunTable
+
+type Aim = Literal["regret", "laws", "size", "loss"]
+
+AIMS: Mapping[str, str] = {
+    "regret": "expected regret of the split at the target",
+    "laws": "entropy of which law holds, in nats",
+    "size": "s.d. of ln N* at the target",
+    "loss": "s.d. of the log of the law's loss at the target",
+}
+"""What each aim lowers."""
+
+LEAST_SAVING = 1e-3
+"""Part of the target's compute; runs that are expected to save less do not change the decision."""
+
+LEAST_PART = 0.05
+"""Part of what an aim lowers; runs that take away less do not count."""
+
+LEAST_CHANCE = 0.005
+"""Laws that are the best with less probability than this are not told apart from the others."""
+
+DIFFER = 1.5
+"""Times by which the two ways of computing what is left may differ before that is said."""
+
+MOST_RUNS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The next runs to do, and what they are expected to tell.
+
+    Attributes
+    ----------
+    aim : str
+        What the runs were chosen for: ``regret``, ``laws``, ``size`` or ``loss``.
+    spend : float
+        The most that they may cost together, in FLOP.
+    runs : pandas.DataFrame
+        The runs, the one that lowers the aim most per FLOP first: the candidate's columns, ``flops``, ``regret_saved``
+        (expected regret that it takes away after those before it, in the response's unit, mean over targets) and
+        ``gain`` (the same of the aim).
+    candidates : pandas.DataFrame
+        Every candidate: its columns, ``flops``, ``gain`` (what it alone would take away of the aim), ``affordable`` and
+        ``place`` (its place among the runs from 1, or 0).
+    targets : pandas.DataFrame
+        For each target: ``flops``, ``N`` and ``D`` of the split of least expected loss, ``expected_regret_before`` and
+        ``_after``, and ``factor_before`` and ``_after``: how many times larger the upper end of the credible interval
+        of N* is than the lower. Empty where no law has a best split.
+    expected_regret_before, expected_regret_after : float
+        Mean over targets, in the response's unit; NaN where no law has a best split.
+    aim_before, aim_after, aim_bound : float
+        What the aim lowers: now, with these runs, and with every candidate: no plan whatever leaves less.
+    check : Check or None
+        The same regret by reweighting the draws with simulated outcomes, and how far that can be trusted.
+    worthwhile : bool
+        Whether the runs would change the decision by more than nothing.
+    weights : mapping of str to float
+        Weight of each law in the average; for the aim ``laws`` the probability beforehand of being the best.
+    probability : float
+        Of the intervals of N*.
+    source : RunTable
+        The runs done so far.
+    notes : tuple of str
+        What a reader must know of these numbers.
+    doubts : tuple of str
+        What the diagnostics hold against them.
+    """
+
+    aim: str
+    spend: float
+    runs: pd.DataFrame
+    candidates: pd.DataFrame
+    targets: pd.DataFrame
+    expected_regret_before: float
+    expected_regret_after: float
+    aim_before: float
+    aim_after: float
+    aim_bound: float
+    check: Check | None
+    worthwhile: bool
+    weights: Mapping[str, float]
+    probability: float
+    source: RunTable
+    notes: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def plan(
+    source: Fit | Comparison,
+    candidates: pd.DataFrame | None = None,
+    *,
+    spend: float,
+    target: float | Sequence[float],
+    aim: Aim = "regret",
+    runs: int | None = None,
+    probability: float = 0.9,
+    random_seed: int = 0,
+) -> Plan:
+    """Choose the next runs within a spend, so that the decision at a target is made best.
+
+    Outcomes of candidates and what is to be learned are taken as jointly normal, with the covariance of the posterior
+    draws, the noise of single runs, and what the law is expected to miss away from the target. What is left once some
+    runs are done then follows without a refit. Draws count by the curvature of their loss, so that for the aim
+    ``regret`` it is the expected regret of the best rule that is linear in the outcomes.
+
+    Parameters
+    ----------
+    source : Fit or Comparison
+        A fit of a law of N and D, or a comparison, whose laws are averaged as by :func:`bayescale.allocate`.
+    candidates : pandas.DataFrame, optional
+        Runs that could be done: ``N``, ``D``, further columns that the laws need, and ``flops`` where the cost is not
+        ``C``, or 6 N D. Each can be chosen once. By default equal budgets up to the spend at several D/N, and a ladder.
+    spend : float
+        The most that the runs may cost together, in FLOP.
+    target : float or sequence of float
+        Budgets of the decision to be made, in FLOP; they count alike.
+    aim : {"regret", "laws", "size", "loss"}
+        Lower the expected regret of the split at the target; tell which law holds; narrow N*; narrow the law's loss.
+    runs : int, optional
+        The most runs; by default as many as the spend allows and as tell anything.
+    probability : float
+        Of the intervals of N* before and after.
+    random_seed : int
+        Of the simulated outcomes.
+
+    Returns
+    -------
+    Plan
+        The runs, the best per FLOP first, with what is expected of them.
+
+    Raises
+    ------
+    InputError
+        If the spend, a target or the number of runs is not positive, the aim is unknown, no candidate is affordable or
+        one lacks a column, no law has a best split, or one fit is asked which law holds.
+    """
+    _check(source, spend, aim, runs, probability)
+    flops = _check_targets(target)
+    question = _ask(source, flops, aim)
+    listed = _candidates(candidates, question, spend)
+    goals = _goals(question, listed, aim, random_seed)
+    costs = listed["flops"].to_numpy()
+    chosen = choose(goals[aim], costs, spend, runs or MOST_RUNS)
+    found = _plan(question, listed, goals, chosen, aim=aim, spend=spend, probability=probability)
+    return _with_check(found, question, random_seed)
+
+
+# What is asked
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """Who decides what: the laws that split, their draws and decision; and the laws to be told apart."""
+
+    table: RunTable
+    flops: np.ndarray
+    fits: Mapping[str, Fit]
+    weights: Mapping[str, float]
+    pooled: Pool | None
+    decision: Decision | None
+    contenders: Mapping[str, Fit]
+    chances: Mapping[str, float]
+    notes: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def _check(source: Fit | Comparison, spend: object, aim: str, runs: object, probability: float) -> None:
+    check_probability(probability)
+    if aim not in AIMS:
+        raise InputError(f"aim is {aim!r}; expected one of {', '.join(AIMS)}")
+    if not _is_budget(spend):
+        raise InputError(f"spend is {spend!r}; expected a positive number of FLOP, such as 1e20")
+    if not (runs is None or (isinstance(runs, int) and runs >= 1)):
+        raise InputError(f"runs is {runs!r}; expected the most runs, a whole number of at least 1")
+    if aim == "laws" and isinstance(source, Fit):
+        raise InputError("aim is 'laws' and one fit was given; which law holds takes a comparison of several")
+
+
+def _is_budget(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return False
+    return bool(0 < value < math.inf)
+
+
+def _check_targets(target: object) -> np.ndarray:
+    """Return the targets as an array; InputError unless there are some, each a positive number."""
+    targets = list(target) if isinstance(target, list | tuple | np.ndarray) and np.ndim(target) == 1 else [target]
+    wrong = [each for each in targets if not _is_budget(each)]
+    if wrong or not targets:
+        found = repr(wrong[0]) if wrong else "none"
+        raise InputError(
+            f"target: found {found}; expected the budget of the decision in FLOP, positive and finite, such as 1e24, "
+            "or several"
+        )
+    return np.asarray(targets, dtype=float)
+
+
+def _ask(source: Fit | Comparison, flops: np.ndarray, aim: str) -> _Question:
+    table = source.runs
+    absent = [name for name in ("N", "D", "C") if name not in table.frame]
+    if absent:
+        raise InputError(f"{table.name}: a plan needs N, D and C of every run; the table has no {', '.join(absent)}")
+    contenders, chances = _contenders(source) if aim == "laws" and isinstance(source, Comparison) else ({}, {})
+    try:
+        fits, weights, notes = laws_that_split(source, flops)
+        pooled = pool(fits, weights, flops)
+    except InputError as error:
+        if aim != "laws":
+            raise
+        said = (f"no regret is told: {error}",)
+        return _Question(table, flops, {}, {}, None, None, contenders, chances, said, _doubts(contenders))
+    return _Question(
+        table=table,
+        flops=flops,
+        fits=fits,
+        weights=weights,
+        pooled=pooled,
+        decision=decide(pooled, flops),
+        contenders=contenders,
+        chances=chances,
+        notes=tuple(notes),
+        doubts=(*_doubts({**fits, **contenders}), *pooled.lost),
+    )
+
+
+def _contenders(comparison: Comparison) -> tuple[dict[str, Fit], dict[str, float]]:
+    """Return the laws that are not decidedly worse than the best, and the probability of each of being the best."""
+    table = comparison.table
+    open_ = table[~table["decided"].astype(bool) & (table["best_probability"] >= LEAST_CHANCE)]
+    names = [str(name) for name in open_.index]
+    if len(names) < 2:
+        best = str(table.index[0])
+        raise InputError(
+            f"nothing is left to tell: {best} is decidedly better than the other laws compared, or better with a "
+            f"probability above {percent(1 - LEAST_CHANCE)}; choose another aim, or compare other laws"
+        )
+    total = float(open_["best_probability"].sum())
+    shares = {name: float(open_.loc[name, "best_probability"]) / total for name in names}
+    return {name: comparison.fits[name] for name in names}, shares
+
+
+def _doubts(fits: Mapping[str, Fit]) -> tuple[str, ...]:
+    return tuple(f"{name}: {failure}" for name, fitted in fits.items() for failure in fitted.diagnostics.failures)
+
+
+def _candidates(candidates: pd.DataFrame | None, question: _Question, spend: float) -> pd.DataFrame:
+    fits = {**question.fits, **question.contenders}
+    needed = [name for fitted in fits.values() for name in fitted.law.covariates]
+    if candidates is not None:
+        return check_candidates(candidates, needed, spend)
+    frame = question.table.frame
+    ratio = float(np.exp(np.log(frame["D"] / frame["N"]).mean()))
+    if question.decision is not None:
+        ratio = float(np.exp(np.mean(np.log(question.flops / FLOPS_PER_TOKEN) - 2 * question.decision.chosen)))
+    return check_candidates(design_candidates(question.table, spend, ratio), needed, spend)
+
+
+def _goals(question: _Question, listed: pd.DataFrame, aim: str, random_seed: int) -> dict[str, Goal]:
+    """Return the goal of the aim, and that of the regret where a law has a best split."""
+    goals: dict[str, Goal] = {}
+    points = candidate_points({**question.fits, **question.contenders}, listed)
+    if question.pooled is not None and question.decision is not None:
+        outcomes = foresee(question.pooled, points)
+        goals["regret"] = regret_goal(question.decision, outcomes)
+        goals["size"] = size_goal(question.decision, outcomes)
+        if aim == "loss":
+            goals["loss"] = loss_goal(question.decision, outcomes)
+    if aim == "laws":
+        goals["laws"] = law_goal(question.contenders, question.chances, points, random_seed)
+    return goals
+
+
+def _with_check(found: Plan, question: _Question, random_seed: int) -> Plan:
+    """Add what reweighting says of the regret, and a note where the two disagree."""
+    if question.pooled is None or question.decision is None or found.runs.empty:
+        return found
+    points = candidate_points(question.fits, found.runs)
+    check = reweigh(question.pooled, question.decision, points, random_seed)
+    return dataclasses.replace(found, check=check, notes=(*found.notes, *_check_notes(found, check)))
+
+
+# What is told
+
+
+def _plan(
+    question: _Question,
+    listed: pd.DataFrame,
+    goals: Mapping[str, Goal],
+    chosen: Sequence[int],
+    *,
+    aim: str,
+    spend: float,
+    probability: float,
+) -> Plan:
+    goal, everything = goals[aim], range(len(listed))
+    left = {name: _left(each, chosen) for name, each in goals.items()}
+    nothing = np.full(len(chosen) + 1, np.nan)
+    regrets = left.get("regret", nothing)
+    scale = np.sqrt if aim in ("size", "loss") else np.asarray
+    lowered = scale(left[aim])
+    place = np.zeros(len(listed), dtype=int)
+    place[list(chosen)] = np.arange(1, len(chosen) + 1)
+    affordable = listed["flops"].to_numpy() <= spend
+    alone = scale(goal.left(())) - scale(np.maximum(goal.left(()) - goal.gains(()), 0.0))
+    targets = _targets(question, goals, chosen, probability)
+    saving = _saving(question, targets)
+    worthwhile = _is_worthwhile(aim, lowered, saving, chosen)
+    notes = [*question.notes, *_notes(question, listed.iloc[list(chosen)], targets, aim, spend=spend, saving=saving)]
+    notes += [] if worthwhile else [_worthless(aim, lowered, saving)]
+    return Plan(
+        aim=aim,
+        spend=float(spend),
+        runs=listed.iloc[list(chosen)].assign(regret_saved=-np.diff(regrets), gain=-np.diff(lowered)),
+        candidates=listed.assign(gain=alone, affordable=affordable, place=place),
+        targets=targets,
+        expected_regret_before=float(regrets[0]),
+        expected_regret_after=float(regrets[-1]),
+        aim_before=float(lowered[0]),
+        aim_after=float(lowered[-1]),
+        aim_bound=float(scale(goal.left(everything))) if isinstance(goal, NormalGoal) else 0.0,
+        check=None,
+        worthwhile=worthwhile,
+        weights=question.chances or question.weights,
+        probability=probability,
+        source=question.table,
+        notes=tuple(notes),
+        doubts=question.doubts,
+    )
+
+
+def _left(goal: Goal, chosen: Sequence[int]) -> np.ndarray:
+    """Return what is left after none, one, two, ... of the chosen runs."""
+    return np.array([goal.left(chosen[:count]) for count in range(len(chosen) + 1)])
+
+
+def _targets(question: _Question, goals: Mapping[str, Goal], chosen: Sequence[int], probability: float) -> pd.DataFrame:
+    """Return regret and interval of N* at each target, before and after."""
+    columns = ("flops", "N", "D", "expected_regret_before", "expected_regret_after", "factor_before", "factor_after")
+    regret, size, decision = goals.get("regret"), goals.get("size"), question.decision
+    if not (isinstance(regret, NormalGoal) and isinstance(size, NormalGoal) and decision is not None):
+        return pd.DataFrame(columns=list(columns), dtype=float)
+    N = np.exp(decision.chosen)
+    width = 2 * NormalDist().inv_cdf((1 + probability) / 2)
+    many = question.flops.size * regret.worth
+    factors = [np.exp(width * np.sqrt(size.variances(which))) for which in ((), chosen)]
+    values = (
+        question.flops,
+        N,
+        question.flops / (FLOPS_PER_TOKEN * N),
+        *(many * regret.variances(which) for which in ((), chosen)),
+        *factors,
+    )
+    return pd.DataFrame(dict(zip(columns, values, strict=True)))
+
+
+def _saving(question: _Question, targets: pd.DataFrame) -> np.ndarray:
+    """Return what the saved regret is worth, as a part of each target's compute (target,)."""
+    if question.decision is None:
+        return np.zeros(0)
+    saved = targets["expected_regret_before"] - targets["expected_regret_after"]
+    per_fold = np.maximum(question.decision.per_fold, np.finfo(float).tiny)  # of a law that is flat in compute, zero
+    return np.asarray(-np.expm1(-np.maximum(saved.to_numpy(), 0.0) / per_fold))
+
+
+def _is_worthwhile(aim: str, lowered: np.ndarray, saving: np.ndarray, chosen: Sequence[int]) -> bool:
+    if not len(chosen):
+        return False
+    if aim == "regret":
+        return bool(saving.max() >= LEAST_SAVING)
+    return bool(lowered[-1] <= (1 - LEAST_PART) * lowered[0])
+
+
+def _notes(
+    question: _Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim: str, *, spend: float, saving: np.ndarray
+) -> list[str]:
+    notes = []
+    largest = float(question.table.frame["C"].max())
+    beyond = question.flops.max() / max(largest, float(chosen["flops"].max()) if len(chosen) else 0.0)
+    if beyond > 1:
+        notes.append(
+            f"targets reach {short(beyond)} times the largest run done or planned: what these runs tell of them rests "
+            "on the law"
+        )
+    cost = float(chosen["flops"].sum())
+    if aim == "regret" and len(chosen):
+        worth = float((saving * targets["flops"]).sum())
+        notes.append(
+            f"the runs cost {short(cost)} FLOP of {short(spend)}, and are expected to save what {short(worth)} FLOP "
+            f"would buy at the target{'s' * (len(targets) > 1)} ({_part(worth / question.flops.sum())} of the compute)"
+            f"{', less than they cost' if worth < cost else ''}"
+        )
+    return notes
+
+
+def _part(value: float) -> str:
+    return f"{short(100 * value)} %"
+
+
+def _worthless(aim: str, lowered: np.ndarray, saving: np.ndarray) -> str:
+    if aim == "regret":
+        most = saving.max() if saving.size else 0.0
+        return (
+            f"no affordable run would change the decision: the best are expected to save {_part(max(most, 0.0))} of "
+            f"the target's compute, less than {_part(LEAST_SAVING)}"
+        )
+    part = 1 - lowered[-1] / lowered[0] if lowered[0] > 0 else 0.0
+    return f"no affordable runs would tell much: the best take away {_part(part)} of the {AIMS[aim]}"
+
+
+def _check_notes(found: Plan, check: Check) -> list[str]:
+    if not check.reliable:
+        return [
+            f"the runs would tell so much that reweighting cannot check it (median effective number of draws "
+            f"{short(check.effective)})"
+        ]
+    pairs = ((found.expected_regret_before, check.before), (found.expected_regret_after, check.after))
+    if all(low > 0 and high < DIFFER * low for low, high in map(sorted, pairs)):
+        return []
+    return [
+        f"reweighting the draws with simulated outcomes gives an expected regret of {short(check.before)} now and "
+        f"{short(check.after)} with these runs: the normal approximation behind the plan is rough here"
+    ]
+
+
+def plan_record(found: Plan) -> dict[str, Any]:
+    """Return a plan as plain data."""
+    check = found.check
+    return {
+        "aim": found.aim,
+        "spend": found.spend,
+        "cost": float(found.runs["flops"].sum()),
+        "probability": found.probability,
+        "weights": dict(found.weights),
+        "runs": [_row(row) for row in found.runs.to_dict(orient="records")],
+        "targets": [_row(row) for row in found.targets.to_dict(orient="records")],
+        "expected_regret_before": found.expected_regret_before,
+        "expected_regret_after": found.expected_regret_after,
+        "reweighted": None
+        if check is None
+        else {"before": check.before, "after": check.after, "effective": check.effective, "reliable": check.reliable},
+        "lowers": {
+            "what": AIMS[found.aim],
+            "before": found.aim_before,
+            "after": found.aim_after,
+            "after_every_candidate": found.aim_bound,
+        },
+        "candidates": len(found.candidates),
+        "affordable": int(found.candidates["affordable"].sum()),
+        "worthwhile": found.worthwhile,
+        "notes": list(found.notes),
+        "doubts": list(found.doubts),
+    }
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
