@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from bayescale.backtesting import Backtest, backtest, scores_by_factor
     from bayescale.catalogue import list_tables, load_runs, resolve_runs
     from bayescale.comparison import Comparison, compare
+    from bayescale.constraints import Constraints
+    from bayescale.demand import Demand, demand_for_size, implied_demand
     from bayescale.designs import (
         crossed_design,
         fixed_ratio_design,
@@ -24,30 +26,46 @@ if TYPE_CHECKING:
     from bayescale.errors import InputError
     from bayescale.fits import Fit, load_fit, predict, published_draws
     from bayescale.fitting import fit, fit_laws
+    from bayescale.hardware import (
+        HARDWARE,
+        Hardware,
+        flops_from_hours,
+        flops_from_money,
+        hours_from_flops,
+        money_from_flops,
+    )
     from bayescale.identifiability import Identifiability, identify
     from bayescale.importers import import_runs
     from bayescale.intervals import Interval, credible_interval
     from bayescale.laws import LAWS, Example, Law, Prior, Share, list_laws
+    from bayescale.multipliers import Multiplier, multiplier
+    from bayescale.planning import Plan, plan
     from bayescale.plots import (
         plot_allocation,
         plot_calibration,
+        plot_data_exhausted,
         plot_elpd,
         plot_exponents,
         plot_held_out,
+        plot_inference,
         plot_iso_loss,
         plot_loss,
         plot_pareto_k,
+        plot_plan,
         plot_pointwise,
         plot_predictive_check,
         plot_prior_predictive,
         plot_ratio_range,
         plot_regret,
     )
+    from bayescale.pooling import fit_groups
+    from bayescale.predictions import DataExhausted, Inference, data_exhausted, inference
     from bayescale.ranges import RatioRange, ratio_ranges
     from bayescale.report import write_report
     from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
     from bayescale.sensitivity import Sensitivity, reweigh
     from bayescale.simulation import simulate
+    from bayescale.slices import IsoflopMinima, isoflop_minima, line_sizes
     from bayescale.validation import CrossValidation, cross_validate, weights_by
     from bayescale.verdict import Verdict, judge
 
@@ -58,6 +76,8 @@ _MODULES = {
     "backtesting": ("Backtest", "backtest", "scores_by_factor"),
     "catalogue": ("list_tables", "load_runs", "resolve_runs"),
     "comparison": ("Comparison", "compare"),
+    "constraints": ("Constraints",),
+    "demand": ("Demand", "demand_for_size", "implied_demand"),
     "designs": (
         "crossed_design",
         "fixed_ratio_design",
@@ -71,30 +91,46 @@ _MODULES = {
     "errors": ("InputError",),
     "fits": ("Fit", "load_fit", "predict", "published_draws"),
     "fitting": ("fit", "fit_laws"),
+    "hardware": (
+        "HARDWARE",
+        "Hardware",
+        "flops_from_hours",
+        "flops_from_money",
+        "hours_from_flops",
+        "money_from_flops",
+    ),
     "identifiability": ("Identifiability", "identify"),
     "importers": ("import_runs",),
     "intervals": ("Interval", "credible_interval"),
     "laws": ("LAWS", "Example", "Law", "Prior", "Share", "list_laws"),
+    "multipliers": ("Multiplier", "multiplier"),
+    "planning": ("Plan", "plan"),
     "plots": (
         "plot_allocation",
         "plot_calibration",
+        "plot_data_exhausted",
         "plot_elpd",
         "plot_exponents",
         "plot_held_out",
+        "plot_inference",
         "plot_iso_loss",
         "plot_loss",
         "plot_pareto_k",
+        "plot_plan",
         "plot_pointwise",
         "plot_predictive_check",
         "plot_prior_predictive",
         "plot_ratio_range",
         "plot_regret",
     ),
+    "pooling": ("fit_groups",),
+    "predictions": ("DataExhausted", "Inference", "data_exhausted", "inference"),
     "ranges": ("RatioRange", "ratio_ranges"),
     "report": ("write_report",),
     "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
     "sensitivity": ("Sensitivity", "reweigh"),
     "simulation": ("simulate",),
+    "slices": ("IsoflopMinima", "isoflop_minima", "line_sizes"),
     "validation": ("CrossValidation", "cross_validate", "weights_by"),
     "verdict": ("Verdict", "judge"),
 }
@@ -102,20 +138,29 @@ _SUBMODULES = ("testing", "tradeoffs")
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "HARDWARE",
     "LAWS",
     "Allocation",
     "Backtest",
     "Comparison",
+    "Constraints",
     "CrossValidation",
+    "DataExhausted",
+    "Demand",
     "Description",
     "Diagnostics",
     "Discrepancy",
     "Example",
     "Fit",
+    "Hardware",
     "Identifiability",
+    "Inference",
     "InputError",
     "Interval",
+    "IsoflopMinima",
     "Law",
+    "Multiplier",
+    "Plan",
     "Prior",
     "RatioRange",
     "RunTable",
@@ -129,29 +174,45 @@ __all__ = [
     "credible_interval",
     "cross_validate",
     "crossed_design",
+    "data_exhausted",
+    "demand_for_size",
     "describe",
     "fit",
+    "fit_groups",
     "fit_laws",
     "fixed_ratio_design",
+    "flops_from_hours",
+    "flops_from_money",
     "forecast",
+    "hours_from_flops",
     "identify",
+    "implied_demand",
     "import_runs",
     "infer_discrepancy",
+    "inference",
     "isoflop_design",
+    "isoflop_minima",
     "judge",
     "ladder_design",
+    "line_sizes",
     "list_laws",
     "list_tables",
     "load_fit",
     "load_runs",
+    "money_from_flops",
+    "multiplier",
+    "plan",
     "plot_allocation",
     "plot_calibration",
+    "plot_data_exhausted",
     "plot_elpd",
     "plot_exponents",
     "plot_held_out",
+    "plot_inference",
     "plot_iso_loss",
     "plot_loss",
     "plot_pareto_k",
+    "plot_plan",
     "plot_pointwise",
     "plot_predictive_check",
     "plot_prior_predictive",

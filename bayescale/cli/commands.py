@@ -5,8 +5,10 @@ from pathlib import Path
 from cyclopts import App, Parameter
 
 import bayescale as bs
-from bayescale.cli import tables
+from bayescale.cli import allocations, tables
 from bayescale.cli.data import app as data_app
+from bayescale.cli.limits import LIMITS, Limits, Targets
+from bayescale.cli.multiplier import multiplier
 from bayescale.cli.options import (
     PRINTING,
     READING,
@@ -40,8 +42,10 @@ from bayescale.cli.options import (
     parse_thresholds,
 )
 from bayescale.cli.output import emit, progress
+from bayescale.cli.planning import plan
+from bayescale.cli.predictions import data_exhausted, inference
+from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.steps import (
-    choose_budgets,
     choose_laws,
     cross_validate,
     fit_laws,
@@ -64,6 +68,10 @@ app = App(
 
 
 app.command(data_app)
+app.command(inference)
+app.command(data_exhausted)
+app.command(multiplier)
+app.command(plan)
 
 
 @app.command
@@ -185,6 +193,9 @@ def allocate(
     /,
     *,
     budgets: Budgets = (),
+    spending: Spending = SPENDING,
+    targets: Targets = (),
+    limits: Limits = LIMITS,
     laws: Laws = None,
     law: OneLaw = None,
     reading: Reading = READING,
@@ -195,22 +206,29 @@ def allocate(
     output: JsonFile = None,
     printing: Printing = PRINTING,
 ) -> int:
-    """Split compute budgets between parameters and tokens, with credible intervals."""
+    """Split compute budgets between parameters and tokens, or find the least compute for a loss, within limits."""
     from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
     if laws is not None and law is not None:
         raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
+    if targets and budgets:
+        raise UsageError("--budget gives the compute and --target-loss asks for it; choose one of them")
+    asked = limits.keywords()
+    if targets:
+        asked["target_loss"] = list(targets)
     with progress(printing) as say:
         table = load_table(runs, reading)
         names, law_note = choose_laws(table, law or laws)
-        flops, budget_note = choose_budgets(table, budgets)
+        flops, budget_note = (None, []) if targets else choose_budgets(table, budgets, spending)
         fits = fit_laws(table, names, sampling, say)
         say("comparing laws, each run left out once")
         source = bs.compare(fits, cache=not sampling.no_cache) if len(fits) > 1 else fits[names[0]]
         say("searching the best splits")
-        allocation = bs.allocate(source, flops, probability=probability, tolerance=tolerance, random_seed=sampling.seed)
+        allocation = bs.allocate(
+            source, flops, **asked, probability=probability, tolerance=tolerance, random_seed=sampling.seed
+        )
         record = records.allocate_record(source, allocation, [*law_note, *budget_note])
-    return emit(record, tables.show_allocate, printing, output=output, strict=strict)
+    return emit(record, allocations.show_allocate, printing, output=output, strict=strict)
 
 
 @app.command
@@ -247,6 +265,8 @@ def report(
     /,
     *,
     budgets: Budgets = (),
+    spending: Spending = SPENDING,
+    limits: Limits = LIMITS,
     laws: Laws = None,
     law: OneLaw = None,
     reading: Reading = READING,
@@ -262,10 +282,11 @@ def report(
     from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
     _expect_several(laws)
+    asked = limits.keywords()
     with progress(printing) as say:
         table = load_table(runs, reading)
         names, law_note = choose_laws(table, laws)
-        flops, budget_note = choose_budgets(table, budgets)
+        flops, budget_note = choose_budgets(table, budgets, spending)
         names += [law] if law and law not in names else []
         fits = fit_laws(table, names, sampling, say)
         say("comparing laws, each run left out once")
@@ -276,7 +297,7 @@ def report(
         source = comparison.fits[law] if law else comparison
         try:
             allocation = bs.allocate(
-                source, flops, probability=probability, tolerance=tolerance, random_seed=sampling.seed
+                source, flops, **asked, probability=probability, tolerance=tolerance, random_seed=sampling.seed
             )
         except InputError as error:  # no law has a best split at these budgets: all else is worth its report
             allocation, budget_note = None, [f"no allocation: {error}"]

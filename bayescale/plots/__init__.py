@@ -3,7 +3,9 @@
 from bayescale.plots.calibration import plot_calibration, plot_held_out
 from bayescale.plots.decisions import plot_allocation, plot_loss, plot_regret
 from bayescale.plots.laws import plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
+from bayescale.plots.plan import plot_plan
 from bayescale.plots.pointwise import plot_pointwise
+from bayescale.plots.predictions import plot_data_exhausted, plot_inference
 from bayescale.plots.priors import plot_prior_predictive, save_prior_predictive
 from bayescale.plots.ratios import plot_ratio_range
 from bayescale.plots.regions import plot_iso_loss
@@ -12,12 +14,15 @@ from bayescale.plots.style import svg_text
 __all__ = [
     "plot_allocation",
     "plot_calibration",
+    "plot_data_exhausted",
     "plot_elpd",
     "plot_exponents",
     "plot_held_out",
+    "plot_inference",
     "plot_iso_loss",
     "plot_loss",
     "plot_pareto_k",
+    "plot_plan",
     "plot_pointwise",
     "plot_predictive_check",
     "plot_prior_predictive",

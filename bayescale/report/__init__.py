@@ -9,6 +9,7 @@ from bayescale.allocation import Allocation
 from bayescale.backtesting import Backtest
 from bayescale.comparison import Comparison
 from bayescale.errors import InputError
+from bayescale.report.explorer import explorer_data
 from bayescale.report.figures import draw_figures
 from bayescale.report.page import render_page
 from bayescale.report.record import law_in_use, own_backtest, report_record
@@ -29,7 +30,7 @@ def write_report(
 ) -> dict[str, Any]:
     """Write what was found as one HTML file, and its numbers as JSON of the same name beside it.
 
-    The page needs no network and no scripts, and is the same to the byte for the same results.
+    The page needs no network, and its script runs in the page alone; it is the same to the byte for the same results.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ def write_report(
         raise InputError(f"{target}: the numbers are written there; name the page {target.with_suffix('.html')}")
     own = None if backtest is None else own_backtest(backtest, law_in_use(comparison, allocation))
     record = report_record(comparison, verdict, allocation, backtest=own, command=command)
-    page = render_page(record, draw_figures(comparison, verdict, allocation, own))
+    explorer = explorer_data(comparison, allocation) if allocation else None
+    page = render_page(record, draw_figures(comparison, verdict, allocation, own), explorer)
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(numbers, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
     write_whole(target, lambda temporary: temporary.write_text(page, encoding="utf-8", newline="\n"))

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from bayescale.backtesting import threshold_text
 from bayescale.intervals import short
 from bayescale.plots.style import count_text, percent_text, power_text
+from bayescale.report.explorer import explorer_script
 from bayescale.report.figures import CARDS, Picture
 
 HERE = Path(__file__).parent
@@ -21,7 +22,9 @@ ANSWERS = {
 }
 
 
-def render_page(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]]) -> str:
+def render_page(
+    record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]], explorer: Mapping[str, Any] | None = None
+) -> str:
     """Return the HTML page of a report.
 
     Parameters
@@ -30,6 +33,8 @@ def render_page(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, 
         What :func:`bayescale.report.record.report_record` returned.
     figures : mapping of str to tuple of Picture
         Figures by section.
+    explorer : mapping, optional
+        What :func:`bayescale.report.explorer.explorer_data` returned; None leaves the explorer out.
     """
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -41,8 +46,10 @@ def render_page(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, 
     extra = {"css": css, "figures": figures, "failed": failed, "cards": CARDS, "answers": ANSWERS}
     facts = {
         "doubts": record["allocation"]["doubts"] if record["allocation"] else [],
-        "script": python_script(record),
+        "python": python_script(record),
         "seeds": _seeds(record),
+        "explorer": explorer,
+        "script": explorer_script(explorer) if explorer else None,
     }
     return environment.get_template("report.html.j2").render(**record, **extra, **facts)
 
@@ -95,9 +102,11 @@ def python_script(record: Mapping[str, Any]) -> str:
     allocation = record["allocation"]
     if allocation:
         budgets = [entry["flops"] for entry in allocation["allocations"]]
+        asked = allocation["constraints"]
+        limits = f", constraints=bs.Constraints(**{asked!r})" if asked else ""
         lines.append(
             f"allocation = bs.allocate(comparison, {budgets!r}, probability={allocation['probability']!r}, "
-            f"tolerance={allocation['allocations'][0]['near_optimal']['tolerance']!r})"
+            f"tolerance={allocation['allocations'][0]['near_optimal']['tolerance']!r}{limits})"
         )
     given = ["comparison", "verdict", "allocation" if allocation else "None"]
     if record["backtest"]:

@@ -1,0 +1,338 @@
+// The page's own search for the best split: every posterior draw, each time a slider moves. Nothing leaves the page.
+const explorer = (() => {
+  const data = JSON.parse(document.getElementById("explorer-data").textContent);
+  const FLOPS_PER_TOKEN = 6, FLOPS_PER_SERVED_TOKEN = 2;
+  const RATIOS = [1e-3, 1e6]; // tokens per parameter that are searched, as in the library
+  const COARSE = 61, POINTS = 33, FEW = 32, MARGIN = Math.log(10), BEARABLE = 1.25;
+
+  const decode = (text) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return new Float64Array(Float32Array.from(new Float32Array(bytes.buffer)));
+  };
+
+  const interpolate = (a, b, c, d, t) =>
+    b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
+
+  // A law without a formula in JavaScript: its log on a grid of ln N and ln D, by draw, joined by cubics.
+  const gridLaw = (grid, values) => (N, D, C, ln_N, ln_D, ln_C, p, i) => {
+    const place = (x, axis) => Math.min(Math.max((x - axis.low) / axis.step, 1), axis.count - 2.000001);
+    const u = place(ln_N, grid.N), v = place(ln_D, grid.D);
+    const j = Math.floor(u), k = Math.floor(v);
+    const row = (n) => {
+      const at = (i * grid.N.count + n) * grid.D.count + k;
+      return interpolate(values[at - 1], values[at], values[at + 1], values[at + 2], v - k);
+    };
+    return Math.exp(interpolate(row(j - 1), row(j), row(j + 1), row(j + 2), u - j));
+  };
+
+  const laws = data.laws.map((law) => {
+    const parameters = Object.fromEntries(Object.entries(law.parameters).map(([name, text]) => [name, decode(text)]));
+    const { N, D, C } = law.grid ? { N: 1, D: 1, C: 1 } : law.reference;
+    const value = law.grid ? gridLaw(law.grid, decode(law.grid.values)) : TWINS[law.twin];
+    const lossAt = (x, y, i) => {
+      const n = x - Math.log(N), d = y - Math.log(D), c = x + y + Math.log(FLOPS_PER_TOKEN) - Math.log(C);
+      return value(Math.exp(n), Math.exp(d), Math.exp(c), n, d, c, parameters, i);
+    };
+    const lossesAt = (x, y, indices, into) => {
+      const n = x - Math.log(N), d = y - Math.log(D), c = x + y + Math.log(FLOPS_PER_TOKEN) - Math.log(C);
+      const a = Math.exp(n), b = Math.exp(d), e = Math.exp(c);
+      for (let k = 0; k < indices.length; k++) into[k] = value(a, b, e, n, d, c, parameters, indices[k]);
+      return into;
+    };
+    return { name: law.name, weight: law.weight, draws: law.draws, lossAt, lossesAt };
+  });
+
+  // Draws of the chosen laws: all of one law, or of each in proportion to its weight, evenly spaced.
+  const choose = (choice) => {
+    const chosen = choice === "average" ? laws.filter((law) => law.weight > 0) : [laws[Number(choice)]];
+    const total = Math.max(...chosen.map((law) => law.draws));
+    return chosen.map((law) => {
+      const share = chosen.length === 1 ? 1 : law.weight;
+      const count = Math.min(law.draws, Math.max(1, Math.round(share * total)));
+      const step = count > 1 ? (law.draws - 1) / (count - 1) : 0;
+      return { law, indices: Int32Array.from({ length: count }, (_, k) => Math.round(k * step)) };
+    });
+  };
+  const chosen = new Map();
+  const members = (choice) => {
+    if (!chosen.has(choice)) chosen.set(choice, choose(choice));
+    return chosen.get(choice);
+  };
+
+  const tokens = (N, budget, served) => (budget / N - FLOPS_PER_SERVED_TOKEN * served) / FLOPS_PER_TOKEN;
+
+  // Sizes that spend the whole budget: with fewer parameters the data would run out, with more serving takes it all.
+  const limits = (budget, served, unique) => {
+    const middle = Math.sqrt(budget / FLOPS_PER_TOKEN);
+    const enough = budget / (FLOPS_PER_TOKEN * unique + FLOPS_PER_SERVED_TOKEN * served);
+    const most = served > 0 ? budget / (FLOPS_PER_SERVED_TOKEN * served) : Infinity;
+    const low = Math.log(Math.max(middle / Math.sqrt(RATIOS[1]), enough));
+    const high = Math.log(Math.min(middle / Math.sqrt(RATIOS[0]), most * (1 - 1e-6)));
+    return { low, high, capped: Math.log(enough) >= low };
+  };
+
+  const spaced = (low, high, count) => Array.from({ length: count }, (_, k) => low + ((high - low) * k) / (count - 1));
+
+  // Where to look closely: near the best sizes of some draws, and not where too few tokens are left to learn at all.
+  const around = (set, range, budget, served) => {
+    const grid = spaced(range.low, range.high, COARSE), mean = new Float64Array(COARSE);
+    let first = COARSE, last = 0;
+    for (const { law, indices } of set) {
+      const stride = Math.max(1, Math.floor(indices.length / FEW));
+      for (let m = 0; m < indices.length; m += stride) {
+        const row = grid.map((x) => law.lossAt(x, Math.log(tokens(Math.exp(x), budget, served)), indices[m]));
+        const best = row.indexOf(Math.min(...row));
+        row.forEach((loss, k) => { mean[k] += loss; });
+        first = Math.min(first, best);
+        last = Math.max(last, best);
+      }
+    }
+    const bearable = BEARABLE * Math.min(...mean);
+    let end = last;
+    while (end < COARSE - 1 && mean[end + 1] <= bearable) end++;
+    return [Math.max(range.low, grid[first] - MARGIN), Math.min(grid[end], grid[last] + MARGIN)];
+  };
+
+  const vertex = (low, middle, high) => {
+    const bend = low - 2 * middle + high;
+    return bend > 0 ? Math.min(1, Math.max(-1, (0.5 * (low - high)) / bend)) : low < high ? -1 : 1;
+  };
+
+  // The best ln N of one draw: the lowest point of the grid, then two parabolas.
+  const refine = (of, x, at, best, step) => {
+    const centre = Math.min(Math.max(best, 1), x.length - 2), h = step / 8;
+    const low = x[0], high = x[x.length - 1];
+    let place = x[centre] + step * vertex(at(centre - 1), at(centre), at(centre + 1));
+    place = Math.min(Math.max(place, low + h), high - h);
+    const a = of(place - h), b = of(place), c = of(place + h), bend = a - 2 * b + c;
+    const move = bend > 0 ? Math.min(8, Math.max(-8, (0.5 * (a - c)) / bend)) : 0;
+    return Math.min(Math.max(place + h * move, low), high);
+  };
+
+  const quantile = (sorted, p) => {
+    const at = p * (sorted.length - 1), k = Math.floor(at);
+    return k + 1 < sorted.length ? sorted[k] + (at - k) * (sorted[k + 1] - sorted[k]) : sorted[k];
+  };
+
+  const interval = (values) => {
+    const sorted = values.slice().sort(), tail = (1 - data.probability) / 2;
+    return { median: quantile(sorted, 0.5), lower: quantile(sorted, tail), upper: quantile(sorted, 1 - tail) };
+  };
+
+  // The interval of what falls as its cause grows.
+  const through = ({ median, lower, upper }, of) => ({ median: of(median), lower: of(upper), upper: of(lower) });
+
+  const curve = (x, y, count) =>
+    spaced(0, x.length - 1, count).map((at) => {
+      const k = Math.min(Math.floor(at), x.length - 2), t = at - k;
+      const before = k > 0 ? y[k - 1] : 2 * y[0] - y[1];
+      const after = k + 2 < x.length ? y[k + 2] : 2 * y[k + 1] - y[k];
+      return [x[0] + ((x[x.length - 1] - x[0]) * at) / (x.length - 1), interpolate(before, y[k], y[k + 1], after, t)];
+    });
+
+  // Smaller models that read all the data there are and leave compute unspent.
+  const short = (set, low, unique, count) => {
+    const x = spaced(low - MARGIN, low, 9), mean = new Float64Array(9);
+    for (const { law, indices } of set) {
+      const row = new Float64Array(indices.length);
+      x.forEach((place, k) => {
+        law.lossesAt(place, Math.log(unique), indices, row).forEach((loss) => { mean[k] += loss / count; });
+      });
+    }
+    return curve(x, mean, 101).slice(0, -1);
+  };
+
+  const solve = (choice, budget, served, unique) => {
+    const set = members(choice), range = limits(budget, served, unique);
+    if (!(range.high > range.low)) return null;
+    const [low, high] = around(set, range, budget, served);
+    const x = spaced(low, high, POINTS), step = x[1] - x[0];
+    const y = x.map((place) => Math.log(tokens(Math.exp(place), budget, served)));
+    const count = set.reduce((sum, { indices }) => sum + indices.length, 0);
+    const smaller = budget / (1 + data.tolerance), shrink = Math.log(1 + data.tolerance) / 2;
+    const sizes = new Float64Array(count), losses = new Float64Array(count), mean = new Float64Array(POINTS);
+    const runsOut = range.capped && low === range.low;
+    let cheaper = 0, outside = 0, bound = 0, done = 0;
+    for (const { law, indices } of set) {
+      const rows = x.map((place, k) => law.lossesAt(place, y[k], indices, new Float64Array(indices.length)));
+      rows.forEach((row, k) => { for (let m = 0; m < row.length; m++) mean[k] += row[m] / count; });
+      for (let m = 0; m < indices.length; m++, done++) {
+        const i = indices[m];
+        let best = 0;
+        for (let k = 1; k < POINTS; k++) if (rows[k][m] < rows[best][m]) best = k;
+        const of = (place) => law.lossAt(place, Math.log(tokens(Math.exp(place), budget, served)), i);
+        const place = refine(of, x, (k) => rows[k][m], best, step);
+        if (place - low < 1e-9 && runsOut) bound++;
+        else if (place - low < 1e-9 || range.high - place < 1e-9) outside++;
+        sizes[done] = Math.exp(place);
+        losses[done] = of(place);
+        const less = Math.exp(place - shrink);
+        cheaper += law.lossAt(place - shrink, Math.log(Math.min(tokens(less, smaller, served), unique)), i) / count;
+      }
+    }
+    const ideal = losses.reduce((sum, loss) => sum + loss, 0) / count;
+    const points = curve(x, mean, 401);
+    if (runsOut) points.unshift(...short(set, low, unique, count));
+    const least = points.reduce((a, b) => (b[1] < a[1] ? b : a));
+    const allowed = Math.max(0, cheaper - ideal);
+    const near = points.filter((point) => point[1] <= least[1] + allowed);
+    const size = Math.exp(least[0]), read = tokens(size, budget, served);
+    const N = interval(sizes), D = through(N, (value) => tokens(value, budget, served));
+    return {
+      N, D, loss: interval(losses), tokens_per_parameter: through(N, (value) => tokens(value, budget, served) / value),
+      recommended: { N: size, D: read, loss: least[1], regret: least[1] - ideal },
+      near: [Math.exp(near[0][0]), Math.exp(near[near.length - 1][0])], allowed,
+      training: FLOPS_PER_TOKEN * size * read, serving: FLOPS_PER_SERVED_TOKEN * size * served,
+      bound: bound / count, outside: outside / count,
+      points: points.map(([place, loss]) => [place, loss - least[1]]),
+    };
+  };
+
+  // Words
+
+  const significant = (value, digits) => {
+    if (!Number.isFinite(value)) return "\u2013";
+    if (value === 0) return "0";
+    const text = Number(value.toPrecision(digits));
+    return Math.abs(text) >= 1e-3 && Math.abs(text) < 1e5 ? String(text) : text.toExponential().replace("e+", "e");
+  };
+  const UNITS = [[1e15, "Q"], [1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
+  const counted = (value) => {
+    const unit = UNITS.find(([size]) => value >= size * 0.9995);
+    return unit ? `${significant(value / unit[0], 3)}\u00a0${unit[1]}` : significant(value, 3);
+  };
+  const flops = (value) => {
+    const [mantissa, exponent] = value.toExponential(2).split("e+");
+    return `${mantissa}e${exponent}`;
+  };
+
+  // The page
+
+  const byId = (name) => document.getElementById(`explorer-${name}`);
+  const put = (name, value, text) => {
+    const place = byId(name);
+    place.textContent = text;
+    if (place.tagName === "DATA") place.value = String(value);
+  };
+  const putInterval = (name, found, write) => {
+    put(name, found.median, write(found.median));
+    put(`${name}-low`, found.lower, write(found.lower));
+    put(`${name}-high`, found.upper, write(found.upper));
+  };
+
+  const read = () => {
+    const served = Number(byId("served").value), unique = byId("unique");
+    return {
+      choice: byId("law").value,
+      budget: 10 ** Number(byId("budget").value),
+      served: served <= Number(byId("served").min) ? 0 : 10 ** served,
+      unique: Number(unique.value) >= Number(unique.max) ? Infinity : 10 ** Number(unique.value),
+    };
+  };
+
+  const tell = (state) => {
+    const texts = {
+      budget: `${flops(state.budget)} FLOP`,
+      served: state.served ? `${counted(state.served)} tokens` : "none",
+      unique: Number.isFinite(state.unique) ? `${counted(state.unique)} tokens` : "no limit",
+    };
+    for (const [name, text] of Object.entries(texts)) {
+      byId(`${name}-text`).textContent = text;
+      byId(name).setAttribute("aria-valuetext", text);
+    }
+  };
+
+  const WIDTH = 620, HEIGHT = 250, LEFT = 72, RIGHT = 12, TOP = 12, BOTTOM = 42;
+  const element = (name, attributes, text) => {
+    const made = document.createElementNS(byId("chart").namespaceURI, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+
+  const ticks = (low, high) => {
+    const all = [];
+    for (let power = Math.floor(low / Math.LN10); power <= Math.ceil(high / Math.LN10); power++) {
+      for (const lead of high - low > 4 ? [1, 3] : [1, 2, 5]) all.push(lead * 10 ** power);
+    }
+    return all.filter((value) => Math.log(value) >= low && Math.log(value) <= high);
+  };
+
+  const draw = (found) => {
+    const shown = found.points, low = shown[0][0], high = shown[shown.length - 1][0];
+    const top = Math.max(6 * found.allowed, 1e-9);
+    const across = (x) => LEFT + ((x - low) / (high - low)) * (WIDTH - LEFT - RIGHT);
+    const up = (y) => HEIGHT - BOTTOM - (Math.min(y, top) / top) * (HEIGHT - TOP - BOTTOM);
+    const [from, to] = found.near.map((value) => across(Math.log(value)));
+    const parts = [
+      element("rect", { x: from, y: TOP, width: Math.max(1, to - from), height: HEIGHT - TOP - BOTTOM, class: "near" }),
+      element("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: up(0), y2: up(0), class: "axis" }),
+      element("line", { x1: LEFT, x2: LEFT, y1: TOP, y2: up(0), class: "axis" }),
+    ];
+    for (const value of ticks(low, high)) {
+      const x = across(Math.log(value));
+      parts.push(element("line", { x1: x, x2: x, y1: up(0), y2: up(0) + 4, class: "axis" }));
+      parts.push(element("text", { x, y: up(0) + 17, "text-anchor": "middle" }, counted(value)));
+    }
+    const rough = top / 4, power = 10 ** Math.floor(Math.log10(rough));
+    const gap = power * [1, 2, 5, 10].find((lead) => lead * power >= rough);
+    for (let k = 0; k * gap <= top; k++) {
+      parts.push(element("text", { x: LEFT - 6, y: up(k * gap) + 4, "text-anchor": "end" }, significant(k * gap, 2)));
+    }
+    const inside = shown.filter(([, y]) => y <= top).map(([x, y]) => `${across(x).toFixed(1)},${up(y).toFixed(1)}`);
+    parts.push(element("polyline", { points: inside.join(" "), class: "curve" }));
+    const bar = up(0) - 7;
+    parts.push(element("line", { x1: across(Math.log(found.N.lower)), x2: across(Math.log(found.N.upper)), y1: bar, y2: bar, class: "bar" }));
+    parts.push(element("circle", { cx: across(Math.log(found.recommended.N)), cy: up(0), r: 5, class: "choice" }));
+    parts.push(element("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "parameters N"));
+    byId("chart").replaceChildren(...parts);
+  };
+
+  const remarks = (state, found) => {
+    const all = [];
+    const reach = state.budget / data.largest;
+    if (reach > 1.005) all.push(`This budget is ${significant(reach, 3)} times the largest run: nothing has checked the laws there.`);
+    if (found.bound > 0) all.push(`The data run out in ${significant(100 * found.bound, 2)} % of draws: only a larger model helps there.`);
+    if (found.outside > 0) all.push(`${significant(100 * found.outside, 2)} % of draws have no best size in the range that was searched: do not trust these numbers.`);
+    return all.join(" ");
+  };
+
+  const show = (state) => {
+    tell(state);
+    const found = solve(state.choice, state.budget, state.served, state.unique);
+    byId("results").hidden = !found;
+    byId("none").hidden = Boolean(found);
+    if (!found) return "No size serves so many tokens within this budget.";
+    putInterval("N", found.N, counted);
+    putInterval("D", found.D, counted);
+    putInterval("ratio", found.tokens_per_parameter, (value) => significant(value, 3));
+    putInterval("loss", found.loss, (value) => significant(value, 4));
+    put("best-N", found.recommended.N, counted(found.recommended.N));
+    put("best-D", found.recommended.D, counted(found.recommended.D));
+    put("near-low", found.near[0], counted(found.near[0]));
+    put("near-high", found.near[1], counted(found.near[1]));
+    put("training", found.training, flops(found.training));
+    put("serving", found.serving, found.serving > 0 ? flops(found.serving) : "0");
+    put("remarks", "", remarks(state, found));
+    draw(found);
+    return `Train about ${counted(found.recommended.N)} parameters on ${counted(found.recommended.D)} tokens.`;
+  };
+
+  let waiting = false;
+  const update = () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      show(read());
+    });
+  };
+  const settle = () => { byId("said").textContent = show(read()); };
+  for (const name of ["budget", "served", "unique", "law"]) {
+    byId(name).addEventListener("input", update);
+    byId(name).addEventListener("change", settle);
+  }
+  byId("panel").hidden = false;
+  show(read());
+  return { solve, laws };
+})();

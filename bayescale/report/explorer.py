@@ -1,0 +1,132 @@
+"""What the page's explorer works with: the draws of each law that has a best split, and its formula in JavaScript."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from bayescale.allocation import Allocation
+from bayescale.comparison import Comparison
+from bayescale.fits import Fit, law_value
+from bayescale.optimum import has_optimum
+from bayescale.report.twins import javascript
+
+SCRIPT = Path(__file__).parent / "explorer.js"
+
+BEYOND = 100.0
+"""How far beyond the largest budget or run the slider goes."""
+
+STEP = 0.02
+"""Of that slider, in powers of ten: 5 %."""
+
+ARGUMENTS = "N, D, C, ln_N, ln_D, ln_C, p, i"
+"""Of a law's formula in the page: covariates over their reference values, their logs, parameters and the draw."""
+
+GRID_DRAWS, GRID_POINTS = 100, 40
+"""Of a law without a formula in JavaScript."""
+
+GRID_SIZES, GRID_TOKENS = (1e5, 1e14), (1e6, 1e17)
+
+
+def explorer_data(comparison: Comparison, allocation: Allocation) -> dict[str, Any]:
+    """Return what the explorer computes with: plain data, draws as base64 of 32-bit floats.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The fits; those of laws with a best split are explored.
+    allocation : Allocation
+        For its budgets, weights, probability and tolerance.
+
+    Returns
+    -------
+    dict
+        ``laws``, ``formulas`` (JavaScript, by the laws' ``twin``), ``budget`` (powers of ten), ``largest`` (FLOP),
+        ``probability``, ``tolerance`` and whether laws are ``averaged``.
+    """
+    budgets, C = allocation.recommended["flops"].to_numpy(), allocation.runs.frame["C"].to_numpy()
+    fits = {name: fitted for name, fitted in _explored(comparison, allocation).items() if has_optimum(fitted, budgets)}
+    formulas = [text for text in map(_formula, fits.values()) if text]
+    return {
+        "laws": [_law(name, fitted, formulas, allocation) for name, fitted in fits.items()],
+        "formulas": formulas,
+        "budget": _slider(float(budgets[0]), float(C.min()), float(max(C.max(), budgets.max())) * BEYOND),
+        "largest": float(C.max()),
+        "probability": allocation.probability,
+        "tolerance": allocation.tolerance,
+        "averaged": len(allocation.weights) > 1,
+    }
+
+
+def _explored(comparison: Comparison, allocation: Allocation) -> dict[str, Fit]:
+    """Return the fits, those of the allocation first and by their weight."""
+    first = sorted(allocation.weights, key=lambda name: -allocation.weights[name])
+    return {
+        name: comparison.fits[name] for name in dict.fromkeys([*first, *comparison.fits]) if name in comparison.fits
+    }
+
+
+def _slider(start: float, least: float, most: float) -> dict[str, float]:
+    """Return the ends and the start of a slider of powers of ten, so that the start is one of its steps."""
+    power = round(float(np.log10(start)), 6)
+    steps = [round((float(np.log10(end)) - power) / STEP) for end in (least, most)]
+    low, high = (round(power + STEP * count, 6) for count in steps)
+    return {"low": low, "high": high, "start": power, "step": STEP}
+
+
+def _formula(fitted: Fit) -> str | None:
+    return javascript(fitted.law) if set(fitted.law.covariates) <= {"N", "D", "C"} else None
+
+
+def _law(name: str, fitted: Fit, formulas: list[str], allocation: Allocation) -> dict[str, Any]:
+    formula = _formula(fitted)
+    weight = float(allocation.weights.get(name, 0.0))
+    told = {"name": name, "weight": weight, "remark": "" if weight else "not in the recommendation"}
+    if formula is None:
+        return told | _on_grid(fitted)
+    return told | {
+        "twin": formulas.index(formula),
+        "draws": int(fitted.draws["sigma"].size),
+        "reference": {key: float(fitted.reference.get(key, 1.0)) for key in ("N", "D", "C")},
+        "parameters": {parameter: _packed(fitted.draws[parameter]) for parameter in fitted.law.parameters},
+        "grid": None,
+    }
+
+
+def _on_grid(fitted: Fit) -> dict[str, Any]:
+    """Return the log of a law on a grid of ln N and ln D under some of its draws."""
+    picked = np.linspace(0, fitted.draws["sigma"].size - 1, GRID_DRAWS).round().astype(int)
+    draws = {parameter: values[picked] for parameter, values in fitted.draws.items()}
+    axes = [np.log(np.geomspace(low, high, GRID_POINTS)) for low, high in (GRID_SIZES, GRID_TOKENS)]
+    N, D = (np.exp(axis).ravel() for axis in np.meshgrid(*axes, indexing="ij"))
+    values = law_value(fitted.law, draws, {"N": N, "D": D, "C": 6 * N * D}, fitted.reference)
+    told = [{"low": float(axis[0]), "step": float(axis[1] - axis[0]), "count": len(axis)} for axis in axes]
+    grid = {"N": told[0], "D": told[1], "values": _packed(np.log(np.maximum(values, np.finfo(np.float32).tiny)))}
+    return {"twin": None, "draws": GRID_DRAWS, "reference": {}, "parameters": {}, "grid": grid}
+
+
+def _packed(values: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
+
+
+class Script(NamedTuple):
+    """What the page runs, its hash for the page's security policy, and the data as JSON that no tag can end."""
+
+    code: Markup
+    digest: Markup
+    data: Markup
+
+
+def explorer_script(data: Mapping[str, Any]) -> Script:
+    """Return the script and the data of the explorer, as they stand in the page."""
+    twins = ",\n".join(f"  ({ARGUMENTS}) => {{ {body} }}" for body in data["formulas"])
+    script = f'"use strict";\nconst TWINS = [\n{twins}\n];\n{SCRIPT.read_text(encoding="utf-8")}'
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    plain = {key: value for key, value in data.items() if key != "formulas"}
+    text = json.dumps(plain, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+    return Script(Markup(script), Markup(f"'sha256-{digest}'"), Markup(text))
