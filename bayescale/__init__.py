@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         flops_from_money,
         hours_from_flops,
         money_from_flops,
+        params_that_fit,
     )
     from bayescale.identifiability import Identifiability, identify
     from bayescale.importers import import_runs
@@ -98,6 +99,7 @@ _MODULES = {
         "flops_from_money",
         "hours_from_flops",
         "money_from_flops",
+        "params_that_fit",
     ),
     "identifiability": ("Identifiability", "identify"),
     "importers": ("import_runs",),
@@ -201,6 +203,7 @@ __all__ = [
     "load_runs",
     "money_from_flops",
     "multiplier",
+    "params_that_fit",
     "plan",
     "plot_allocation",
     "plot_calibration",

@@ -147,6 +147,25 @@ def money_from_flops(
     return hours_from_flops(flops, hardware, utilisation) * _positive("price_per_hour", price_per_hour)
 
 
+def params_that_fit(gigabytes: float, bits: float = 16.0) -> float:
+    """Return the parameters whose weights fill so much memory: the largest N for ``Constraints(max_params=...)``.
+
+    Parameters
+    ----------
+    gigabytes : float
+        Memory for weights alone, in 1e9 bytes: what is left beside caches and activations.
+    bits : float
+        Of one weight, such as 16, or 4 for a quantised model. What quantising costs in loss is not in this number; the
+        law ``precision_post`` knows it.
+
+    Raises
+    ------
+    InputError
+        If a number is not above zero.
+    """
+    return _positive("gigabytes", gigabytes) * 8e9 / _positive("bits", bits)
+
+
 def get_hardware(hardware: str | float | Hardware) -> Hardware:
     """Return an accelerator by its name, or by a peak of your own in FLOP per second.
 
