@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
 
-from bayescale import allocate
+from bayescale import Constraints, allocate
 from bayescale.laws import LAWS
 from bayescale.laws.base import REAL_RUNS
 from bayescale.report import write_report
@@ -194,8 +194,6 @@ def test_javascript_computes_what_the_formula_does(open_page):
 
 @pytest.mark.parametrize("served", [0.0, 3e11, 1e13])
 def test_the_page_finds_the_splits_that_the_library_finds(open_page, served):
-    from bayescale import Constraints  # noqa: PLC0415
-
     comparison, _, _ = results()
     fitted = comparison.fits["chinchilla"]
     page = open_page(written())
@@ -210,6 +208,7 @@ def test_the_page_finds_the_splits_that_the_library_finds(open_page, served):
             assert found["loss"][name] == pytest.approx(np.quantile(loss, at), rel=1e-5)
         best = exact.recommended.isel(budget=0)
         assert found["recommended"]["N"] == pytest.approx(float(best["N"]), rel=0.02)
+        assert found["near"] == pytest.approx([float(best["near_low"]), float(best["near_high"])], rel=0.02)
         spent = found["training"] + found["serving"]
         assert spent == pytest.approx(budget, rel=1e-9)
 
@@ -227,6 +226,16 @@ def test_where_data_run_out_the_page_takes_a_larger_model(open_page):
 def test_a_budget_that_cannot_serve_has_no_answer(open_page):
     page = open_page(written())
     assert solved(page, 1e15, served=1e17) is None
+
+
+def test_sliders_start_where_the_allocation_stands():
+    comparison, _, _ = results()
+    limits = Constraints(inference_tokens=1e12, unique_tokens=15e12, max_params=8e9)
+    data = explorer_data(comparison, allocate(comparison, BUDGETS, constraints=limits))
+    assert (data["served"], data["unique"]) == pytest.approx((12.0, np.log10(15e12)), abs=1e-3)
+    assert data["left_out"] == ["max params"]
+    free = explorer_data(*results()[::2])
+    assert (free["served"], free["unique"]) == (free["served_ends"][0], free["unique_ends"][1])
 
 
 def test_moving_a_slider_changes_the_numbers(open_page):

@@ -3,7 +3,7 @@ const explorer = (() => {
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
   const FLOPS_PER_TOKEN = 6, FLOPS_PER_SERVED_TOKEN = 2;
   const RATIOS = [1e-3, 1e6]; // tokens per parameter that are searched, as in the library
-  const COARSE = 61, POINTS = 33, FEW = 32, MARGIN = Math.log(10), BEARABLE = 1.25;
+  const COARSE = 61, POINTS = 33, FEW = 32, MARGIN = Math.log(100);
 
   const decode = (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -59,38 +59,37 @@ const explorer = (() => {
     return chosen.get(choice);
   };
 
-  const tokens = (N, budget, served) => (budget / N - FLOPS_PER_SERVED_TOKEN * served) / FLOPS_PER_TOKEN;
+  // The run that spends a budget, served tokens included, at these tokens per parameter: ln N and ln D.
+  const run = (budget, served, logRatio) => {
+    const ratio = Math.exp(logRatio);
+    const N = budget / (served + Math.sqrt(served * served + FLOPS_PER_TOKEN * ratio * budget));
+    return [Math.log(N), Math.log(N) + logRatio];
+  };
 
-  // Sizes that spend the whole budget: with fewer parameters the data would run out, with more serving takes it all.
+  // Logs of the tokens per parameter that are searched; beyond those that use all unique tokens there is no run.
   const limits = (budget, served, unique) => {
-    const middle = Math.sqrt(budget / FLOPS_PER_TOKEN);
-    const enough = budget / (FLOPS_PER_TOKEN * unique + FLOPS_PER_SERVED_TOKEN * served);
-    const most = served > 0 ? budget / (FLOPS_PER_SERVED_TOKEN * served) : Infinity;
-    const low = Math.log(Math.max(middle / Math.sqrt(RATIOS[1]), enough));
-    const high = Math.log(Math.min(middle / Math.sqrt(RATIOS[0]), most * (1 - 1e-6)));
-    return { low, high, capped: Math.log(enough) >= low };
+    const [low, high] = RATIOS.map(Math.log);
+    const size = budget / (FLOPS_PER_TOKEN * unique + FLOPS_PER_SERVED_TOKEN * served);
+    const most = Math.log(unique / size);
+    return { low, high: Math.min(high, most), capped: most < high };
   };
 
   const spaced = (low, high, count) => Array.from({ length: count }, (_, k) => low + ((high - low) * k) / (count - 1));
 
-  // Where to look closely: near the best sizes of some draws, and not where too few tokens are left to learn at all.
-  const around = (set, range, budget, served) => {
-    const grid = spaced(range.low, range.high, COARSE), mean = new Float64Array(COARSE);
+  // Where to look closely: near the best splits of some draws.
+  const around = (set, range, at) => {
+    const grid = spaced(range.low, range.high, COARSE), runs = grid.map(at);
     let first = COARSE, last = 0;
     for (const { law, indices } of set) {
       const stride = Math.max(1, Math.floor(indices.length / FEW));
       for (let m = 0; m < indices.length; m += stride) {
-        const row = grid.map((x) => law.lossAt(x, Math.log(tokens(Math.exp(x), budget, served)), indices[m]));
+        const row = runs.map(([x, y]) => law.lossAt(x, y, indices[m]));
         const best = row.indexOf(Math.min(...row));
-        row.forEach((loss, k) => { mean[k] += loss; });
         first = Math.min(first, best);
         last = Math.max(last, best);
       }
     }
-    const bearable = BEARABLE * Math.min(...mean);
-    let end = last;
-    while (end < COARSE - 1 && mean[end + 1] <= bearable) end++;
-    return [Math.max(range.low, grid[first] - MARGIN), Math.min(grid[end], grid[last] + MARGIN)];
+    return [Math.max(range.low, grid[first] - MARGIN), Math.min(range.high, grid[last] + MARGIN)];
   };
 
   const vertex = (low, middle, high) => {
@@ -130,9 +129,9 @@ const explorer = (() => {
       return [x[0] + ((x[x.length - 1] - x[0]) * at) / (x.length - 1), interpolate(before, y[k], y[k + 1], after, t)];
     });
 
-  // Smaller models that read all the data there are and leave compute unspent.
-  const short = (set, low, unique, count) => {
-    const x = spaced(low - MARGIN, low, 9), mean = new Float64Array(9);
+  // Smaller models that read all the data there are and leave compute unspent: ln N and expected loss.
+  const short = (set, size, unique, count) => {
+    const x = spaced(size - MARGIN / 2, size, 9), mean = new Float64Array(9);
     for (const { law, indices } of set) {
       const row = new Float64Array(indices.length);
       x.forEach((place, k) => {
@@ -142,47 +141,54 @@ const explorer = (() => {
     return curve(x, mean, 101).slice(0, -1);
   };
 
+  // The loss of a run that costs a little less than this one: fewer tokens, or fewer parameters.
+  const withLess = (law, x, y, i, served, loss) => {
+    const N = Math.exp(x), D = Math.exp(y), less = 1 + data.tolerance;
+    const fewer = ((FLOPS_PER_TOKEN * D + FLOPS_PER_SERVED_TOKEN * served) / less - FLOPS_PER_SERVED_TOKEN * served) / FLOPS_PER_TOKEN;
+    const cheaper = fewer > 0 ? law.lossAt(x, Math.log(fewer), i) : Infinity;
+    return Math.max(loss, Math.min(cheaper, law.lossAt(Math.log(N / less), y, i)));
+  };
+
   const solve = (choice, budget, served, unique) => {
     const set = members(choice), range = limits(budget, served, unique);
     if (!(range.high > range.low)) return null;
-    const [low, high] = around(set, range, budget, served);
-    const x = spaced(low, high, POINTS), step = x[1] - x[0];
-    const y = x.map((place) => Math.log(tokens(Math.exp(place), budget, served)));
+    const at = (place) => run(budget, served, place);
+    const [low, high] = around(set, range, at);
+    const grid = spaced(low, high, POINTS), step = grid[1] - grid[0], runs = grid.map(at);
     const count = set.reduce((sum, { indices }) => sum + indices.length, 0);
-    const smaller = budget / (1 + data.tolerance), shrink = Math.log(1 + data.tolerance) / 2;
     const sizes = new Float64Array(count), losses = new Float64Array(count), mean = new Float64Array(POINTS);
-    const runsOut = range.capped && low === range.low;
+    const runsOut = range.capped && high === range.high;
     let cheaper = 0, outside = 0, bound = 0, done = 0;
     for (const { law, indices } of set) {
-      const rows = x.map((place, k) => law.lossesAt(place, y[k], indices, new Float64Array(indices.length)));
+      const rows = runs.map(([x, y]) => law.lossesAt(x, y, indices, new Float64Array(indices.length)));
       rows.forEach((row, k) => { for (let m = 0; m < row.length; m++) mean[k] += row[m] / count; });
       for (let m = 0; m < indices.length; m++, done++) {
         const i = indices[m];
         let best = 0;
         for (let k = 1; k < POINTS; k++) if (rows[k][m] < rows[best][m]) best = k;
-        const of = (place) => law.lossAt(place, Math.log(tokens(Math.exp(place), budget, served)), i);
-        const place = refine(of, x, (k) => rows[k][m], best, step);
-        if (place - low < 1e-9 && runsOut) bound++;
-        else if (place - low < 1e-9 || range.high - place < 1e-9) outside++;
-        sizes[done] = Math.exp(place);
-        losses[done] = of(place);
-        const less = Math.exp(place - shrink);
-        cheaper += law.lossAt(place - shrink, Math.log(Math.min(tokens(less, smaller, served), unique)), i) / count;
+        const of = (place) => { const [x, y] = at(place); return law.lossAt(x, y, i); };
+        const place = refine(of, grid, (k) => rows[k][m], best, step), [x, y] = at(place);
+        if (high - place < 1e-9 && runsOut) bound++;
+        else if (place - range.low < 1e-9 || range.high - place < 1e-9) outside++;
+        sizes[done] = Math.exp(x);
+        losses[done] = law.lossAt(x, y, i);
+        cheaper += withLess(law, x, y, i, served, losses[done]) / count;
       }
     }
+    if (outside === count) return null;
     const ideal = losses.reduce((sum, loss) => sum + loss, 0) / count;
-    const points = curve(x, mean, 401);
-    if (runsOut) points.unshift(...short(set, low, unique, count));
+    const points = curve(grid, mean, 401).map(([place, loss]) => [at(place)[0], loss]).reverse();
+    if (runsOut) points.unshift(...short(set, points[0][0], unique, count));
     const least = points.reduce((a, b) => (b[1] < a[1] ? b : a));
     const allowed = Math.max(0, cheaper - ideal);
     const near = points.filter((point) => point[1] <= least[1] + allowed);
-    const size = Math.exp(least[0]), read = tokens(size, budget, served);
-    const N = interval(sizes), D = through(N, (value) => tokens(value, budget, served));
+    const tokens = (N) => Math.min((budget / N - FLOPS_PER_SERVED_TOKEN * served) / FLOPS_PER_TOKEN, unique);
+    const size = Math.exp(least[0]), N = interval(sizes);
     return {
-      N, D, loss: interval(losses), tokens_per_parameter: through(N, (value) => tokens(value, budget, served) / value),
-      recommended: { N: size, D: read, loss: least[1], regret: least[1] - ideal },
+      N, D: through(N, tokens), loss: interval(losses), tokens_per_parameter: through(N, (value) => tokens(value) / value),
+      recommended: { N: size, D: tokens(size), loss: least[1], regret: least[1] - ideal },
       near: [Math.exp(near[0][0]), Math.exp(near[near.length - 1][0])], allowed,
-      training: FLOPS_PER_TOKEN * size * read, serving: FLOPS_PER_SERVED_TOKEN * size * served,
+      training: FLOPS_PER_TOKEN * size * tokens(size), serving: FLOPS_PER_SERVED_TOKEN * size * served,
       bound: bound / count, outside: outside / count,
       points: points.map(([place, loss]) => [place, loss - least[1]]),
     };
@@ -251,16 +257,22 @@ const explorer = (() => {
   };
 
   const ticks = (low, high) => {
-    const all = [];
+    const all = [], leads = high - low > 4 ? [1, 3] : high - low > 1.5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
     for (let power = Math.floor(low / Math.LN10); power <= Math.ceil(high / Math.LN10); power++) {
-      for (const lead of high - low > 4 ? [1, 3] : [1, 2, 5]) all.push(lead * 10 ** power);
+      for (const lead of leads) all.push(lead * 10 ** power);
     }
     return all.filter((value) => Math.log(value) >= low && Math.log(value) <= high);
   };
 
+  // The part of the curve that is not too high to be drawn, and a little more.
+  const visible = (points, top) => {
+    const low = points.findIndex(([, y]) => y <= top), high = points.findLastIndex(([, y]) => y <= top);
+    return points.slice(Math.max(0, low - 20), high + 21);
+  };
+
   const draw = (found) => {
-    const shown = found.points, low = shown[0][0], high = shown[shown.length - 1][0];
     const top = Math.max(6 * found.allowed, 1e-9);
+    const shown = visible(found.points, top), low = shown[0][0], high = shown[shown.length - 1][0];
     const across = (x) => LEFT + ((x - low) / (high - low)) * (WIDTH - LEFT - RIGHT);
     const up = (y) => HEIGHT - BOTTOM - (Math.min(y, top) / top) * (HEIGHT - TOP - BOTTOM);
     const [from, to] = found.near.map((value) => across(Math.log(value)));
@@ -302,7 +314,7 @@ const explorer = (() => {
     const found = solve(state.choice, state.budget, state.served, state.unique);
     byId("results").hidden = !found;
     byId("none").hidden = Boolean(found);
-    if (!found) return "No size serves so many tokens within this budget.";
+    if (!found) return byId("none").textContent;
     putInterval("N", found.N, counted);
     putInterval("D", found.D, counted);
     putInterval("ratio", found.tokens_per_parameter, (value) => significant(value, 3));

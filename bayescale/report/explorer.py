@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from bayescale.allocation import Allocation
 from bayescale.comparison import Comparison
+from bayescale.constraints import Constraints
 from bayescale.fits import Fit, law_value
 from bayescale.optimum import has_optimum
 from bayescale.report.twins import javascript
@@ -26,6 +27,9 @@ STEP = 0.02
 
 ARGUMENTS = "N, D, C, ln_N, ln_D, ln_C, p, i"
 """Of a law's formula in the page: covariates over their reference values, their logs, parameters and the draw."""
+
+SERVED, UNIQUE = (8.9, 17.0), (9.0, 16.0)
+"""Ends of the sliders for tokens to serve, where the lowest is none, and unique ones, where the highest is no end."""
 
 GRID_DRAWS, GRID_POINTS = 100, 40
 """Of a law without a formula in JavaScript."""
@@ -60,7 +64,26 @@ def explorer_data(comparison: Comparison, allocation: Allocation) -> dict[str, A
         "probability": allocation.probability,
         "tolerance": allocation.tolerance,
         "averaged": len(allocation.weights) > 1,
+        **_needs(allocation.constraints),
     }
+
+
+def _needs(limits: Constraints) -> dict[str, Any]:
+    """Return where the sliders of needs start: where the allocation's are, else at none and at no end."""
+    served, unique = limits.inference_tokens, limits.unique_tokens
+    others = set(limits.record()) - {"inference_tokens", "unique_tokens"}
+    return {
+        "served": _within(served, SERVED) if served else SERVED[0],
+        "served_ends": SERVED,
+        "unique": _within(unique, UNIQUE) if unique else UNIQUE[1],
+        "unique_ends": UNIQUE,
+        "left_out": sorted(name.replace("_", " ") for name in others),
+    }
+
+
+def _within(count: float, ends: tuple[float, float]) -> float:
+    """Return a count as a power of ten, next to the ends at most: they stand for none and for no end."""
+    return round(min(max(float(np.log10(count)), ends[0] + 0.1), ends[1] - 0.1), 3)
 
 
 def _explored(comparison: Comparison, allocation: Allocation) -> dict[str, Fit]:
