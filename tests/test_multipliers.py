@@ -298,24 +298,18 @@ def test_the_command_line_refuses_a_group_against_itself(capsys):
 
 @pytest.mark.slow
 def test_known_multipliers_are_recovered_and_groups_of_few_runs_are_left_wide():
-    held, widths = [], []
-    for seed in range(3):
-        names, gains = (*NAMES, "few"), (*GAINS, 1.0)
-        made = table(gains, (30, 30, 30, 2), names=names, seed=seed)
-        fitted = fit_groups("chinchilla", made, random_seed=seed)
-        found = fitted.diagnostics  # a trajectory at the largest depth costs time, not correctness
-        assert found.rhat <= 1.01, found.failures
-        assert found.divergences == 0, found.failures
-        assert min(found.ess_bulk, found.ess_tail) >= 400, found.failures
-        for other, gain in zip(names[1:], gains[1:], strict=True):
-            draws = multiplier(fitted, "plain", other, [1e20]).draws[:, 0]
-            low, high = np.quantile(draws, [0.05, 0.95])
-            held.append(low <= gain <= high)
-            widths.append(np.log(high / low))
-        assert offsets(fitted.draws, "gain", 4).sum(axis=1) == pytest.approx(0.0, abs=1e-9)
-    assert sum(held) >= 6  # of 9 at 90 %: fewer come once in a thousand times
-    few, others = np.array(widths)[2::3], np.array(widths).reshape(3, 3)[:, :2]
-    assert few.min() > 1.5 * others.max()
+    names, gains = (*NAMES, "few"), (*GAINS, 1.0)
+    made = table(gains, (30, 30, 30, 2), names=names, seed=0)
+    fitted = fit_groups("chinchilla", made, random_seed=0)
+    found = fitted.diagnostics  # a trajectory at the largest depth costs time, not correctness
+    assert found.rhat <= 1.01, found.failures
+    assert found.divergences == 0, found.failures
+    assert min(found.ess_bulk, found.ess_tail) >= 400, found.failures
+    ends = [np.quantile(multiplier(fitted, "plain", other, [1e20]).draws[:, 0], [0.05, 0.95]) for other in names[1:]]
+    assert sum(low <= gain <= high for gain, (low, high) in zip(gains[1:], ends, strict=True)) >= 2
+    *others, few = (np.log(high / low) for low, high in ends)
+    assert few > 1.5 * max(others)
+    assert offsets(fitted.draws, "gain", 4).sum(axis=1) == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.slow
