@@ -83,6 +83,6 @@ BOUNDED = Law(
         Example("", {"N": 1e9, "D": D, "unique_tokens": unique}, value, parameters=MADE_UP)
         for D, unique, value in ((2e10, 2e10, 2.488463), (2e11, 2e10, 2.301200), (2e10, 1e9, 2.492776))
     ),
-    reference="Practical scaling laws (2026), arXiv:2605.09189",
+    reference="Bryant & Liu (2026), arXiv:2605.09189",
     unverified="the form was read in the abstract and secondary notes only, and the examples are of made-up parameters",
 )

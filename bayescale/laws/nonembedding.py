@@ -62,5 +62,5 @@ NONEMBEDDING = Law(
     decreasing=("N", "D"),
     floor="E",
     examples=tuple(Example(BRIDGE + source, {"N": 1e8, "D": 2e9}, value, 1e-12) for source, value in VALUES.items()),
-    reference="Pearce & Song (2024), arXiv:2406.12907, over Hoffmann et al. (2022)",
+    reference="Pearce & Song (2024), arXiv:2406.12907, over Hoffmann et al. (2022), arXiv:2203.15556",
 )

@@ -60,6 +60,6 @@ THREE_TERM = Law(
     floor="E",
     # Powers of ten, so that the sum can be checked by hand: 2 + 1 + 0.3 + 0.1.
     examples=(Example("", {"N": 1e8, "steps": 1e4, "batch": 1e8}, 3.4, 1e-12, parameters=MADE_UP),),
-    reference="Three-term law (2026), arXiv:2607.01487",
+    reference="Schaipp (2026), arXiv:2607.01487",
     unverified="only the abstract was read, which separates size, steps and batch; the sum of powers is our own form",
 )
