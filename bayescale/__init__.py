@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bayescale.multipliers import Multiplier, multiplier
     from bayescale.planning import Plan, plan
     from bayescale.plots import (
+        figure_data,
         plot_allocation,
         plot_calibration,
         plot_data_exhausted,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         plot_held_out,
         plot_inference,
         plot_iso_loss,
+        plot_isoflop,
         plot_loss,
         plot_pareto_k,
         plot_plan,
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
         plot_prior_predictive,
         plot_ratio_range,
         plot_regret,
+        plot_waste,
+        plot_weights,
     )
     from bayescale.pooling import fit_groups
     from bayescale.predictions import DataExhausted, Inference, data_exhausted, inference
@@ -108,6 +112,7 @@ _MODULES = {
     "multipliers": ("Multiplier", "multiplier"),
     "planning": ("Plan", "plan"),
     "plots": (
+        "figure_data",
         "plot_allocation",
         "plot_calibration",
         "plot_data_exhausted",
@@ -116,6 +121,7 @@ _MODULES = {
         "plot_held_out",
         "plot_inference",
         "plot_iso_loss",
+        "plot_isoflop",
         "plot_loss",
         "plot_pareto_k",
         "plot_plan",
@@ -124,6 +130,8 @@ _MODULES = {
         "plot_prior_predictive",
         "plot_ratio_range",
         "plot_regret",
+        "plot_waste",
+        "plot_weights",
     ),
     "pooling": ("fit_groups",),
     "predictions": ("DataExhausted", "Inference", "data_exhausted", "inference"),
@@ -179,6 +187,7 @@ __all__ = [
     "data_exhausted",
     "demand_for_size",
     "describe",
+    "figure_data",
     "fit",
     "fit_groups",
     "fit_laws",
@@ -213,6 +222,7 @@ __all__ = [
     "plot_held_out",
     "plot_inference",
     "plot_iso_loss",
+    "plot_isoflop",
     "plot_loss",
     "plot_pareto_k",
     "plot_plan",
@@ -221,6 +231,8 @@ __all__ = [
     "plot_prior_predictive",
     "plot_ratio_range",
     "plot_regret",
+    "plot_waste",
+    "plot_weights",
     "predict",
     "published_draws",
     "random_design",

@@ -116,6 +116,7 @@ def simulated_backtest(law: str = "chinchilla", failed: tuple[float, ...] = ()) 
     return Backtest(pd.concat(map(_points, done), ignore_index=True), _scores(done), "C", runs, 1, ("mind the fold",))
 
 
+@functools.cache
 def every_plot() -> dict[str, functools.partial]:
     comparison, verdict, allocation = results()
     fitted = comparison.fits["chinchilla"]
@@ -139,6 +140,10 @@ def every_plot() -> dict[str, functools.partial]:
         "exponents": make(plots.plot_exponents, comparison.fits),
         "calibration": make(plots.plot_calibration, simulated_backtest()),
         "held out": make(plots.plot_held_out, simulated_backtest()),
+        "loss with forecasts": make(plots.plot_loss, fitted, held_out=simulated_backtest()),
+        "isoflop": make(plots.plot_isoflop, fitted),
+        "waste": make(plots.plot_waste, fitted),
+        "weights": make(plots.plot_weights, comparison),
         "check": make(plots.plot_predictive_check, fitted),
         "check by D/N": make(plots.plot_predictive_check, fitted, against="tokens_per_parameter"),
     }
@@ -146,6 +151,7 @@ def every_plot() -> dict[str, functools.partial]:
 
 NAMES = (
     *("loss", "loss of a fit", "loss of compute", "regret", "elpd", "pareto k", "iso loss", "ratio range"),
+    *("loss with forecasts", "isoflop", "waste", "weights"),
     *("calibration", "held out", "ratio range without runs", "exponents", "check", "check by D/N"),
     *(f"{q} at {few}" for q in ("N", "D", "tokens_per_parameter") for few in ("many", "few")),
 )
@@ -169,7 +175,9 @@ def test_plot_has_a_title_and_labels_with_units(name):
     assert "<svg" in plots.svg_text(ax, "salt")
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"regret", "elpd", "pareto k", "calibration", "held out"}))
+@pytest.mark.parametrize(
+    "name", sorted({*NAMES} - {"regret", "elpd", "pareto k", "calibration", "held out", "weights"})
+)
 def test_plot_names_its_interval_and_probability(name):
     words = legend(every_plot()[name]())
     assert any(kind in words for kind in ("90 % credible interval", "90 % posterior")), words
@@ -211,6 +219,81 @@ def test_calibration_shows_the_coverage_of_each_method_and_the_promise():
     assert set(lines["promised: 50 %"].get_ydata()) == {50}
     with pytest.raises(InputError, match=r"intervals of 0\.5, 0\.8, 0\.9, 0\.95, none of 0\.7"):
         plots.plot_calibration(found, probability=0.7)
+
+
+def has(handle) -> bool:
+    return not hasattr(handle, "get_xdata") or len(handle.get_xdata()) > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_data_of_a_figure_lie_inside_it_and_have_names(name):
+    ax = every_plot()[name]()
+    table = plots.figure_data(ax)
+    assert len(table)
+    assert table["series"].str.len().gt(0).all()
+    assert {ax.get_xlabel(), ax.get_ylabel()} & {*table.columns}
+    drawn = [
+        text.replace("\n", " ") for handle, text in zip(*ax.get_legend_handles_labels(), strict=True) if has(handle)
+    ]
+    assert drawn
+    assert not [text for text in drawn if not table["series"].str.startswith(text).any()]
+
+
+def test_data_of_bands_are_the_quantiles_and_bars_have_two_ends():
+    fitted = results()[0].fits["chinchilla"]
+    curve = allocate(fitted, np.geomspace(1e18, 1e24, 9))
+    ax = plots.plot_allocation(curve, "N")
+    table = plots.figure_data(ax)
+    x, y = ax.get_xlabel(), ax.get_ylabel()
+    band = table[table["series"] == "90 % credible interval"]
+    low, high = np.quantile(curve.optima["N"].transpose("draw", "budget").to_numpy(), [0.05, 0.95], axis=0)
+    assert band[x].to_numpy() == pytest.approx(np.geomspace(1e18, 1e24, 9))
+    assert band[y].to_numpy() == pytest.approx(low)
+    assert band[f"{y}, end"].to_numpy() == pytest.approx(high)
+    end = table[table["series"] == "beyond the largest run"]
+    assert end[x].to_numpy() == pytest.approx(fitted.runs.frame["C"].max())
+    assert end[y].isna().all()
+
+
+def test_data_of_named_rows_carry_the_names():
+    comparison = results()[0]
+    table = plots.figure_data(plots.plot_weights(comparison))
+    found = table[table["series"].str.startswith("stacking weight") & table.iloc[:, 2].notna()]
+    weights = comparison.table["weight"]
+    points = found[found.iloc[:, 4].isna()].set_index("row").iloc[:, 1]
+    assert points.reindex(weights.index).to_numpy() == pytest.approx(weights.to_numpy(dtype=float))
+
+
+def test_forecasts_of_held_out_runs_stand_at_their_compute():
+    found, fitted = simulated_backtest(), results()[0].fits["chinchilla"]
+    table = plots.figure_data(plots.plot_loss(fitted, held_out=found))
+    bars = table[table["series"] == "90 % forecast of a held-out run"]
+    chosen = (found.points["method"] == "discrepancy") & (found.points["threshold"] == 10)
+    points = found.points[chosen].merge(fitted.runs.frame[["run", "C"]], on="run")
+    assert bars.iloc[:, 1].to_numpy() == pytest.approx(points["C"].to_numpy())
+    assert bars.iloc[:, 2].to_numpy() == pytest.approx(points["low_90"].to_numpy())
+
+
+def test_wasted_compute_is_that_of_the_verdict():
+    comparison, verdict, _ = results()
+    ax = plots.plot_waste(comparison.fits[verdict.split_law], flops=verdict.tokens_per_parameter.flops)
+    table = plots.figure_data(ax)
+    median = table[table["series"] == "median"].iloc[:, 1:3].to_numpy()
+    ten = next(each for each in verdict.waste if each.factor == 10)
+    assert median[0, 1] - 1 == pytest.approx(ten.too_small.median, rel=0.05)
+    assert median[-1, 1] - 1 == pytest.approx(ten.too_large.median, rel=0.05)
+    with pytest.raises(InputError, match="has no best split"):
+        plots.plot_waste(comparison.fits["tilt"])
+
+
+def test_slices_show_the_runs_of_like_compute():
+    fitted = results()[0].fits["chinchilla"]
+    table = plots.figure_data(plots.plot_isoflop(fitted))
+    labels = [text for text in dict.fromkeys(table["series"]) if "FLOP, " in text and "interval" not in text]
+    counted = [int(text.split(", ")[1].split()[0]) for text in labels]
+    assert 1 < len(labels) <= 5
+    near = fitted.runs.frame["C"].round(-15).value_counts()
+    assert sum(counted) <= near.sum()
 
 
 def test_calibration_takes_the_points_of_several_tables():

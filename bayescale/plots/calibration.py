@@ -155,14 +155,7 @@ def plot_held_out(found: Backtest, ax: Axes | None = None, *, method: str = "dis
     InputError
         If the method is not among the forecasts, or there are several laws.
     """
-    points = found.points[found.points["method"] == method]
-    if points.empty or len(points["law"].unique()) > 1:
-        raise InputError(
-            f"expected forecasts of one law by {method}; found laws {', '.join(found.points['law'].unique())} and "
-            f"methods {', '.join(found.points['method'].unique())}"
-        )
-    threshold = points["threshold"].astype(str).value_counts(sort=True).index[0]
-    points = points[points["threshold"].astype(str) == threshold]
+    points = most_held_out(found, method)
     ax = new_axes(ax)
     median = (points["error"] + points["observed"]).to_numpy()
     low, high, observed = (100 * (points[name].to_numpy() / median - 1) for name in ("low_90", "high_90", "observed"))
@@ -181,3 +174,21 @@ def plot_held_out(found: Backtest, ax: Axes | None = None, *, method: str = "dis
         ylabel=f"observed over predicted {response} (%)",
         columns=1,
     )
+
+
+def most_held_out(found: Backtest, method: str) -> pd.DataFrame:
+    """Return the forecasts of one law by a method, for the threshold that held out most runs.
+
+    Raises
+    ------
+    InputError
+        If the method is not among the forecasts, or there are several laws.
+    """
+    points = found.points[found.points["method"] == method]
+    if points.empty or len(points["law"].unique()) > 1:
+        raise InputError(
+            f"expected forecasts of one law by {method}; found laws {', '.join(found.points['law'].unique())} and "
+            f"methods {', '.join(found.points['method'].unique())}"
+        )
+    threshold = points["threshold"].astype(str).value_counts(sort=True).index[0]
+    return points[points["threshold"].astype(str) == threshold]

@@ -4,12 +4,15 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from scipy.interpolate import CubicSpline
 
 from bayescale.allocation import Allocation
+from bayescale.backtesting import Backtest
 from bayescale.fits import Fit
 from bayescale.optimum import loss_on_budget
+from bayescale.plots.calibration import most_held_out
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -21,6 +24,7 @@ from bayescale.plots.style import (
     VERMILLION,
     count_text,
     draw_bands,
+    draw_ticks,
     finish,
     log_axis,
     new_axes,
@@ -64,7 +68,13 @@ RUN_STYLES = ((VERMILLION, "v"), (ORANGE, "s"), (GREEN, "o"), (SKY, "D"), (PURPL
 
 
 @styled
-def plot_loss(source: Allocation | Fit, ax: Axes | None = None, *, probability: float | None = None) -> Axes:
+def plot_loss(
+    source: Allocation | Fit,
+    ax: Axes | None = None,
+    *,
+    probability: float | None = None,
+    held_out: Backtest | None = None,
+) -> Axes:
     """Draw the loss of the runs, and the law's loss, against compute.
 
     Parameters
@@ -76,15 +86,20 @@ def plot_loss(source: Allocation | Fit, ax: Axes | None = None, *, probability: 
         Axes to draw on; by default those of a new figure.
     probability : float, optional
         Of the wider band: the allocation's own, or 0.9 for a fit.
+    held_out : Backtest, optional
+        A backtest of one law on these runs, whose forecasts of held-out runs are drawn over them.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Loss against compute: runs by tokens per parameter, median with bands, what lies beyond the runs shaded.
+        Loss against compute: runs by tokens per parameter, median with bands, what lies beyond the runs shaded, and
+        the 90 % forecast interval of each run that was held out by the threshold that held out most.
     """
     ax = new_axes(ax)
     runs = source.runs
     _draw_runs(ax, runs)
+    if held_out is not None:
+        _draw_forecasts(ax, runs, most_held_out(held_out, "discrepancy"))
     if isinstance(source, Allocation):
         flops, losses = source.optima["flops"].to_numpy(), source.optima["loss"].transpose("draw", "budget").to_numpy()
         chosen, label = source.probability, "best split, median"
@@ -132,6 +147,13 @@ def _draw_runs(ax: Axes, runs: RunTable) -> None:
         if (classes == i).any():
             frame = runs.frame[classes == i]
             ax.plot(frame["C"], frame[runs.response], marker, color=color, **RUN_MARKS, label=f"runs, D/N {name}")
+
+
+def _draw_forecasts(ax: Axes, runs: RunTable, points: pd.DataFrame) -> None:
+    """Draw the interval that was forecast for each held-out run."""
+    C = points["run"].map(runs.frame.set_index("run")["C"]).to_numpy(dtype=float)
+    ends = points[["low_90", "high_90"]].to_numpy(dtype=float).T
+    draw_ticks(ax, C, ends, INK, "90 % forecast of a held-out run", width=1.6)
 
 
 def _mark_end(ax: Axes, runs: RunTable) -> None:
