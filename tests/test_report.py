@@ -1,15 +1,20 @@
 """The report of simulated results: complete, escaped, the same every time, and honest about doubt."""
 
+import base64
 import dataclasses
 import functools
+import io
+import itertools
 import json
 import re
+import sys
 import tempfile
 from contextlib import nullcontext
 from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
 
+import pandas as pd
 import pytest
 from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
 
@@ -17,20 +22,23 @@ from bayescale.allocation import allocate
 from bayescale.backtesting import can_backtest
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
-from bayescale.report import report_record, write_report
+from bayescale.planning import plan
+from bayescale.report import figures, report_record, write_report
 from bayescale.report.page import count, number, percent, python_script, reach
+from bayescale.report.pdf import page_as_pdf
 from bayescale.verdict import judge
 
 SECTIONS = (
     "answer",
-    "allocation",
-    "comparison",
-    "posteriors",
-    "checks",
-    "backtest",
+    "decision",
+    "verdict",
+    "forecasts",
+    "laws",
+    "next",
     "diagnostics",
     "assumptions",
     "data",
+    "provenance",
 )
 HOSTILE = "<script>alert(1)</script>"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -72,10 +80,18 @@ class Page(HTMLParser):
 
 
 @functools.cache
+def further():
+    comparison, _, allocation = results()
+    targets = allocation.recommended["flops"].to_numpy().tolist()
+    found = plan(comparison, spend=float(comparison.runs.frame["C"].max()), target=targets, runs=3)
+    return {"backtest": simulated_backtest(), "plan": found, "command": "bayescale report runs.csv --seed 7"}
+
+
+@functools.cache
 def written():
     """Return page and numbers of the plain case, written once."""
     path = Path(tempfile.mkdtemp()) / "report.html"
-    write_report(path, *results(), backtest=simulated_backtest(), command="bayescale report runs.csv --seed 7")
+    write_report(path, *results(), **further())
     return path.read_text(encoding="utf-8"), path.with_suffix(".json").read_text(encoding="utf-8")
 
 
@@ -90,7 +106,7 @@ def hostile_results():
 
 def page_of(tmp_path, *finished, drawn=False, **options) -> Page:
     """Write a report and read it; figures take most of the time, so they are left out unless asked for."""
-    empty = dict.fromkeys(("allocation", "comparison", "posteriors", "checks", "backtest"), ())
+    empty = dict.fromkeys(figures.SECTIONS, ())
     with nullcontext() if drawn else mock.patch("bayescale.report.draw_figures", autospec=True, return_value=empty):
         write_report(tmp_path / "r.html", *finished, **options)
     return Page((tmp_path / "r.html").read_text(encoding="utf-8"))
@@ -109,7 +125,9 @@ def test_answer_stands_first_with_interval_and_reach():
     opening = f"For 5.76e23 FLOP , train about {count(float(best['N']), 2)} parameters on {count(float(best['D']), 2)}"
     assert opening.replace("\N{NO-BREAK SPACE}", " ") in words
     assert "90 % credible interval" in words
-    assert "times beyond the largest run" in words.split("2 What to train")[0]
+    answer = words.split("2 The decision")[0]
+    for part in ("times beyond the largest run", "How sure", "with 95 % probability", "90 % intervals of runs"):
+        assert part in answer
     assert results()[1].statement in words
 
 
@@ -117,17 +135,20 @@ def test_page_loads_nothing_and_runs_nothing():
     text = written()[0]
     page = Page(text)
     assert not {"link", "img", "iframe", "object", "embed", "foreignobject"} & {*page.tags}
-    assert all(target.startswith("#") for target in page.loads)
-    assert {target[1:] for target in page.loads} <= {*page.ids}
+    inside = [target[1:] for target in page.loads if not target.startswith("data:text/csv;")]
+    assert len(inside) < len(page.loads)
+    assert all(f"#{name}" in page.loads for name in inside)
+    assert {*inside} <= {*page.ids}
     assert not page.handlers
-    assert not re.search(r"https?://|@import|url\((?!#)", text)
+    assert not re.search(r"https?://|@import|url\((?!#)", re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL))
     assert "default-src 'none'" in text
 
 
 def test_figures_have_a_label_and_take_the_readers_colour():
     text = written()[0]
     drawings = re.findall(r"<svg[^>]*>", text)
-    assert len(drawings) == 4 + 2 + 4 + 1 + 2 + 1 + 2 + 1  # the last one is the explorer's
+    assert len(drawings) == 3 + 2 + 1 + 6 + 3 + 1 + 1 + 2 + 1 + 1  # by section; the last one is the explorer's
+    assert text.count('.csv" href="data:text/csv;charset=utf-8;base64,') == len(drawings) - 1
     assert all('role="img"' in drawing and re.search(r'aria-label="[^"]{20,}"', drawing) for drawing in drawings)
     assert "#1a1a1a" not in text.split("</style>", 1)[1]
 
@@ -172,9 +193,7 @@ def test_contraction_is_one_less_the_ratio_of_variances_and_a_prior_that_decides
 
 
 def test_same_results_give_the_same_bytes(tmp_path):
-    write_report(
-        tmp_path / "again.html", *results(), backtest=simulated_backtest(), command="bayescale report runs.csv --seed 7"
-    )
+    write_report(tmp_path / "again.html", *results(), **further())
     again = tuple((tmp_path / f"again.{kind}").read_text(encoding="utf-8") for kind in ("html", "json"))
     assert again == written()
 
@@ -193,7 +212,7 @@ def test_failed_diagnostics_stand_at_the_top_and_beside_each_number(tmp_path):
     comparison = simulated_comparison(laws, simulated_runs(), failed=("chinchilla",))
     words = page_of(tmp_path, comparison, judge(comparison), allocate(comparison, BUDGETS), drawn=True).text
     top, _, rest = words.partition("1 The answer")
-    assert "3 transitions diverged" in top.split("10 Reproduce")[-1]
+    assert "3 transitions diverged" in top.split("10 Provenance")[-1]
     assert rest.count("✗ diagnostics of chinchilla failed") >= 8
     assert rest.count("✗ doubtful") >= 2 * len(BUDGETS)
     assert "diagnostics of tilt failed" not in words
@@ -249,7 +268,7 @@ def test_own_backtest_stands_in_its_section_and_beside_each_budget(tmp_path):
     found = simulated_backtest(failed=(10.0,))
     words = page_of(tmp_path, *results(), backtest=found).text
     record = json.loads((tmp_path / "r.json").read_text())["backtest"]
-    section = words.split("6 Have such forecasts held here? ")[1].split("7 Sampling")[0]
+    section = words.split("4 Forecasts, and whether such forecasts have held here ")[1].split("5 The laws")[0]
     points = found.points[found.points["method"] == "discrepancy"]
     assert f"discrepancy {points['inside_90'].sum()} of {len(points)}" in section
     assert "mind the fold" in section
@@ -290,9 +309,117 @@ def test_backtest_of_another_law_or_method_is_refused(tmp_path):
         write_report(tmp_path / "r.html", *results(), backtest=plain)
 
 
-def test_page_may_not_take_the_name_of_its_numbers(tmp_path):
-    with pytest.raises(InputError, match=r"report\.json: the numbers are written there; name the page .*report\.html"):
-        write_report(tmp_path / "report.json", *results())
+@pytest.mark.parametrize("name", ["report.json", "report", "report.docx"])
+def test_page_has_one_of_three_endings(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name}: a report is a page whose name ends in \.html, \.md or \.pdf"):
+        write_report(tmp_path / name, *results())
+    assert not list(tmp_path.iterdir())
+
+
+def test_each_figure_carries_what_it_shows():
+    links = re.findall(r'download="([^"]+)\.csv" href="data:[^,]+,([^"]+)"', written()[0])
+    tables = {name: pd.read_csv(io.BytesIO(base64.b64decode(content))) for name, content in links}
+    assert len(tables) == len(links)
+    assert all(len(table) and table["series"].notna().all() for table in tables.values())
+    comparison, _, allocation = results()
+    runs = tables["iso-loss"][tables["iso-loss"]["series"] == "runs"]
+    assert runs["model size N (parameters)"].to_numpy() == pytest.approx(comparison.runs.frame["N"], rel=1e-5)
+    best = tables["best-size"][tables["best-size"]["series"] == "budgets asked for"]
+    asked = allocation.recommended["flops"].to_numpy()
+    assert sorted(best["training compute C (FLOP)"]) == pytest.approx(sorted(asked), rel=1e-5)
+
+
+def test_next_runs_stand_in_their_section_or_it_says_why_not(tmp_path):
+    found = further()["plan"]
+    section = Page(written()[0]).text.split("6 Which runs to do next")[1].split("7 Diagnostics")[0]
+    for N in found.runs["N"]:
+        assert count(float(N)).replace("\N{NO-BREAK SPACE}", " ") in section
+    record = json.loads(written()[1])["next_runs"]
+    assert [run["N"] for run in record["runs"]] == found.runs["N"].tolist()
+    assert record["expected_regret_after"] <= record["expected_regret_before"]
+    assert "There is no plan here. None was asked for" in page_of(tmp_path, *results()).text
+
+
+def test_what_is_cited_stands_at_the_end_as_bibtex():
+    page = Page(written()[0])
+    text = page.text.split("10 Where this comes from")[1]
+    record = json.loads(written()[1])["bibtex"]
+    for key in ("hoffmann2022training", "guo2024more", "vehtari2017practical", "bayescale"):
+        assert f"{{{key}," in text
+        assert f"{{{key}," in record
+
+
+# Markdown and PDF
+
+
+@functools.cache
+def markdown():
+    path = Path(tempfile.mkdtemp()) / "report.md"
+    write_report(path, *results(), **further())
+    return path
+
+
+def test_markdown_has_the_sections_the_numbers_and_every_figure_beside_it():
+    path, text = markdown(), markdown().read_text(encoding="utf-8")
+    titles = re.findall(r"^## (\d+)", text, flags=re.MULTILINE)
+    assert titles == [str(i) for i in range(1, len(SECTIONS) + 1)]
+    linked = re.findall(r"\]\((report-figures/[^)]+)\)", text)
+    assert {path.parent / name for name in linked} == {*(path.parent / "report-figures").iterdir()}
+    html = re.findall(r'download="([^"]+)\.csv"', written()[0])
+    assert [Path(name).stem for name in linked if name.endswith(".csv")] == html
+    assert path.with_suffix(".json").read_text(encoding="utf-8") == written()[1]
+    assert results()[1].statement in text
+    assert all(cells in text for cells in ("| 5.76e23 |", "chinchilla 1.0"))
+
+
+def test_markdown_tables_have_as_many_cells_in_each_row():
+    rows = [line for line in markdown().read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    assert len(rows) > 30
+    for above, below in itertools.pairwise(markdown().read_text(encoding="utf-8").splitlines()):
+        if above.startswith("|") and below.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", above)) == len(re.findall(r"(?<!\\)\|", below)), below
+
+
+def test_hostile_names_are_text_in_markdown(tmp_path):
+    nothing = dict.fromkeys(figures.SECTIONS, ())
+    with mock.patch("bayescale.report.draw_figures", autospec=True, return_value=nothing):
+        write_report(tmp_path / "r.md", *hostile_results(), command=f"{HOSTILE}\n``` [x](y)")
+    lines = (tmp_path / "r.md").read_text(encoding="utf-8").splitlines()
+    words = "\n".join(line for line in lines if not line.startswith("    "))
+    assert r"\<script\>alert(1)" in words
+    assert not re.search(r"(?<!\\)<|(?<!\\)`", words)
+
+
+@pytest.fixture
+def with_pdf():
+    pytest.importorskip("weasyprint", reason="PDF needs the extra, and the library Pango", exc_type=Exception)
+
+
+@pytest.mark.usefixtures("with_pdf")
+def test_pdf_carries_the_data_of_figures_and_is_the_same_every_time():
+    link = '<a download="elpd.csv" href="data:text/csv;base64,YQox" aria-label="Data">Data (CSV)</a>'
+    picture = figures.Picture("elpd", "", "a\n1\n", "", ())
+    first, second = (page_as_pdf(f"<p>{link}</p>", [picture]) for _ in range(2))
+    assert first == second
+    assert first.startswith(b"%PDF-")
+    assert b"/EmbeddedFile" in first
+    assert b"text/csv" not in first
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("with_pdf")
+def test_report_is_written_as_pdf(tmp_path):
+    write_report(tmp_path / "r.pdf", *results(), **further())
+    content = (tmp_path / "r.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert content.count(b"/EmbeddedFile") >= 20
+    assert (tmp_path / "r.json").read_text(encoding="utf-8") == written()[1]
+
+
+def test_pdf_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    with pytest.raises(InputError, match=r"needs WeasyPrint, which is not installed; install bayescale\[pdf\]"):
+        write_report(tmp_path / "r.pdf", *results())
     assert not list(tmp_path.iterdir())
 
 

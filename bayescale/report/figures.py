@@ -1,4 +1,4 @@
-"""The pictures of a report, as SVG that lives inside the page."""
+"""The pictures of a report: what is drawn in each section, and what to see in it."""
 
 import re
 from collections.abc import Callable
@@ -14,26 +14,37 @@ from bayescale.backtesting import Backtest
 from bayescale.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits import Fit
-from bayescale.intervals import short
+from bayescale.optimum import has_optimum
+from bayescale.planning import Plan
 from bayescale.plots import (
+    figure_data,
     plot_allocation,
     plot_calibration,
     plot_elpd,
     plot_exponents,
     plot_held_out,
     plot_iso_loss,
+    plot_isoflop,
     plot_loss,
     plot_pareto_k,
+    plot_plan,
     plot_pointwise,
     plot_predictive_check,
     plot_ratio_range,
     plot_regret,
+    plot_waste,
+    plot_weights,
     svg_text,
 )
 from bayescale.plots.decisions import Quantity
 from bayescale.plots.laws import Order
-from bayescale.plots.style import BLUE, INK, percent_text, power_text
+from bayescale.plots.style import BLUE, INK
+from bayescale.report import captions
+from bayescale.report.record import METHOD, law_in_use
 from bayescale.verdict import Verdict
+
+SECTIONS = ("decision", "verdict", "forecasts", "laws", "next", "diagnostics")
+"""Sections that have pictures."""
 
 CURVE_POINTS = 24
 """Budgets of a curve: with straight lines between them it stays within about half a pixel of one of many."""
@@ -41,87 +52,97 @@ CURVE_POINTS = 24
 CARDS = 3
 """Budgets whose answer stands at the top, and whose regret is drawn; the table holds all."""
 
+SPLITS: dict[Quantity, str] = {
+    "N": "best-size",
+    "D": "best-tokens",
+    "tokens_per_parameter": "best-tokens-per-parameter",
+}
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure in the page.
+    """A figure of a report.
 
     Attributes
     ----------
-    svg : markupsafe.Markup
-        The drawing.
+    name : str
+        Of its files.
+    svg : str
+        The drawing, as a file of its own.
+    csv : str
+        What is drawn, as :func:`bayescale.figure_data` tells it.
     caption : str
         What to see, and how to read it.
     laws : tuple of str
         The laws it shows, whose failed diagnostics touch it.
     """
 
-    svg: Markup
+    name: str
+    svg: str
+    csv: str
     caption: str
     laws: tuple[str, ...]
 
-
-def draw_figures(
-    comparison: Comparison, verdict: Verdict, allocation: Allocation | None, backtest: Backtest | None = None
-) -> dict[str, tuple[Picture, ...]]:
-    """Draw every figure of a report.
-
-    Returns
-    -------
-    dict
-        By section: ``allocation``, ``comparison``, ``posteriors``, ``checks``, ``backtest``.
-    """
-    ranked = tuple(str(name) for name in comparison.table.index)
-    groups = {
-        "allocation": _split_plots(comparison, allocation) if allocation else _loss_plots(comparison, ranked[0]),
-        "comparison": _comparison_plots(comparison, verdict, ranked),
-        "posteriors": (_exponents_plot(comparison, ranked),),
-        "checks": _check_plots(comparison, verdict, ranked),
-        "backtest": _backtest_plots(backtest) if backtest else (),
-    }
-    return {
-        name: tuple(_picture(f"{name}-{i}", plot) for i, plot in enumerate(plots)) for name, plots in groups.items()
-    }
-
-
-SPLITS: dict[Quantity, str] = {
-    "N": "Best model size",
-    "D": "Best number of training tokens",
-    "tokens_per_parameter": "Best tokens per parameter",
-}
+    @property
+    def on_white(self) -> str:
+        """The drawing on white paper, for readers whose page is dark."""
+        return re.sub(r"(<svg[^>]*>)", r'\1\n <rect width="100%" height="100%" fill="#ffffff"/>', self.svg, count=1)
 
 
 class Plot(NamedTuple):
-    """What draws the axes, the caption, and the laws shown."""
+    """Name, what draws the axes, the caption, and the laws shown."""
 
+    name: str
     draw: Callable[[], Any]
     caption: str
     laws: tuple[str, ...]
 
 
-def _split_plots(comparison: Comparison, allocation: Allocation) -> tuple[Plot, ...]:
-    curve = _curve(comparison, allocation)
+def draw_figures(
+    comparison: Comparison,
+    verdict: Verdict,
+    allocation: Allocation | None,
+    backtest: Backtest | None = None,
+    plan: Plan | None = None,
+) -> dict[str, tuple[Picture, ...]]:
+    """Draw every figure of a report, by section."""
+    curve = _curve(comparison, allocation) if allocation else None
+    groups = {
+        "decision": _decision_plots(comparison, allocation, curve) if allocation and curve else (),
+        "verdict": _verdict_plots(comparison, verdict),
+        "forecasts": (_loss_plot(comparison, curve, backtest), *(_backtest_plots(backtest) if backtest else ())),
+        "laws": (_exponents_plot(comparison),),
+        "next": (Plot("plan", partial(plot_plan, plan), captions.plan(plan), tuple(plan.weights)),) if plan else (),
+        "diagnostics": _check_plots(comparison, verdict),
+    }
+    return {name: tuple(map(_picture, plots)) for name, plots in groups.items()}
+
+
+def _ranked(comparison: Comparison) -> tuple[str, ...]:
+    return tuple(str(name) for name in comparison.table.index)
+
+
+def _decision_plots(comparison: Comparison, allocation: Allocation, curve: Allocation) -> tuple[Plot, ...]:
     budgets = tuple(float(budget) for budget in allocation.recommended["flops"].to_numpy())
-    laws = tuple(allocation.weights)
-    wide = percent_text(allocation.probability)
-    bands = f"median with 50 % and {wide} credible intervals; shaded: beyond the largest run"
-    loss = f"The runs' {allocation.runs.response}, and that of the best split of each budget: {bands}."
+    laws, used = tuple(allocation.weights), comparison.fits[law_in_use(comparison, allocation)]
     sizes = [
-        Plot(partial(plot_allocation, curve, quantity, budgets=budgets), f"{what} for each budget: {bands}.", laws)
-        for quantity, what in SPLITS.items()
+        Plot(name, partial(plot_allocation, curve, what, budgets=budgets), captions.best(curve, what), laws)
+        for what, name in SPLITS.items()
     ]
     regrets = [
-        Plot(partial(plot_regret, allocation, i), _regret_caption(budget, allocation.tolerance), laws)
-        for i, budget in enumerate(budgets[:CARDS])
+        Plot(f"regret-{i + 1}", partial(plot_regret, allocation, i), captions.regret(allocation, i), laws)
+        for i in range(min(CARDS, len(budgets)))
     ]
-    return (Plot(partial(plot_loss, curve), loss, laws), *sizes, *regrets)
+    return (*sizes, *regrets, *_slices_plot(used, allocation.tolerance))
 
 
-def _regret_caption(budget: float, tolerance: float) -> str:
-    return (
-        f"What a model of another size is expected to lose at {power_text(budget)} FLOP, against knowing the best; "
-        f"sizes in the green range cost on average at most {percent_text(tolerance)} more compute."
-    )
+def _slices_plot(fitted: Fit, tolerance: float) -> tuple[Plot, ...]:
+    """Return the figure of isoFLOP slices, where the law has a best split among the runs."""
+    C = fitted.runs.frame["C"]
+    if not has_optimum(fitted, np.array([C.min(), C.max()])):
+        return ()
+    draw = partial(plot_isoflop, fitted, tolerance=tolerance)
+    return (Plot("isoflop-slices", draw, captions.slices(fitted), (fitted.law.name,)),)
 
 
 def _curve(comparison: Comparison, allocation: Allocation) -> Allocation:
@@ -143,97 +164,70 @@ def _curve(comparison: Comparison, allocation: Allocation) -> Allocation:
     return curve if curve.weights.keys() == allocation.weights.keys() else allocation
 
 
-def _loss_plots(comparison: Comparison, best: str) -> tuple[Plot, ...]:
-    fitted = comparison.fits[best]
-    caption = f"The runs, and the {fitted.runs.response} that {best} expects, with 50 % and 90 % credible intervals."
-    return (Plot(partial(plot_loss, fitted), caption, (best,)),)
+def _loss_plot(comparison: Comparison, curve: Allocation | None, backtest: Backtest | None) -> Plot:
+    """Return loss against compute: of the best splits, or of the best law where none has one."""
+    if curve is None:
+        best = comparison.fits[_ranked(comparison)[0]]
+        return Plot("loss", partial(plot_loss, best, held_out=backtest), captions.loss(best), (best.law.name,))
+    return Plot("loss", partial(plot_loss, curve, held_out=backtest), captions.loss(curve), tuple(curve.weights))
 
 
-def _comparison_plots(comparison: Comparison, verdict: Verdict, ranked: tuple[str, ...]) -> tuple[Plot, ...]:
-    ratios = verdict.tokens_per_parameter
-    split = (
-        f"Probability, under {verdict.split_law}, that a run of {short(ratios.flops)} FLOP at this D/N needs less than "
-        f"{percent_text(ratios.tolerance)} more compute than one of the best split. Marks below: the runs' own D/N."
-    )
-    elpd = "Difference of expected log predictive density to the best law; bars are 1 standard error of the difference."
+def _verdict_plots(comparison: Comparison, verdict: Verdict) -> tuple[Plot, ...]:
+    ratios, ranked = verdict.tokens_per_parameter, _ranked(comparison)
+    split, both = comparison.fits[verdict.split_law], (verdict.compute_law, verdict.split_law)
+    region = partial(plot_iso_loss, split, tolerance=ratios.tolerance, probability=ratios.probability)
+    cost = partial(plot_waste, split, flops=ratios.flops, tolerance=ratios.tolerance, probability=ratios.probability)
+    ratio_range = partial(plot_ratio_range, verdict, comparison.runs)
+    pointwise = partial(plot_pointwise, comparison, *both)
     return (
-        Plot(partial(plot_elpd, comparison), elpd, ranked),
-        _pointwise_plot(comparison, verdict),
-        Plot(partial(plot_ratio_range, verdict, comparison.runs), split, (verdict.split_law,)),
-        _iso_loss_plot(comparison, verdict),
+        Plot("elpd", partial(plot_elpd, comparison), captions.elpd(comparison), ranked),
+        Plot("weights", partial(plot_weights, comparison), captions.weights(comparison), ranked),
+        Plot("pointwise", pointwise, captions.pointwise(comparison, *both), both),
+        Plot("tokens-per-parameter", ratio_range, captions.ratio_range(verdict), both[1:]),
+        Plot("iso-loss", region, captions.iso_loss(verdict, comparison.runs), both[1:]),
+        Plot("waste", cost, captions.waste(verdict), both[1:]),
     )
 
 
-def _iso_loss_plot(comparison: Comparison, verdict: Verdict) -> Plot:
-    ratios = verdict.tokens_per_parameter
-    caption = (
-        f"The {comparison.runs.response} that {verdict.split_law} expects over sizes and tokens. In the green region "
-        "compute alone is good enough: lines of equal loss stay close to those of equal compute, which they touch at "
-        "the best split."
-    )
-    fitted = comparison.fits[verdict.split_law]
-    draw = partial(plot_iso_loss, fitted, tolerance=ratios.tolerance, probability=ratios.probability)
-    return Plot(draw, caption, (verdict.split_law,))
-
-
-def _pointwise_plot(comparison: Comparison, verdict: Verdict) -> Plot:
-    names = (verdict.compute_law, verdict.split_law)
-    caption = (
-        f"Each run at its size and tokens, by which of {names[0]} and {names[1]} predicts it better when it is left "
-        "out: marks of one kind together show where that law holds and the other does not."
-    )
-    return Plot(partial(plot_pointwise, comparison, *names), caption, names)
-
-
-def _exponents_plot(comparison: Comparison, ranked: tuple[str, ...]) -> Plot:
+def _exponents_plot(comparison: Comparison) -> Plot:
+    ranked = _ranked(comparison)
     fits = [comparison.fits[name] for name in ranked]
-    caption = (
-        "Exponents of each law: posterior medians with 50 % and 90 % credible intervals, on the 90 % interval of the "
-        "prior (grey; it may run off the figure), beside published values. Exponents are the same at both scales."
-    )
-    return Plot(partial(plot_exponents, fits), caption, ranked)
+    return Plot("exponents", partial(plot_exponents, fits), captions.exponents(fits), ranked)
 
 
-def _check_plots(comparison: Comparison, verdict: Verdict, ranked: tuple[str, ...]) -> tuple[Plot, ...]:
-    names = dict.fromkeys((verdict.split_law, ranked[0]))
+def _check_plots(comparison: Comparison, verdict: Verdict) -> tuple[Plot, ...]:
+    ranked = _ranked(comparison)
     orders: dict[Order, str] = {"C": "compute", "tokens_per_parameter": "tokens per parameter"}
     checks = [
         Plot(
+            f"check-{i}-{words.replace(' ', '-')}",
             partial(plot_predictive_check, comparison.fits[name], against=what),
-            f"Each run against what {name} expects of it, by {words}: a trend means that the law is wrong there.",
+            captions.check(comparison.fits[name], words),
             (name,),
         )
-        for name in names
+        for i, name in enumerate(dict.fromkeys((verdict.split_law, ranked[0])), 1)
         for what, words in orders.items()
     ]
-    pareto = "Pareto k of each run: beyond the limit the run sways the posterior too much for the elpd to be trusted."
-    return (*checks, Plot(partial(plot_pareto_k, comparison), pareto, ranked))
+    return (*checks, Plot("pareto-k", partial(plot_pareto_k, comparison), captions.pareto_k(comparison), ranked))
 
 
 def _backtest_plots(backtest: Backtest) -> tuple[Plot, ...]:
-    law = str(backtest.points["law"].iloc[0])
-    held = (
-        "How many 90 % forecast intervals held, by how far beyond the training runs they reached, over all thresholds. "
-        "Bars are 90 % intervals by the number of different runs; runs that one fit forecasts err together, so take "
-        "them as rather too short."
-    )
-    runs = (
-        f"Each run that was held out against the forecast of {law} from the smaller runs, for the threshold that held "
-        "out most."
-    )
+    law = (str(backtest.points["law"].iloc[0]),)
     return (
-        Plot(partial(plot_calibration, backtest), held, (law,)),
-        Plot(partial(plot_held_out, backtest), runs, (law,)),
+        Plot("calibration", partial(plot_calibration, backtest), captions.calibration(backtest, METHOD), law),
+        Plot("held-out", partial(plot_held_out, backtest), captions.held_out(backtest, METHOD), law),
     )
 
 
-def _picture(name: str, plot: Plot) -> Picture:
-    return Picture(inline_svg(svg_text(plot.draw(), name), name, plot.caption), plot.caption, plot.laws)
+def _picture(plot: Plot) -> Picture:
+    ax = plot.draw()
+    csv = figure_data(ax).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return Picture(plot.name, svg_text(ax, plot.name), csv, plot.caption, plot.laws)
 
 
-def inline_svg(text: str, name: str, label: str) -> Markup:
+def inline_svg(picture: Picture) -> Markup:
     """Return SVG fit for an HTML page: own ids, a label, the reader's text colour, short numbers, no metadata."""
-    body = text[text.index("<svg") :]
+    name, body = picture.name, picture.svg[picture.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>| xmlns(:\w+)?=\"[^\"]*\"", "", body, flags=re.DOTALL)
     body = body.replace("xlink:href", "href").replace(INK, "currentColor")
     body = body.replace(BLUE.lower(), "var(--blue)")  # lighter on a dark page
@@ -242,7 +236,8 @@ def inline_svg(text: str, name: str, label: str) -> Markup:
     body = body.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
     body = re.sub(r'\b(?:d|x|y|transform)="[^"]*"', _rounded, body)
     box = re.search(r'viewBox="([^"]*)"', body)
-    head = f'<svg class="figure" role="img" aria-label="{escape(label)}" viewBox="{box.group(1) if box else ""}">'
+    label = escape(picture.caption)
+    head = f'<svg class="figure" role="img" aria-label="{label}" viewBox="{box.group(1) if box else ""}">'
     return Markup(head + body[body.index(">") + 1 :].strip())
 
 

@@ -1,5 +1,7 @@
-"""The page of a report: a template filled from the record, with every number written in one way."""
+"""The pages of a report: templates filled from the record, with every number written in one way."""
 
+import base64
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,10 @@ from bayescale.backtesting import threshold_text
 from bayescale.intervals import short
 from bayescale.plots.style import count_text, percent_text, power_text
 from bayescale.report.explorer import explorer_script
-from bayescale.report.figures import CARDS, Picture
+from bayescale.report.figures import CARDS, Picture, inline_svg
+
+MARKS = re.compile(r"[\\\\`*{}\[\]<>|#~$]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown would take as more than text; an underscore inside a word is text."""
 
 HERE = Path(__file__).parent
 NOTHING = "\N{EN DASH}"
@@ -36,22 +41,76 @@ def render_page(
     explorer : mapping, optional
         What :func:`bayescale.report.explorer.explorer_data` returned; None leaves the explorer out.
     """
+    css = Markup((HERE / "report.css").read_text(encoding="utf-8"))
+    script = explorer_script(explorer) if explorer else None
+    environment = _environment(autoescape=True)
+    environment.filters |= {"inline": inline_svg, "csv_link": _csv_link}
+    page = environment.get_template("report.html.j2")
+    return page.render(**_facts(record, figures), css=css, explorer=explorer, script=script)
+
+
+def render_markdown(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]], folder: str) -> str:
+    """Return the Markdown page of a report.
+
+    Parameters
+    ----------
+    record, figures
+        As for :func:`render_page`.
+    folder : str
+        Where the figures and their data lie, as seen from the page.
+    """
+    environment = _environment(autoescape=False)
+    environment.filters["code"] = _code
+    facts = {name: _literal(value) for name, value in _facts(record, figures).items() if name != "figures"}
+    as_it_is = {"figures": figures, "folder": folder, "python": python_script(record), "literal": _literal}
+    as_it_is |= {name: record[name] for name in ("command", "bibtex")}
+    page = environment.get_template("report.md.j2").render(**{**facts, **as_it_is})
+    return re.sub(r"\n{3,}", "\n\n", page)
+
+
+def _environment(*, autoescape: bool) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"count": count, "flops": flops, "number": number, "percent": percent, "reach": reach}
     environment.globals |= {"counts": count, "numbers": number, "percents": percent, "threshold_text": threshold_text}
-    css = Markup((HERE / "report.css").read_text(encoding="utf-8"))
-    failed = {name: found["failures"] for name, found in record["diagnostics"].items() if not found["passed"]}
-    extra = {"css": css, "figures": figures, "failed": failed, "cards": CARDS, "answers": ANSWERS}
-    facts = {
+    return environment
+
+
+def _facts(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]]) -> dict[str, Any]:
+    """Return what templates are filled with."""
+    return {
+        **record,
+        "figures": figures,
+        "failed": {name: found["failures"] for name, found in record["diagnostics"].items() if not found["passed"]},
         "doubts": record["allocation"]["doubts"] if record["allocation"] else [],
+        "cards": CARDS,
+        "answers": ANSWERS,
         "python": python_script(record),
         "seeds": _seeds(record),
-        "explorer": explorer,
-        "script": explorer_script(explorer) if explorer else None,
     }
-    return environment.get_template("report.html.j2").render(**record, **extra, **facts)
+
+
+def _literal(value: Any) -> Any:  # noqa: ANN401  (any plain data)
+    """Return the same data, its words written so that Markdown takes them as they are."""
+    if isinstance(value, Mapping):
+        return {_literal(name): _literal(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_literal(entry) for entry in value]
+    return MARKS.sub(r"\\\g<0>", " ".join(value.split())) if isinstance(value, str) else value
+
+
+def _code(text: str) -> str:
+    """Return text as a block of code, by indents: nothing in it can end the block."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _csv_link(picture: Picture) -> str:
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(picture.csv.encode()).decode()}"
 
 
 def count(value: float | None, digits: int = 3) -> str:
@@ -112,6 +171,9 @@ def python_script(record: Mapping[str, Any]) -> str:
     if record["backtest"]:
         lines.append(_backtest_line(record["backtest"], settings["random_seed"]))
         given.append("backtest=backtest")
+    if record["next_runs"]:
+        lines.append(_plan_line(record["next_runs"], "comparison", settings["random_seed"]))
+        given.append("plan=plan")
     lines.append(f'bs.write_report("report.html", {", ".join(given)})')
     return "\n".join(lines)
 
@@ -122,4 +184,12 @@ def _backtest_line(backtest: Mapping[str, Any], random_seed: int) -> str:
     return (
         f"backtest = bs.backtest(runs, [{backtest['law']!r}], by={backtest['by']!r}, {chosen}"
         f"methods={backtest['methods']!r}, random_seed={random_seed})"
+    )
+
+
+def _plan_line(found: Mapping[str, Any], source: str, random_seed: int) -> str:
+    targets = [target["flops"] for target in found["targets"]]
+    return (
+        f"plan = bs.plan({source}, spend={found['spend']!r}, target={targets!r}, runs={max(len(found['runs']), 1)}, "
+        f"probability={found['probability']!r}, random_seed={random_seed})"
     )

@@ -10,12 +10,16 @@ import numpy as np
 from bayescale.allocation import Allocation
 from bayescale.allocation_records import allocation_record
 from bayescale.backtesting import Backtest, backtest_record, can_backtest
+from bayescale.bibliography import METHOD as CITED
+from bayescale.bibliography import bibtex
 from bayescale.comparison import Comparison, comparison_record, pointwise_difference
 from bayescale.errors import InputError
 from bayescale.fits import Fit, contraction, flat_draws, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS
+from bayescale.planning import Plan, plan_record
 from bayescale.reliability import earned, reliability_statement
+from bayescale.report.assumptions import assumptions, limits_text
 from bayescale.runs import RunTable, describe, description_record
 from bayescale.sensitivity import sensitivity_record
 from bayescale.verdict import Verdict, verdict_record
@@ -52,6 +56,7 @@ def report_record(
     allocation: Allocation | None,
     *,
     backtest: Backtest | None = None,
+    plan: Plan | None = None,
     command: str = "",
 ) -> dict[str, Any]:
     """Return the numbers of a report as plain data; what is not finite becomes None."""
@@ -69,11 +74,16 @@ def report_record(
         "sensitivity": sensitivity_record(comparison, allocation, verdict) if allocation else None,
         "backtest": _backtest(backtest, allocation) if backtest else None,
         "no_backtest": None if backtest else _why_none(comparison, law_in_use(comparison, allocation)),
+        "next_runs": plan_record(plan) if plan else None,
+        "no_next_runs": None if plan else _why_no_plan(comparison, allocation),
+        "assumptions": assumptions(comparison, allocation),
+        "limits": limits_text(allocation.constraints) if allocation else "",
         "laws": {name: _law(fitted) for name, fitted in fits.items()},
         "posteriors": {name: posterior_record(fitted, probability) for name, fitted in fits.items()},
         "diagnostics": {name: _diagnostics(fitted) for name, fitted in fits.items()},
         "settings": {name: dict(fitted.record["settings"]) for name, fitted in fits.items()},
         "versions": {name: dict(fitted.record["versions"]) for name, fitted in fits.items()},
+        "bibtex": bibtex([*_references(comparison), *CITED]),
     }
     plain: dict[str, Any] = _plain(record)
     return plain
@@ -117,6 +127,18 @@ def _why_none(comparison: Comparison, law: str) -> str:
             f"fit {law} to, or fewer than three to forecast."
         )
     return f"None was asked for. In Python, bs.backtest(runs, [{law!r}]) makes one, and write_report takes it."
+
+
+def _why_no_plan(comparison: Comparison, allocation: Allocation | None) -> str:
+    if allocation is None:
+        return "No law here has a best split, so no decision can be made surer."
+    return f"None was asked for. In Python, bs.plan makes one for {comparison.runs.name}, and write_report takes it."
+
+
+def _references(comparison: Comparison) -> list[str]:
+    """Return what the table, the laws and their published values cite, in words."""
+    laws = [fitted.law for fitted in comparison.fits.values()]
+    return [str(comparison.runs.record.get("reference", "")), *(law.reference for law in laws)]
 
 
 def _pointwise(comparison: Comparison, first: str, second: str) -> dict[str, Any]:

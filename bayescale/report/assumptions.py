@@ -1,0 +1,53 @@
+"""What the numbers of a report rest on, as sentences."""
+
+from bayescale.allocation import Allocation
+from bayescale.comparison import Comparison
+from bayescale.constraints import Constraints
+from bayescale.intervals import short
+
+AVERAGED = " and of the laws' weights"
+
+
+def assumptions(comparison: Comparison, allocation: Allocation | None) -> list[str]:
+    """Return what a reader takes on trust with these numbers."""
+    runs = comparison.runs
+    several = allocation is not None and len(allocation.weights) > 1
+    measured = (
+        "C of these runs was computed so."
+        if runs.compute == "6ND"
+        else "C of these runs is as the table gives it; budgets are split by this rule."
+    )
+    return [
+        "Beyond the runs, sizes rest on the law. Intervals of N, D and D/N hold the uncertainty of a law's parameters"
+        f"{AVERAGED if several else ''}, but not the law being wrong away from the runs. The forecast "
+        "of a run's loss holds that too: what the law misses among the runs is carried on, and grows with distance.",
+        f"Training compute is C = 6 N D: 6 FLOP per parameter and token. {measured}",
+        f"The logarithm of the {runs.response} scatters about each law by a Student t distribution with inferred scale "
+        "and tails, the same for every law and every size of run; outliers are kept and weigh less.",
+        "Laws of compute alone, and laws that are monotone in D/N, have no best split and take no part in the "
+        "allocation, whatever their weight.",
+        "Weights are prediction weights from leaving single runs out. They reward interpolation, and are not the "
+        "probability that a law is true.",
+        "Runs are treated as independent given the law, and as of one recipe. They were not randomised: the figures "
+        "describe runs like these, and claim no cause.",
+        f"What is best here is the {runs.response} at the end of training for a given {_given(allocation)}",
+    ]
+
+
+def _given(allocation: Allocation | None) -> str:
+    if allocation is None or not allocation.constraints.record():
+        return "training compute. Cost of serving, limits of data and of hardware are not part of it."
+    return f"compute, within limits: {limits_text(allocation.constraints)}."
+
+
+def limits_text(limits: Constraints) -> str:
+    """Return the limits that were asked for in one line."""
+    return "; ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in limits.record().items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value(entry)}" for name, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value))
+    return short(value, 3) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

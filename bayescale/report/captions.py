@@ -1,0 +1,216 @@
+"""The sentence under each figure of a report: what to see in it, then how to read it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bayescale.allocation import Allocation
+from bayescale.backtesting import Backtest
+from bayescale.comparison import Comparison, pointwise_difference
+from bayescale.fits import Fit, contraction
+from bayescale.intervals import short
+from bayescale.planning import Plan
+from bayescale.plots.calibration import most_held_out
+from bayescale.plots.decisions import Quantity
+from bayescale.plots.laws import exponents as exponents_of
+from bayescale.plots.style import count_text, percent_text, power_text
+from bayescale.reliability import reliability_statement
+from bayescale.runs import RunTable
+from bayescale.verdict import Verdict
+
+WORDS: dict[Quantity, str] = {
+    "N": "The best size goes",
+    "D": "The best number of training tokens goes",
+    "tokens_per_parameter": "The best tokens per parameter go",
+}
+
+
+def _flops(value: float) -> str:
+    return power_text(float(short(value, 3)))
+
+
+def best(curve: Allocation, what: Quantity) -> str:
+    """Say from where to where a best split goes, and as which power of compute."""
+    flops = curve.recommended["flops"].to_numpy()
+    draws = curve.optima[what].transpose("draw", "budget").to_numpy()[:, [0, -1]]
+    middle = np.nanmedian(draws, axis=0)
+    write = count_text if what != "tokens_per_parameter" else short
+    ends = f"from {write(middle[0], 2)} to {write(middle[1], 2)}"
+    see = f"{WORDS[what]} {ends} between {_flops(flops[0])} and {_flops(flops[-1])} FLOP"
+    if flops[-1] > flops[0]:
+        power = np.log(draws[:, 1] / draws[:, 0]) / np.log(flops[-1] / flops[0])
+        tail = (1 - curve.probability) / 2
+        low, median, high = np.nanquantile(power, [tail, 0.5, 1 - tail])
+        see += f", on the whole as C to the power {median:.2f} ({low:.2f} to {high:.2f})"
+    wide = percent_text(curve.probability)
+    return f"{see}. Median with 50 % and {wide} credible intervals; shaded: beyond the largest run."
+
+
+def loss(source: Allocation | Fit) -> str:
+    """Say how low the curve gets against the runs."""
+    runs = source.runs
+    lowest = f"The lowest {runs.response} of a run is {short(float(runs.frame[runs.response].min()), 3)} {runs.unit}"
+    if isinstance(source, Fit):
+        return (
+            f"{lowest}. The line is what {source.law.name} expects of runs of the usual D/N, with 50 % and 90 % "
+            "credible intervals; bars: forecasts of held-out runs from the smaller ones."
+        )
+    flops = float(source.recommended["flops"].to_numpy()[-1])
+    expected = float(np.median(source.optima["loss"].transpose("draw", "budget").to_numpy()[:, -1]))
+    return (
+        f"{lowest}; the best split of {_flops(flops)} FLOP is expected to reach {short(expected, 3)} by the law. Bands "
+        f"hold the law alone (50 % and {percent_text(source.probability)} credible intervals), bars what was forecast "
+        "for held-out runs from the smaller ones, noise and what the law misses included; shaded: beyond the largest "
+        "run."
+    )
+
+
+def regret(allocation: Allocation, budget: int) -> str:
+    """Say what half and twice the recommended size lose."""
+    found = allocation.recommended.isel(budget=budget)
+    near = f"{count_text(float(found['near_low']), 2)} to {count_text(float(found['near_high']), 2)}"
+    return (
+        f"At {_flops(float(found['flops']))} FLOP any size from {near} parameters costs on average at most "
+        f"{percent_text(allocation.tolerance)} more compute (green). The curve is what a model of another size is "
+        "expected to lose, against knowing the best."
+    )
+
+
+def slices(fitted: Fit) -> str:
+    """Say what to look for in slices of equal compute."""
+    return (
+        f"Along each slice of like compute the runs should scatter evenly about the line of {fitted.law.name}, and be "
+        "lowest where it is green: at sizes that cost little more compute than the best. Runs of a slice differ a "
+        "little in compute; the line is at their mean."
+    )
+
+
+def elpd(comparison: Comparison) -> str:
+    """Say how far the best law is ahead of the next."""
+    table = comparison.table
+    first, second = (str(name) for name in table.index[:2])
+    ahead, error = -float(table["elpd_diff"].iloc[1]), float(table["dse"].iloc[1])
+    verb = "is" if bool(table["decided"].iloc[1]) else "is not decidedly"
+    return (
+        f"{first} {verb} ahead of {second}: {ahead:.1f} nats, standard error {error:.1f}. Shown is the difference of "
+        "expected log predictive density to the best law; bars are 1 standard error of the difference."
+    )
+
+
+def weights(comparison: Comparison) -> str:
+    """Say which law weighs most."""
+    weight = comparison.table["weight"].astype(float)
+    first = str(weight.idxmax())
+    return (
+        f"{first} has {percent_text(float(f'{weight.max():.2g}'))} of the weight in an average of predictions "
+        "(stacking). Open marks: the probability that a law predicts best of these, under a bootstrap over independent "
+        "runs."
+    )
+
+
+def pointwise(comparison: Comparison, first: str, second: str) -> str:
+    """Say which of two laws predicts more of the runs better."""
+    ahead = pointwise_difference(comparison, first, second)
+    return (
+        f"Of {ahead.size} runs left out, {first} predicts {int((ahead > 0).sum())} better and {second} "
+        f"{int((ahead < 0).sum())}. Marks of one kind together show where that law holds and the other does not."
+    )
+
+
+def ratio_range(verdict: Verdict) -> str:
+    """Say where the split hardly matters."""
+    ratios = verdict.tokens_per_parameter
+    where = (
+        "At no tokens per parameter is it sure enough that the split costs little"
+        if ratios.lower is None or ratios.upper is None
+        else f"Between {short(ratios.lower)} and {short(ratios.upper)} tokens per parameter the split hardly matters"
+    )
+    return (
+        f"{where}: shown is the probability, under {verdict.split_law}, that a run of {_flops(ratios.flops)} FLOP at "
+        f"this D/N needs less than {percent_text(ratios.tolerance)} more compute than one of the best split. Marks "
+        "below: the runs' own D/N."
+    )
+
+
+def iso_loss(verdict: Verdict, runs: RunTable) -> str:
+    """Say how much of the map compute alone explains."""
+    inside = ""
+    ratios = verdict.tokens_per_parameter
+    if ratios.lower is not None and ratios.upper is not None:
+        ratio = runs.frame["D"] / runs.frame["N"]
+        part = float(((ratio >= ratios.lower) & (ratio <= ratios.upper)).mean())
+        inside = f"{percent_text(float(f'{part:.2g}'))} of the runs have such tokens per parameter. "
+    return (
+        f"In the green region compute alone is good enough. {inside}Lines of equal {runs.response} "
+        f"({verdict.split_law}) stay close there to those of equal compute, which they touch at the best split."
+    )
+
+
+def waste(verdict: Verdict) -> str:
+    """Say what twice and ten times the wrong size cost."""
+    said = "; ".join(
+        f"{each.factor:g} times too small {percent_text(float(f'{each.too_small.median:.2g}'))}, too large "
+        f"{percent_text(float(f'{each.too_large.median:.2g}'))}"
+        for each in verdict.waste
+    )
+    return (
+        f"Extra compute of a wrong size: {said} (medians). The curve is flat near the best size and steep far from it."
+    )
+
+
+def exponents(fits: Sequence[Fit]) -> str:
+    """Say how many exponents the runs tell."""
+    told = [contraction(fitted).get(name, np.nan) for fitted in fits for name in exponents_of(fitted.law)]
+    known = int(np.sum(np.array(told) >= 0.5))
+    return (
+        f"The runs, rather than the prior, tell {known} of {len(told)} exponents (contraction of at least 0.5). "
+        "Posterior medians with 50 % and 90 % credible intervals, on the 90 % interval of the prior (grey; it may run "
+        "off the figure), beside published values. Exponents are the same at both scales."
+    )
+
+
+def check(fitted: Fit, words: str) -> str:
+    """Say what would show that a law is wrong."""
+    return (
+        f"Each run against what {fitted.law.name} expects of it, by {words}: no trend should be left. Where there is "
+        "one, the law is wrong there."
+    )
+
+
+def pareto_k(comparison: Comparison) -> str:
+    """Say how many runs sway the posterior too much."""
+    high = sum(int((loo.pareto_k.to_numpy() > loo.good_k).sum()) for loo in comparison.pointwise.values())
+    count = sum(loo.pareto_k.size for loo in comparison.pointwise.values())
+    said = "No run lies" if high == 0 else f"{high} of {count} marks lie"
+    return f"{said} beyond the limit, where a run sways the posterior too much for its elpd to be trusted."
+
+
+def calibration(backtest: Backtest, method: str) -> str:
+    """Say how many forecast intervals held."""
+    return (
+        f"{reliability_statement(backtest.points[backtest.points['method'] == method])} By how far beyond the training "
+        "runs the forecasts reached, over all thresholds; bars are 90 % intervals by the number of different runs. "
+        "Runs that one fit forecasts err together, so take them as rather too short."
+    )
+
+
+def held_out(backtest: Backtest, method: str) -> str:
+    """Say how many intervals of the largest held-out part held."""
+    points = most_held_out(backtest, method)
+    held = int(points["inside_90"].sum())
+    return (
+        f"{held} of {len(points)} held-out runs lie inside the interval that {points['law'].iloc[0]} forecast from the "
+        "smaller runs, for the threshold that held out most."
+    )
+
+
+def plan(found: Plan) -> str:
+    """Say what the next runs are for."""
+    if found.runs.empty:
+        return "No candidate takes anything away of what the plan is to lower."
+    first = found.runs.iloc[0]
+    return (
+        f"The run that tells most per FLOP has {count_text(float(first['N']), 2)} parameters and "
+        f"{count_text(float(first['D']), 2)} tokens. Chosen runs are numbered in this order; their area tells what "
+        "each takes away of the expected regret at the targets."
+    )
