@@ -1,7 +1,7 @@
 """Print the tables of docs/isoflop-minima.md: ``python benchmarks/isoflop_minima.py FOLDER``.
 
 FOLDER holds ``tidy/porian.csv``, ``raw/porian/optimal_pairs.csv`` and ``raw/porian/published_fits.csv``: the runs,
-isoFLOP minima and exponents of Porian et al. (2024, arXiv:2406.19146). Each of three laws is fitted to eight
+isoFLOP minima and exponents of Porian et al. (2024, arXiv:2406.19146). Each of four laws is fitted to eight
 combinations of corpus and schedule, to the runs near their minima, and to the runs below the largest fifth.
 """
 
@@ -23,7 +23,7 @@ from bayescale.slices import isoflop_minima, line_sizes
 
 CORPORA = {"rw": "RefinedWeb", "owt2": "OpenWebText2"}
 SCHEDULES = ("base-long-kaplan", "base-short-kaplan", "base-short-chinchilla", "tuned-short-const")
-NAMES = ("chinchilla", "farseer", "kaplan_nd")
+NAMES = ("chinchilla", "farseer", "kaplan_nd", "isoflop")
 NEAR = 1.1
 """Runs near the minima: those whose loss is at most this times the least of their budget."""
 
@@ -122,7 +122,9 @@ def inside_table(cases: list[Case], refit: Refit) -> str:
     return "\n".join(lines)
 
 
-def beyond_table(cases: list[Case], refit: Refit, laws: tuple[str, ...] = ("chinchilla", "kaplan_nd")) -> str:
+def beyond_table(
+    cases: list[Case], refit: Refit, laws: tuple[str, ...] = ("chinchilla", "kaplan_nd", "isoflop")
+) -> str:
     """Return the table of best sizes beyond the runs: agreement with larger published minima, all tables together."""
     lines = [
         "| fitted below the largest | method | minima | inside (%) | agree (%) | mean ratio | r.m.s. |",

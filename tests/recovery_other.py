@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from recovery import Case
 
+from bayescale.designs import isoflop_design
 from bayescale.laws import LAWS
 from bayescale.laws.bounded import MADE_UP as BOUNDED
+from bayescale.laws.isoflop import MADE_UP as ISOFLOP
 from bayescale.laws.three_term import MADE_UP as THREE_TERM
 from bayescale.laws.vocabulary import AS_PRINTED
 from bayescale.tradeoffs import learning_rate_columns, learning_rate_pieces
@@ -148,6 +150,7 @@ CASES: dict[str, Case] = {
     "farseer": Case(
         grid(N=np.geomspace(1e8, 1e10, 7), D=np.geomspace(2e9, 2e11, 7)), FARSEER, loose=("q", "b", "a", "N_0", "D_0")
     ),
+    "isoflop": Case(isoflop_design(np.geomspace(1e18, 1e22, 7), [0.3, 1.5, 6.0, 20.0, 60.0, 250.0, 1200.0]), ISOFLOP),
     "nonembedding": Case(
         over_multipliers(np.geomspace(5e5, 3e9, 10), (20, 80, 320)),
         published("nonembedding", "Pearce & Song (2024) with Besiroglu"),

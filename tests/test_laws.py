@@ -24,6 +24,7 @@ from bayescale.laws import (
     published_scale,
 )
 from bayescale.laws.guo_compute import GUO_UNIT
+from bayescale.laws.isoflop import from_chinchilla
 from bayescale.testing import check_law
 
 
@@ -118,6 +119,29 @@ def test_derived_quantities_come_after_the_parameters(law):
 def test_a_tilt_of_zero_is_a_law_of_compute(N, D, E, K, gamma):
     tilted = LAWS["tilt"].loss(N, D, E=E, K=K, gamma=gamma, delta=0.0)
     assert tilted == pytest.approx(LAWS["compute_floor"].loss(N * D, E=E, K=K, gamma=gamma), rel=1e-12)
+
+
+@given(N=st.floats(1e6, 1e12), D=st.floats(1e8, 1e13), source=st.sampled_from(list(LAWS["chinchilla"].published)))
+def test_isoflop_with_the_exponents_of_chinchilla_is_chinchilla(N, D, source):
+    values = LAWS["chinchilla"].published[source]
+    nested = LAWS["isoflop"].loss(N, D, **from_chinchilla(**values))
+    assert nested == pytest.approx(LAWS["chinchilla"].loss(N, D, **values), rel=1e-12)
+
+
+@given(
+    a=st.floats(0.2, 0.8),
+    alpha=st.floats(0.1, 1.5),
+    beta=st.floats(0.1, 1.5),
+    span=st.floats(0.5, 20),
+    s=st.floats(0.01, 100),
+)
+def test_isoflop_is_least_at_its_best_size_and_never_more_than_the_span_above(a, alpha, beta, span, s):
+    values = {"E": 2.1, "K": 1200.0, "gamma": 0.16, "a": a, "G": 0.03, "alpha": alpha, "beta": beta, "span": span}
+    product = 1e20
+    best = 0.03 * product**a
+    least, other = (LAWS["isoflop"].loss(N, product / N, **values) for N in (best, best * s))
+    assert least == pytest.approx(2.1 + 1200.0 / product**0.16, rel=1e-12)
+    assert least * (1 - 1e-12) <= other < least + span
 
 
 def test_kaplan_is_the_formula_of_the_paper_in_its_own_scales():

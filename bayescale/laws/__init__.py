@@ -38,6 +38,7 @@ from bayescale.laws.droppo_elibol import DROPPO_ELIBOL
 from bayescale.laws.ensemble import ENSEMBLE
 from bayescale.laws.farseer import FARSEER
 from bayescale.laws.guo_compute import GUO_COMPUTE
+from bayescale.laws.isoflop import ISOFLOP
 from bayescale.laws.kaplan_d import KAPLAN_D
 from bayescale.laws.kaplan_n import KAPLAN_N
 from bayescale.laws.kaplan_nd import KAPLAN_ND
@@ -71,6 +72,7 @@ LAWS = {
         KAPLAN_N,
         KAPLAN_ND,
         CHINCHILLA,
+        ISOFLOP,
         KAPLAN_D,
         KAPLAN_NS,
         DATA_CONSTRAINED,
