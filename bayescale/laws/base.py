@@ -1,5 +1,6 @@
 """Law, Prior and Share: what a scaling law is."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Set
 from dataclasses import asdict, dataclass, field
@@ -272,7 +273,13 @@ class Law:
         return {"N", "D"} <= set(self.covariates) <= {"N", "D", "C"}
 
     def _names(self, kind: object) -> tuple[str, ...]:
-        return tuple(p.name for p in inspect.signature(self.loss).parameters.values() if p.kind is kind)
+        return _argument_names(self.loss, kind)
+
+
+@functools.cache
+def _argument_names(formula: Callable[..., Quantity], kind: object) -> tuple[str, ...]:
+    """Return the names of a formula's arguments of one kind; asked for in every step of a search."""
+    return tuple(p.name for p in inspect.signature(formula).parameters.values() if p.kind is kind)
 
 
 def reference_units(law: Law, typical: Mapping[str, float]) -> dict[str, float]:
