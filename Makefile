@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup report test test-slow lint notebooks lock bench clean
+.PHONY: help setup report test test-slow lint docs notebooks lock bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -e 's/:.*##/:/' -e 's/^/  make /'
@@ -28,8 +28,12 @@ lint: setup  ## format, lint, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-notebooks: setup  ## run the notebooks
-	@$(BIN)/python -m pytest --nbmake notebooks
+docs: setup  ## build/docs/index.html, the documentation; every warning is an error
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -j auto -b html -d build/doctrees docs build/docs
+	@echo "docs: build/docs/index.html"
+
+notebooks: setup  ## run the notebooks from their sources; writes nothing
+	@$(BIN)/python notebooks/run.py
 
 lock: setup  ## resolve requirements.lock again, from the public package index
 	@mkdir -p build
