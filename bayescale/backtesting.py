@@ -139,19 +139,8 @@ def backtest(
         If a name is unknown, or no fold leaves enough runs on both sides.
     """
     chosen = distinct_laws(laws)
-    _check_methods(methods)
-    frame = canonical_frame(runs)
-    table = dataclasses.replace(runs, frame=frame)
-    folds = _folds(table, by, thresholds)
-    usable = {law.name: [fold for fold in folds if _enough(law, fold)] for law in chosen}
-    notes = _skipped(usable, folds, by)
-    tasks = [_Task(law, table, by, tuple(usable[law.name]), tuple(methods), random_seed, cache) for law in chosen]
-    tasks = [task for task in tasks if task.folds]
-    if not tasks:
-        raise InputError(
-            f"{runs.name}: no fold by {by} leaves enough runs to fit and {FEWEST_HELD} to forecast; found "
-            f"{len(frame)} runs; choose other thresholds, fewer parameters, or add runs"
-        )
+    tasks, notes = _tasks(chosen, runs, by, thresholds, _Way(tuple(methods), random_seed, cache))
+    table = tasks[0].runs
     results, compilations = [], 0
     for done, compiled in _run(tasks, progress):
         results += done
@@ -162,6 +151,69 @@ def backtest(
     failed = sorted({(r["law"], str(r["threshold"])) for r in results if not r["passed"]})
     notes += [f"{law}, {threshold}: diagnostics failed" for law, threshold in failed]
     return Backtest(points, _scores(results), by, table, compilations, tuple(notes))
+
+
+def planned_folds(
+    runs: RunTable,
+    laws: Iterable[str | Law],
+    *,
+    by: str = "C",
+    thresholds: Sequence[float] | None = None,
+    random_seed: int = 0,
+    cache: bool = True,
+) -> dict[str, tuple[int, int]]:
+    """Return what :func:`backtest` would do: of each law its folds, and how many the cache holds.
+
+    Parameters
+    ----------
+    runs, laws, by, thresholds, random_seed, cache
+        As for :func:`backtest`.
+
+    Returns
+    -------
+    dict of str to tuple of int
+        Folds and folds known, of each law that has any.
+
+    Raises
+    ------
+    InputError
+        As :func:`backtest`.
+    """
+    tasks, _ = _tasks(distinct_laws(laws), runs, by, thresholds, _Way(METHODS, random_seed, cache))
+    return {
+        task.law.name: (len(task.folds), sum(all(_known(task, fold, m) for m in task.methods) for fold in task.folds))
+        for task in tasks
+    }
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How runs are forecast, whatever the law."""
+
+    methods: tuple[str, ...]
+    random_seed: int
+    cache: bool
+
+
+def _tasks(
+    laws: Sequence[Law], runs: RunTable, by: str, thresholds: Sequence[float] | None, way: _Way
+) -> "tuple[list[_Task], list[str]]":
+    """Return what is to be done for each law that has folds, and what is not scored and why."""
+    _check_methods(way.methods)
+    table = dataclasses.replace(runs, frame=canonical_frame(runs))
+    folds = _folds(table, by, thresholds)
+    usable = {law.name: [fold for fold in folds if _enough(law, fold)] for law in laws}
+    tasks = [
+        _Task(law, table, by, tuple(usable[law.name]), way.methods, way.random_seed, way.cache)
+        for law in laws
+        if usable[law.name]
+    ]
+    if not tasks:
+        raise InputError(
+            f"{runs.name}: no fold by {by} leaves enough runs to fit and {FEWEST_HELD} to forecast; found "
+            f"{len(table.frame)} runs; choose other thresholds, fewer parameters, or add runs"
+        )
+    return tasks, _skipped(usable, folds, by)
 
 
 def _check_methods(methods: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,9 @@ TIE = 1e-9
 
 MOST_BAD = 0.1
 """Beyond this part of rows with high Pareto k, single exact refits no longer mend a comparison."""
+
+type Progress = Callable[[str, int, int], object]
+"""Called with the name of a law, its refits done and its refits in all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +132,14 @@ class Ranking:
     converged: bool
 
 
-def compare(fits: Mapping[str, Fit], *, max_refits: int = 20, random_seed: int = 0, cache: bool = True) -> Comparison:
+def compare(
+    fits: Mapping[str, Fit],
+    *,
+    max_refits: int = 20,
+    random_seed: int = 0,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> Comparison:
     """Compare laws by the expected log predictive density of a row left out.
 
     PSIS-LOO, with an exact refit for every row whose Pareto k is above ``min(1 - 1/log10(S), 0.7)``. Rows of one
@@ -147,6 +157,8 @@ def compare(fits: Mapping[str, Fit], *, max_refits: int = 20, random_seed: int =
         Of the Bayesian bootstrap.
     cache : bool
         Whether exact refits are read from the cache and kept there.
+    progress : callable, optional
+        Called with the name of a law that needs exact refits, those done and those in all.
 
     Returns
     -------
@@ -162,7 +174,7 @@ def compare(fits: Mapping[str, Fit], *, max_refits: int = 20, random_seed: int =
     units = independent_units(next(iter(fits.values())).runs)
     pointwise, exact = {}, {}
     for name, fitted in fits.items():
-        pointwise[name], exact[name] = _leave_one_out(fitted, max_refits, units, cache=cache)
+        pointwise[name], exact[name] = _leave_one_out(fitted, max_refits, units, cache, progress)
     ranking = rank_laws(pointwise, units, random_seed=random_seed)
     table = ranking.table
     table["bad_k"] = [_bad_rows(pointwise[name]).size for name in table.index]
@@ -211,13 +223,17 @@ def check_comparable(fits: Mapping[str, Fit]) -> None:
         raise InputError(f"cannot compare fits of different runs or responses: {each}; fit all laws to one table")
 
 
-def _leave_one_out(fitted: Fit, max_refits: int, units: np.ndarray, *, cache: bool) -> tuple[Any, tuple[int, ...]]:
+def _leave_one_out(
+    fitted: Fit, max_refits: int, units: np.ndarray, cache: bool, progress: Progress | None
+) -> tuple[Any, tuple[int, ...]]:
     loo = point_loo(fitted.data)
     bad = _bad_rows(loo)
     worst = bad[np.argsort(-loo.pareto_k.to_numpy()[bad])][:max_refits]
     elpd_i, pareto_k = loo.elpd_i.copy(), loo.pareto_k.copy()
     refitted = []
-    for row in worst:
+    for done, row in enumerate(worst):
+        if progress:
+            progress(fitted.law.name, done, worst.size)
         value = exact_elpd(fitted, int(row), cache=cache)
         if np.isfinite(value):
             elpd_i[row], pareto_k[row] = value, np.nan

@@ -30,7 +30,7 @@ from bayescale.comparison import (
 )
 from bayescale.errors import InputError
 from bayescale.fits import Fit, log_likelihood
-from bayescale.fitting import sampler_data
+from bayescale.fitting import canonical_frame, sampler_data
 from bayescale.intervals import percent, short
 from bayescale.laws import Law
 from bayescale.runs import RunTable
@@ -157,7 +157,8 @@ def cross_validate(
     """
     check_comparable(fits)
     runs = next(iter(fits.values())).runs
-    grouping = _with_enough_left(_grouping(runs, by, folds, random_seed), fits, runs)
+    laws = [fitted.law for fitted in fits.values()]
+    grouping = _with_enough_left(_grouping(runs, by, folds, random_seed), laws, runs)
     refits = {name: _refits(fitted, grouping.folds) for name, fitted in fits.items()}
     elpd_i, failed = _score(refits, len(runs.frame), cache=cache, progress=progress)
     held = np.flatnonzero(grouping.folds != ALONE)
@@ -177,6 +178,43 @@ def cross_validate(
         failed=failed,
         notes=tuple(notes),
     )
+
+
+def planned_refits(
+    runs: RunTable, laws: Sequence[Law], by: str, *, fits: Mapping[str, Fit], random_seed: int = 0, cache: bool = True
+) -> dict[str, tuple[int, int]]:
+    """Return what :func:`cross_validate` would do: of each law its refits, and how many the cache holds.
+
+    Parameters
+    ----------
+    runs : RunTable
+        The runs.
+    laws : sequence of Law
+        The laws.
+    by, random_seed, cache
+        As for :func:`cross_validate`.
+    fits : mapping of str to Fit
+        Fits of all runs by those of the laws that have been fitted; without one, no refit can be known.
+
+    Returns
+    -------
+    dict of str to tuple of int
+        Refits and refits known, of each law.
+
+    Raises
+    ------
+    InputError
+        As :func:`cross_validate`.
+    """
+    table = dataclasses.replace(runs, frame=canonical_frame(runs))
+    grouping = _with_enough_left(_grouping(table, by, None, random_seed), laws, table)
+    planned = {}
+    for law in laws:
+        count = grouping.count
+        if cache and law.name in fits:
+            count = len(_waiting(_refits(fits[law.name], grouping.folds), cache_dir() / "folds"))
+        planned[law.name] = (grouping.count, grouping.count - count)
+    return planned
 
 
 # Groups
@@ -319,9 +357,9 @@ def _deal(groups: np.ndarray, folds: int, random_seed: int) -> np.ndarray:
     return fold_of
 
 
-def _with_enough_left(grouping: _Grouping, fits: Mapping[str, Fit], runs: RunTable) -> _Grouping:
+def _with_enough_left(grouping: _Grouping, laws: Sequence[Law], runs: RunTable) -> _Grouping:
     """Leave unscored, with a note, the folds without which a law has too few runs."""
-    needs = {name: len(fitted.law.parameters) + 3 for name, fitted in fits.items()}
+    needs = {law.name: len(law.parameters) + 3 for law in laws}
     demanding = max(needs, key=lambda name: needs[name])
     folds, notes = grouping.folds.copy(), list(grouping.notes)
     for fold in np.unique(folds[folds != ALONE]):

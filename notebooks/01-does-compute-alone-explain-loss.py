@@ -72,8 +72,8 @@ pd.DataFrame(
 
 # %%
 narrow = bs.select_runs(runs, "10 <= D / N <= 40")
-narrow_laws = ["compute_power", "compute_floor", "tilt", "chinchilla"]
-narrow_verdict = bs.judge(bs.compare(bs.fit_laws(narrow, narrow_laws, random_seed=1)))
+narrow_fits = bs.fit_laws(narrow, ["compute_floor", "tilt", "chinchilla"], random_seed=1)
+narrow_verdict = bs.judge(bs.compare(narrow_fits))
 print(narrow_verdict.statement)
 
 # %% [markdown]

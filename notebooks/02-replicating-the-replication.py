@@ -32,7 +32,7 @@ runs.frame.nlargest(7, "loss")[["N", "D", "C", "loss"]].assign(ratio=lambda fram
 # ## Their estimate
 #
 # The parameters are searched as logs of `E`, `A` and `B`. Huber's loss is square up to a residual of 0.001 and straight
-# beyond; these runs scatter by four times that, so nearly all of them lie on the straight part.
+# beyond; these runs scatter by four times that, so most of them lie on the straight part.
 
 
 # %%
@@ -80,8 +80,10 @@ table.map("{:.4g}".format)
 # The Huber fit is found again to a few per cent, and the posterior agrees with the published values within their
 # standard errors. It is narrower than the bootstrap. Part of this is gain, for Student's t makes better use of the
 # runs. Part of it is an assumption that the bootstrap does not make: that the noise is the same in all runs. The figure
-# shows each run's distance from the law under the fit of all 245 runs: the scatter is smallest around 20 tokens per
-# parameter and grows towards both ends. And far to the left lie the five runs that were left out.
+# shows each run's distance from the law under the fit of all 245 runs: most of those outside their interval are runs of
+# few tokens per parameter. The five that were left out are no accidents. They are the far end of a slope: below one
+# token per parameter nearly every run lies above the law, and the more so the fewer tokens it saw. There the law itself
+# fails.
 
 # %%
 bs.plot_predictive_check(fits["245 runs"], against="tokens_per_parameter").figure

@@ -38,8 +38,8 @@ print()
 print(bs.testing.check_law(mine))
 
 # %% [markdown]
-# What does the prior expect before it has seen a run? The figure shows it along `N`, at a typical `D`: the loss falls
-# with size in every curve, and the bands are wide, so that the runs will decide.
+# What does the prior expect before it has seen a run? The figure shows it along `N`, at a typical `D`: the median falls
+# with size, and the bands are wide, so that the runs will decide.
 
 # %%
 bs.plot_prior_predictive(mine, "N").figure

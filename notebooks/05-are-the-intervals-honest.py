@@ -44,7 +44,8 @@ backtests = {
 
 # %% [markdown]
 # First, run by run, on the Chinchilla table. Each bar is the 90 % interval of a hidden run, each mark what was
-# observed.
+# observed. On the left all bars are alike, however far away the run is. On the right they grow with the distance, and
+# more of them hold; the run that lies furthest escapes both.
 
 # %%
 figure = Figure(figsize=(11, 4.4), layout="constrained")

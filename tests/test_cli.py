@@ -17,7 +17,7 @@ from test_plots import simulated_backtest
 import bayescale as bs
 from bayescale.cli import main, steps, tables
 from bayescale.cli.options import Printing, Refitting, parse_columns, parse_laws
-from bayescale.cli.output import emit, progress, without_infinities
+from bayescale.cli.output import emit, without_infinities
 from bayescale.laws import LAWS
 from bayescale.report import report_record
 
@@ -45,6 +45,21 @@ def verbs(wide_runs, wide_comparison):
     yield SimpleNamespace(**mocks)
     for each in patches.values():
         each.stop()
+
+
+class Said:
+    """Keeps what progress was told; one item takes no time."""
+
+    seconds_each = None
+
+    def __init__(self):
+        self.told = []
+
+    def __call__(self, doing):
+        self.told.append(doing)
+
+    def count(self, done, of):
+        self.told.append((done, of))
 
 
 @pytest.fixture
@@ -266,9 +281,10 @@ def test_the_default_laws_are_stated_in_the_help(capsys):
         assert ", ".join(names) in text
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_progress_tells_what_is_done_of_what_the_cache_lacks(wide_runs, monkeypatch):
-    said = []
-    monkeypatch.setattr(steps, "_is_cached", lambda _table, name, _sampling: name == "tilt")
+    said = Said()
+    monkeypatch.setattr(steps, "waiting_laws", lambda _table, _names, _sampling: ["kaplan_n", "chinchilla"])
 
     def fitted(_runs, names, **options):
         for name in names:
@@ -276,9 +292,9 @@ def test_progress_tells_what_is_done_of_what_the_cache_lacks(wide_runs, monkeypa
         return {}
 
     with patch("bayescale.fit_laws", autospec=True, side_effect=fitted):
-        steps.fit_laws(wide_runs, ["tilt", "kaplan_n", "chinchilla"], steps.Sampling(), said.append)
-    work = "compiling and sampling 2 laws"
-    assert said == [work, work, f"{work}: 1 done (kaplan_n)", f"{work}: 2 done (kaplan_n, chinchilla)"]
+        steps.fit_laws(wide_runs, ["tilt", "kaplan_n", "chinchilla"], steps.Sampling(), said)
+    work = "compiling and sampling 2 laws (1 in the cache)"
+    assert said.told == [work, (0, 2), (0, 2), (1, 2), (2, 2)]
 
 
 # Compare
@@ -303,7 +319,10 @@ def test_compare_has_the_promised_shape(run_json, wide_comparison):
 
 def test_compare_hands_its_options_on(verbs, wide_comparison):
     assert main(["compare", "wide", "--probability", "0.8", "--tolerance", "0.1", "--no-cache"]) == 0
-    verbs.compare.assert_called_once_with(verbs.fit_laws.return_value, cache=False)
+    (fits,), keywords = verbs.compare.call_args
+    assert fits == verbs.fit_laws.return_value
+    assert callable(keywords.pop("progress"))
+    assert keywords == {"cache": False}
     verbs.judge.assert_called_once_with(wide_comparison, tolerance=0.1, probability=0.8)
 
 
@@ -395,6 +414,7 @@ def test_report_writes_what_was_compared_judged_and_allocated(verbs, wide_compar
     assert verdict.answer
     assert allocation.optima.sizes["budget"] == 1
     assert keywords.pop("backtest") is verbs.backtest.return_value
+    assert keywords.pop("plan").aim == "regret"
     assert keywords == {"command": f"bayescale report wide --budget 1e22 --output '{path}'"}
     out = capsys.readouterr().out
     assert f"report: {path}" in out
@@ -449,13 +469,14 @@ def test_backtest_hands_its_options_on(verbs, wide_runs):
     assert keywords == {"by": "N", "thresholds": [0.2, 10.0], "random_seed": 7, "cache": False}
 
 
-def test_backtest_shows_progress_by_law_and_fold(verbs):
-    said = []
-    steps.hold_out(None, ["tilt"], "C", None, Refitting(), say=said.append)
-    progress_of = verbs.backtest.call_args.kwargs["progress"]
-    progress_of("tilt", 1, 4)
-    progress_of("tilt", 2, 4)
-    assert said[-1] == "forecasting runs held out by C: tilt 2 of 4 folds"
+@pytest.mark.usefixtures("own_cache")
+def test_backtest_shows_how_many_folds_of_all_laws_are_done(verbs, wide_runs):
+    said = Said()
+    steps.hold_out(wide_runs, ["tilt", "kaplan_n"], "C", [0.2, 10.0], Refitting(), say=said)
+    count = verbs.backtest.call_args.kwargs["progress"]
+    count("tilt", 1, 2)
+    count("kaplan_n", 2, 2)
+    assert said.told[-3:] == ["forecasting runs held out by C, with 2 laws", (1, 4), (3, 4)]
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -686,19 +707,6 @@ def test_tables_fit_the_width(tokens, width, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", str(width))
     assert main(tokens) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= width
-
-
-def test_progress_is_shown_on_terminals_only_and_not_when_quiet(capsys):
-    with progress(Printing()) as say:
-        say("working")
-    assert capsys.readouterr().err == ""
-    with patch("rich.console.Console.is_terminal", new=True):
-        with progress(Printing(quiet=True)) as say:
-            say("working")
-        assert capsys.readouterr().err == ""
-        with progress(Printing()) as say:
-            say("working")
-        assert "working" in capsys.readouterr().err
 
 
 # Parts

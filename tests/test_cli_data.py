@@ -168,7 +168,11 @@ def test_telling_about_tables_imports_neither_pandas_nor_a_downloader(tokens):
 def test_a_bar_is_shown_on_terminals_only_and_not_when_quiet(capsys):
     with fetching_progress(Printing()) as progress:
         assert progress is None
-    with patch("rich.console.Console.is_terminal", new=True):
+    with (
+        patch("bayescale.cli.data.is_watched", return_value=True),
+        patch("rich.console.Console.is_terminal", new=True),
+        patch("rich.console.Console.is_dumb_terminal", new=False),
+    ):
         with fetching_progress(Printing(quiet=True)) as progress:
             assert progress is None
         with fetching_progress(Printing()) as progress:

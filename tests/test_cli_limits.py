@@ -140,5 +140,6 @@ def test_a_report_makes_itself_again_within_the_same_limits():
         "settings": {"chinchilla": {"random_seed": 0}},
         "allocation": allocation,
         "backtest": None,
+        "next_runs": None,
     }
     assert "constraints=bs.Constraints(**{'max_params': 8000000000.0})" in python_script(record)

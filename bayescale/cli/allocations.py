@@ -5,7 +5,17 @@ from typing import Any
 
 from rich.console import Console
 
-from bayescale.cli.tables import Record, interval, make_table, number, percent, show_hanging, show_heading, show_list
+from bayescale.cli.tables import (
+    Record,
+    interval,
+    make_table,
+    number,
+    percent,
+    show_hanging,
+    show_heading,
+    show_list,
+    show_table,
+)
 
 
 def show_allocate(console: Console, record: Record) -> None:
@@ -48,20 +58,20 @@ def _show_budget(console: Console, allocation: Record, record: Record) -> None:
     aim = "Budget" if allocation["target"] is None else f"Loss {number(allocation['target']['loss'], 4)}: budget"
     trained = ", training" if "inference_tokens" in record["constraints"] else ","
     title = f"{aim} {number(allocation['flops'])} FLOP{trained} {reach}"
-    table = make_table("", "unit", "recommended", f"optimum: {within}", title=title, wide=("unit",))
+    table = make_table("", "recommended", f"optimum: {within}", title=title)
     unit = record["runs"].get("unit", "")
-    table.add_row("N", "parameters", number(best["N"]), interval(allocation["N"]))
-    table.add_row("D", "tokens", number(best["D"]), interval(allocation["D"]))
-    table.add_row("D/N", "tokens per parameter", number(ratio, 2), interval(allocation["tokens_per_parameter"], 2))
+    table.add_row("N (parameters)", number(best["N"]), interval(allocation["N"]))
+    table.add_row("D (tokens)", number(best["D"]), interval(allocation["D"]))
+    table.add_row("D/N (tokens per parameter)", number(ratio, 2), interval(allocation["tokens_per_parameter"], 2))
     if "epochs" in allocation:
         epochs = best["D"] / record["constraints"]["unique_tokens"]
-        table.add_row("epochs", "of the unique tokens", number(epochs, 2), interval(allocation["epochs"], 2))
+        table.add_row("epochs (of the unique tokens)", number(epochs, 2), interval(allocation["epochs"], 2))
     for name, value in best["covariates"].items():
-        table.add_row(name, "", number(value), "")
+        table.add_row(name, number(value), "")
     name = record["runs"]["response"]
-    table.add_row(name, unit, number(best["expected_loss"], 4), interval(allocation["law_loss"], 4))
-    table.add_row("", "the same of one run", "", interval(allocation["loss"], 4))
-    console.print(table)
+    table.add_row(f"{name} ({unit})", number(best["expected_loss"], 4), interval(allocation["law_loss"], 4))
+    table.add_row(f"{name} of one run ({unit})", "", interval(allocation["loss"], 4))
+    show_table(console, table)
     for sentence in _sentences(allocation, record):
         show_hanging(console, sentence, "")
     _show_ladder(console, allocation["sizes"], unit)
@@ -143,7 +153,7 @@ def _show_ladder(console: Console, sizes: Iterable[Record] | None, unit: str) ->
         else:
             cells = (number(each[name], 2) for name in ("expected_regret", "regret_95"))
             table.add_row(number(each["N"]), number(each["D"]), f"{each['probability']:.2f}", *cells)
-    console.print(table)
+    show_table(console, table)
 
 
 def _show_options(console: Console, options: Iterable[Record], unit: str) -> None:
@@ -156,7 +166,7 @@ def _show_options(console: Console, options: Iterable[Record], unit: str) -> Non
     for each in rows:
         columns = (number(each["covariates"][name]) for name in names)
         table.add_row(*columns, number(each["N"]), f"{each['probability']:.2f}", number(each["expected_regret"], 2))
-    console.print(table)
+    show_table(console, table)
 
 
 def _exhausted(exhausted: Record) -> str:

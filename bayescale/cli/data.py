@@ -7,12 +7,16 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TextColumn
+from rich.progress import Progress as Bars
 from rich.text import Text
 
 import bayescale as bs
 from bayescale.catalogue import catalogue_entry, fetch_runs, table_record, tables_of
+from bayescale.cli.completion import complete_tables
 from bayescale.cli.options import PRINTING, JsonFile, NoSeed, Printing, UsageError
 from bayescale.cli.output import emit
+from bayescale.cli.stages import is_watched
 from bayescale.cli.tables import show_hanging
 from bayescale.errors import InputError
 from bayescale.fetching import MIRROR, Progress, UnreachableError
@@ -25,8 +29,11 @@ _FETCHING = Group.create_ordered("Fetching")
 
 app = App(name="data", help="List the tables of runs that bayescale knows; get fetches them, show tells about one.")
 
-Names = Annotated[tuple[str, ...], Parameter(help="Tables, or sources with all their tables; `bayescale data` lists.")]
-Name = Annotated[str, Parameter(help="A table that `bayescale data` lists.")]
+Names = Annotated[
+    tuple[str, ...],
+    Parameter(help="Tables, or sources with all their tables; `bayescale data` lists.", completer=complete_tables),
+]
+Name = Annotated[str, Parameter(help="A table that `bayescale data` lists.", completer=complete_tables)]
 Mirror = Annotated[
     str | None,
     Parameter(
@@ -98,14 +105,11 @@ def show(name: Name, /, *, output: JsonFile = None, printing: Printing = PRINTIN
 def fetching_progress(printing: Printing) -> Iterator[Progress | None]:
     """Show a bar for each file on stderr where that is a terminal, and take it away at the end."""
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    if printing.quiet or not console.is_terminal:
+    if printing.quiet or not is_watched(console):
         yield None
         return
-    from rich.progress import BarColumn, DownloadColumn, TextColumn  # noqa: PLC0415  (only fetching needs it)
-    from rich.progress import Progress as Bars  # noqa: PLC0415
-
     columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn()
-    with Bars(*columns, console=console, transient=True) as bars:
+    with Bars(*columns, console=console, transient=True, redirect_stdout=False) as bars:
         task = bars.add_task("")
         yield lambda name, done, total: bars.update(task, description=name, completed=done, total=total)
 

@@ -5,29 +5,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 import bayescale as bs
 from bayescale.cli.options import (
-    PRINTING,
     READING,
     SAMPLING,
+    WATCHING,
     Budgets,
     JsonFile,
     OneLaw,
-    Printing,
     Probability,
     Reading,
     Runs,
     Sampling,
     Strict,
     UsageError,
+    Watching,
 )
-from bayescale.cli.output import emit, progress
+from bayescale.cli.output import emit
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
+from bayescale.cli.stages import progress
 from bayescale.cli.steps import load_table
-from bayescale.cli.tables import show_hanging
+from bayescale.cli.tables import make_table, show_hanging, show_table
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -67,15 +67,15 @@ def multiplier(
     probability: Probability = 0.9,
     strict: Strict = False,
     output: JsonFile = None,
-    printing: Printing = PRINTING,
+    printing: Watching = WATCHING,
 ) -> int:
     """Fit one law to several recipes or families, and count compute of one in compute of another."""
-    from bayescale.multipliers import group_table, multiplier_record  # noqa: PLC0415  (ArviZ, which --help does not need)
-
     if from_ is not None and from_ == to:
         raise UsageError(f"--from and --to are both {to}; choose two groups")
     with progress(printing) as say:
-        table = load_table(runs, reading)
+        from bayescale.multipliers import group_table, multiplier_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+        table = load_table(runs, reading, say)
         flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])
         say("compiling and sampling one law for all groups")
         fitted = bs.fit_groups(
@@ -121,13 +121,11 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
     )
     for sentence in record["defaults"]:
         show_hanging(console, sentence, "")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in ("group", "runs", "FLOP", runs["response"]):
-        table.add_column(header, justify="left" if header == "group" else "right")
+    table = make_table("group", "runs", "FLOP", runs["response"])
     for row in record["groups"]:
         spans = [" to ".join(f"{value:.3g}" for value in row[column]) for column in ("C", runs["response"])]
         table.add_row(row["name"], str(row["rows"]), *spans)
-    console.print(table)
+    show_table(console, table)
     console.print()
     for found in record["multipliers"]:
         for sentence, budget in zip(found["statements"], found["budgets"], strict=True):

@@ -1,12 +1,14 @@
 """What can be asked for on the command line, and how it is read."""
 
 import math
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
+from bayescale.cli.completion import complete_law, complete_laws, complete_runs
 from bayescale.hardware import read_amount
 
 _TABLE = Group.create_ordered("Reading the table")
@@ -18,13 +20,30 @@ class UsageError(Exception):
     """Options that contradict each other."""
 
 
-def _check_file(_: object, path: Path | None) -> None:
-    """Refuse what cannot become a file before anything is computed."""
-    if path is None:
-        return
+def check_file(path: Path) -> None:
+    """Raise ValueError for what cannot become a file, before anything is computed."""
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file")
-    _check_folder(_, path.parent)
+    if path.exists() and not path.is_file():  # such as /dev/null, which a file would take the place of
+        raise ValueError(f"{path} is no file of its own; results go to stdout without --output")
+    check_folder(path.parent)
+
+
+def check_folder(path: Path) -> None:
+    """Raise ValueError for a folder that cannot be there, or in which nothing can be written."""
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest} is a file, not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise ValueError(f"nothing can be written in {nearest} ({error.strerror})") from error
+
+
+def _check_file(_: object, path: Path | None) -> None:
+    if path is not None:
+        check_file(path)
 
 
 def _check_page(_: object, path: Path | None) -> None:
@@ -34,15 +53,9 @@ def _check_page(_: object, path: Path | None) -> None:
         raise ValueError(f"the report's numbers go to {path}; name the page {path.with_suffix('.html')}")
 
 
-def _check_folder(_: object, path: Path) -> None:
-    nearest = next(place for place in (path, *path.parents) if place.exists())
-    if not nearest.is_dir():
-        raise ValueError(f"{nearest} is a file, not a folder")
-
-
 def _check_saved(_: object, path: Path | None) -> None:
     if path is not None:
-        (_check_file if path.suffix == ".nc" else _check_folder)(_, path)
+        (check_file if path.suffix == ".nc" else check_folder)(path)
 
 
 def parse_columns(text: str | None) -> dict[str, str] | None:
@@ -231,19 +244,47 @@ class Printing:
     """Show no progress on stderr."""
 
 
+@Parameter(name="*", group=_RESULT)
+@dataclass(frozen=True)
+class Watching(Printing):
+    """How to print the result of long work, and what to tell of the work."""
+
+    verbose: bool = False
+    """Tell on stderr what was done, and how many seconds each stage took."""
+
+    def __post_init__(self) -> None:
+        """Refuse to be silent and to tell more at once."""
+        if self.quiet and self.verbose:
+            raise UsageError("--quiet tells nothing and --verbose more; choose one of them")
+
+
 READING = Reading()
 SAMPLING = Sampling()
 REFITTING = Refitting()
 PRINTING = Printing()
+WATCHING = Watching()
 
 _LAWS_HELP = (
     "Laws, separated by commas. By default, for a loss: compute_power, compute_floor, tilt, kaplan_nd, chinchilla; for "
     "bits per character: guo_compute, compute_floor, tilt, kaplan_n, chinchilla."
 )
 
-Runs = Annotated[str, Parameter(help="A file (CSV, TSV, JSON Lines, Parquet), or a name that `bayescale data` lists.")]
+Runs = Annotated[
+    str,
+    Parameter(
+        help="A file (CSV, TSV, JSON Lines, Parquet), or a name that `bayescale data` lists.", completer=complete_runs
+    ),
+]
 Laws = Annotated[
-    str | None, Parameter(help=_LAWS_HELP, metavar="LAW,...", validator=_check_laws, group=_FITTING, show_default=False)
+    str | None,
+    Parameter(
+        help=_LAWS_HELP,
+        metavar="LAW,...",
+        validator=_check_laws,
+        completer=complete_laws,
+        group=_FITTING,
+        show_default=False,
+    ),
 ]
 FittedLaws = Annotated[Laws, Parameter(name=["--laws", "--law"])]
 OneLaw = Annotated[
@@ -252,6 +293,7 @@ OneLaw = Annotated[
         help="Split budgets by this law alone, instead of averaging the laws by their stacking weights.",
         metavar="LAW",
         validator=_check_law,
+        completer=complete_law,
         group=_FITTING,
     ),
 ]
@@ -315,6 +357,10 @@ Tolerance = Annotated[
 Strict = Annotated[
     bool, Parameter(help="End with status 4 where diagnostics leave doubt; results are still printed.", group=_RESULT)
 ]
+DryRun = Annotated[
+    bool,
+    Parameter(help="Tell what would be fitted, and how much of it the cache holds, and do none of it.", group=_RESULT),
+]
 JsonFile = Annotated[
     Path | None,
     Parameter(
@@ -335,8 +381,8 @@ SavedFits = Annotated[
 ReportFile = Annotated[
     Path | None,
     Parameter(
-        help="The report, one HTML file, with its numbers as JSON of the same name beside it; by default "
-        "RUNS-report.html in this folder.",
+        help="The report: one HTML file, or Markdown (.md) or PDF (.pdf) by its name, with its numbers as JSON of the "
+        "same name beside it; by default RUNS-report.html in this folder.",
         metavar="PATH",
         validator=_check_page,
         group=_RESULT,
@@ -354,5 +400,7 @@ Picture = Annotated[
         group=_RESULT,
     ),
 ]
-LawName = Annotated[str | None, Parameter(help="A law to tell all about.", validator=_check_law)]
+LawName = Annotated[
+    str | None, Parameter(help="A law to tell all about.", validator=_check_law, completer=complete_law)
+]
 CommandLine = Annotated[str, Parameter(parse=False)]

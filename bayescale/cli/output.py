@@ -1,48 +1,36 @@
-"""Where results and progress go: JSON or tables on stdout, progress on stderr."""
+"""Where results go: JSON or tables on stdout, and JSON in a file."""
 
 import json
 import math
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from bayescale.cli.options import Printing
+from bayescale.cli.tables import UNLIMITED
 from bayescale.storage import write_whole
 
 type Plain = Any
 """What JSON can hold: mappings, sequences, strings, numbers, None."""
 
-type Say = Callable[[str], object]
-"""Shows what is being done; the last message replaces the one before."""
-
 DOUBTFUL = 4
 
 
 class ResultConsole(Console):
-    """Writes tables and text to stdout as they are, and leaves a closed pipe to its caller."""
+    """Writes tables and text to stdout, fitted to a terminal or COLUMNS, and leaves a closed pipe to its caller."""
 
     def __init__(self) -> None:
-        super().__init__(file=sys.stdout, markup=False, emoji=False, highlight=False)
+        width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else UNLIMITED
+        super().__init__(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
 
     def on_broken_pipe(self) -> None:
         """Let the closed pipe end the program in one place; rich would end it with status 1."""
         self.quiet = True
         raise BrokenPipeError
-
-
-@contextmanager
-def progress(printing: Printing) -> Iterator[Say]:
-    """Show progress on stderr where that is a terminal, and take it away at the end."""
-    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    if printing.quiet or not console.is_terminal:
-        yield lambda _: None
-        return
-    with console.status("reading the table") as status:
-        yield status.update
 
 
 def emit(

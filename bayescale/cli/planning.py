@@ -13,23 +13,24 @@ from rich.text import Text
 
 import bayescale as bs
 from bayescale.cli.options import (
-    PRINTING,
     READING,
     SAMPLING,
+    WATCHING,
     JsonFile,
     Laws,
     OneLaw,
-    Printing,
     Probability,
     Reading,
     Runs,
     Sampling,
     Strict,
     UsageError,
+    Watching,
 )
-from bayescale.cli.output import emit, progress
-from bayescale.cli.steps import choose_laws, fit_laws, load_table
-from bayescale.cli.tables import number, show_hanging
+from bayescale.cli.output import emit
+from bayescale.cli.stages import progress
+from bayescale.cli.steps import choose_laws, compare_laws, fit_laws, load_table
+from bayescale.cli.tables import number, show_hanging, show_table
 from bayescale.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,22 +115,21 @@ def plan(
     probability: Probability = 0.9,
     strict: Strict = False,
     output: JsonFile = None,
-    printing: Printing = PRINTING,
+    printing: Watching = WATCHING,
 ) -> int:
     """Choose the next runs to do within a spend, so that a decision about a larger run is made well."""
-    from bayescale.planning import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
-
     if laws is not None and law is not None:
         raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
     if law is not None and aim == "laws":
         raise UsageError("--aim laws tells several laws apart; name them by --laws")
     listed = None if candidates is None else read_candidates(candidates)
     with progress(printing) as say:
-        table = load_table(runs, reading)
+        from bayescale.planning import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+        table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, law or laws)
         fits = fit_laws(table, names, sampling, say)
-        say("comparing laws, each run left out once")
-        source = bs.compare(fits, cache=not sampling.no_cache) if len(fits) > 1 else fits[names[0]]
+        source = compare_laws(fits, sampling, say) if len(fits) > 1 else fits[names[0]]
         say("choosing runs")
         found = bs.plan(
             source,
@@ -174,7 +174,7 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
     )
     for sentence in record["defaults"]:
         show_hanging(console, sentence, "")
-    console.print(_runs_table(record))
+    show_table(console, _runs_table(record))
     for target in record["targets"]:
         show_hanging(console, _target_sentence(target, record), "")
     if record["aim"] != "regret":

@@ -14,25 +14,26 @@ from rich.text import Text
 import bayescale as bs
 from bayescale.cli.limits import parse_count
 from bayescale.cli.options import (
-    PRINTING,
     READING,
     SAMPLING,
+    WATCHING,
     Budgets,
     JsonFile,
     Laws,
     OneLaw,
     Picture,
-    Printing,
     Probability,
     Reading,
     Runs,
     Sampling,
     Strict,
     UsageError,
+    Watching,
 )
-from bayescale.cli.output import Say, emit, progress
+from bayescale.cli.output import emit
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
-from bayescale.cli.steps import choose_laws, fit_laws, load_table
+from bayescale.cli.stages import Stages, progress
+from bayescale.cli.steps import choose_laws, compare_laws, fit_laws, load_table
 from bayescale.cli.tables import interval, number, show_hanging
 
 if TYPE_CHECKING:
@@ -124,14 +125,14 @@ def inference(
     strict: Strict = False,
     figure: Figure = None,
     output: JsonFile = None,
-    printing: Printing = PRINTING,
+    printing: Watching = WATCHING,
 ) -> int:
     """Tell how much smaller a model should be, and on how many more tokens trained, if it must be served."""
-    from bayescale.predictions import inference_record  # noqa: PLC0415  (ArviZ, which --help does not need)
-
     tokens, multiples = parse_demands(demands)
     with progress(printing) as say:
-        table = load_table(runs, reading)
+        from bayescale.predictions import inference_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+        table = load_table(runs, reading, say)
         source, law_note = _source(table, laws, law, sampling, say)
         flops, budget_note = choose_budgets(table, budgets, spending)
         say("searching the cheapest runs of the same loss")
@@ -158,14 +159,14 @@ def data_exhausted(
     strict: Strict = False,
     figure: Figure = None,
     output: JsonFile = None,
-    printing: Printing = PRINTING,
+    printing: Watching = WATCHING,
 ) -> int:
     """Tell how much larger a model should be when the data end, and from which budget on they do."""
-    from bayescale.predictions import data_exhausted_record  # noqa: PLC0415  (as above)
-
     tokens = parse_count(unique_tokens)
     with progress(printing) as say:
-        table = load_table(runs, reading)
+        from bayescale.predictions import data_exhausted_record  # noqa: PLC0415  (as above)
+
+        table = load_table(runs, reading, say)
         source, law_note = _source(table, laws, law, sampling, say)
         flops, budget_note = choose_budgets(table, budgets, spending)
         say("searching the best splits with and without an end of the data")
@@ -180,7 +181,7 @@ def data_exhausted(
 
 
 def _source(
-    table: "RunTable", laws: str | None, law: str | None, sampling: Sampling, say: Say
+    table: "RunTable", laws: str | None, law: str | None, sampling: Sampling, say: Stages
 ) -> "tuple[Fit | Comparison, list[str]]":
     """Fit the laws, and compare them where they are several."""
     if laws is not None and law is not None:
@@ -189,8 +190,7 @@ def _source(
     fits = fit_laws(table, names, sampling, say)
     if len(fits) == 1:
         return fits[names[0]], note
-    say("comparing laws, each run left out once")
-    return bs.compare(fits, cache=not sampling.no_cache), note
+    return compare_laws(fits, sampling, say), note
 
 
 def _figure_budgets(begins: Mapping[str, float] | None, flops: Sequence[float]) -> list[float]:
@@ -235,7 +235,7 @@ def _show_rows(console: Console, columns: Mapping[str, Mapping[str, Any]], rows:
                 value = entry[name]
                 table.add_row(words, f"{value:.2f}" if isinstance(value, float) else interval(value))
         console.print(Text(title))
-        console.print(Padding(table, (0, 0, 0, 2)))
+        console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def _end(console: Console, record: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from cyclopts import CycloptsError
 
 from bayescale.cli.commands import app
+from bayescale.cli.examples import show_examples
 from bayescale.cli.importing import register
 from bayescale.cli.options import UsageError
 from bayescale.errors import InputError
@@ -17,6 +18,7 @@ from bayescale.errors import InputError
 FINE, UNEXPECTED, USAGE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 register(app)
+show_examples(app)
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

@@ -1,17 +1,21 @@
-"""From what was asked for to fits: read the table, choose laws and budgets, fit with progress."""
+"""From what was asked for to results: read the table, choose laws and budgets, fit and refit with progress."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import bayescale as bs
-from bayescale.cli.options import Reading, Refitting, Sampling, parse_laws
-from bayescale.cli.output import Say
+from bayescale.cli.options import Reading, Refitting, Sampling, UsageError, check_folder, parse_laws
+from bayescale.cli.stages import Stages
+from bayescale.cli.timings import keep_timing
+from bayescale.settings import Settings
+from bayescale.storage import cache_dir
 
 if TYPE_CHECKING:
     from bayescale.allocation import Allocation
     from bayescale.backtesting import Backtest
     from bayescale.comparison import Comparison
     from bayescale.fits import Fit
+    from bayescale.planning import Plan
     from bayescale.runs import RunTable
     from bayescale.validation import CrossValidation
 
@@ -22,12 +26,17 @@ DEFAULT_LAWS = {
 }
 """Compute alone, compute with a tilt, size alone or with data, and size and data apart, for each response."""
 
+MOST_NEXT_RUNS = 10
+"""Runs that a report proposes at most."""
+
 DEFAULT_BUDGETS = (1.0, 10.0, 100.0)
 """Budgets over the largest run of the table."""
 
 
-def load_table(runs: str, reading: Reading) -> "RunTable":
+def load_table(runs: str, reading: Reading, say: Stages | None = None) -> "RunTable":
     """Read the file or the catalogued table, and select its runs."""
+    if say:
+        say("reading the table")
     table = bs.resolve_runs(
         runs, columns=reading.columns, response=reading.response, unit=reading.unit, needs=reading.needed
     )
@@ -71,32 +80,89 @@ def choose_budgets(table: "RunTable", asked: Sequence[float]) -> tuple[list[floa
     return [factor * largest for factor in DEFAULT_BUDGETS], ["budgets: 1, 10 and 100 times the largest run (default)"]
 
 
-def fit_laws(table: "RunTable", names: Sequence[str], sampling: Sampling, say: Say) -> dict[str, "Fit"]:
+def fit_laws(table: "RunTable", names: Sequence[str], sampling: Sampling, say: Stages) -> dict[str, "Fit"]:
     """Fit laws and show how far it is; laws that the cache holds are there at once."""
-    waiting = names if sampling.no_cache else [name for name in names if not _is_cached(table, name, sampling)]
-    work = f"compiling and sampling {len(waiting)} law{'s' if len(waiting) != 1 else ''}"
+    waiting = waiting_laws(table, names, sampling)
+    if waiting and not sampling.no_cache:
+        check_cache()
     done: list[str] = []
 
     def show(name: str) -> None:
         done.extend([name] if name in waiting else [])
-        say(f"{work}: {len(done)} done ({', '.join(done)})" if done else work)
+        say.count(len(done), len(waiting))
 
-    say(work if waiting else "reading fits from the cache")
-    return bs.fit_laws(
-        table, names, draws=sampling.draws, random_seed=sampling.seed, cache=not sampling.no_cache, progress=show
+    say(_fitting(names, waiting))
+    if waiting:
+        say.count(0, len(waiting))
+    fits = bs.fit_laws(
+        table,
+        names,
+        draws=sampling.draws,
+        random_seed=sampling.seed,
+        cache=not sampling.no_cache,
+        progress=show if waiting else None,
     )
+    keep_timing("fit", say.seconds_each)
+    return fits
 
 
-def cross_validate(fits: "Mapping[str, Fit]", by: str, sampling: Sampling, say: Say) -> "CrossValidation":
-    """Refit laws without groups of runs, and show how far each is."""
-    done: dict[str, str] = {}
+def _fitting(names: Sequence[str], waiting: Sequence[str]) -> str:
+    """Say which laws are fitted, and which are there already."""
+    there = len(names) - len(waiting)
+    if not waiting:
+        return f"reading {_laws(names)} from the cache"
+    return f"compiling and sampling {_laws(waiting)}" + (f" ({there} in the cache)" if there else "")
+
+
+def _laws(names: Sequence[str]) -> str:
+    return f"law {names[0]}" if len(names) == 1 else f"{len(names)} laws"
+
+
+def waiting_laws(table: "RunTable", names: Sequence[str], sampling: Sampling) -> list[str]:
+    """Return the laws that are to be sampled."""
+    if sampling.no_cache:
+        return list(names)
+    from bayescale.fitting import is_cached  # noqa: PLC0415  (ArviZ, which --help does not need)
+    from bayescale.laws import get_law  # noqa: PLC0415  (NumPy)
+
+    settings = Settings(draws=sampling.draws, random_seed=sampling.seed)
+    return [name for name in names if not is_cached(get_law(name), table, settings)]
+
+
+def compare_laws(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stages) -> "Comparison":
+    """Compare laws, and show which are refitted where PSIS fails."""
+    refitted: list[str] = []
+
+    def show(name: str, done: int, of: int) -> None:
+        if name not in refitted:
+            refitted.append(name)
+            say(f"refitting law {name} without single runs")
+        say.count(done, of)
+
+    say("comparing laws, each run left out once")
+    return bs.compare(fits, cache=not sampling.no_cache, progress=show)
+
+
+def cross_validate(fits: "Mapping[str, Fit]", by: str, sampling: Sampling, say: Stages) -> "CrossValidation":
+    """Refit laws without groups of runs, and show how many refits are done."""
+    say(f"refitting {_laws(list(fits))} by {by}")
+    found = bs.cross_validate(
+        fits, by, random_seed=sampling.seed, cache=not sampling.no_cache, progress=_adding(say, {})
+    )
+    keep_timing(f"refit by {by}", say.seconds_each)
+    return found
+
+
+def _adding(say: Stages, of: Mapping[str, int]) -> Callable[[str, int, int], None]:
+    """Return what tells the folds done of all laws, from those of each."""
+    done: dict[str, int] = {}
+    total = dict(of)
 
     def show(name: str, folds: int, of: int) -> None:
-        done[name] = f"{name} {folds} of {of}"
-        say(f"refitting laws by {by}: {', '.join(done.values())}")
+        done[name], total[name] = folds, of
+        say.count(sum(done.values()), sum(total.values()))
 
-    say(f"refitting laws by {by}")
-    return bs.cross_validate(fits, by, random_seed=sampling.seed, cache=not sampling.no_cache, progress=show)
+    return show
 
 
 def hold_out(
@@ -106,37 +172,36 @@ def hold_out(
     thresholds: Sequence[float] | None,
     refitting: Refitting,
     *,
-    say: Say,
+    say: Stages,
 ) -> "Backtest":
-    """Forecast held-out runs by each law and method, and show how far each law is."""
-    work = f"forecasting runs held out by {by}"
-    done: dict[str, str] = {}
+    """Forecast held-out runs by each law and method, and show how many folds are done."""
+    from bayescale.backtesting import planned_folds  # noqa: PLC0415  (ArviZ, which --help does not need)
 
-    def show(name: str, folds: int, of: int) -> None:
-        done[name] = f"{name} {folds} of {of} folds"
-        say(f"{work}: {', '.join(done.values())}")
-
-    say(work)
-    return bs.backtest(
-        table,
-        names,
-        by=by,
-        thresholds=thresholds,
-        random_seed=refitting.seed,
-        cache=not refitting.no_cache,
-        progress=show,
-    )
+    asked: dict[str, Any] = {
+        "by": by,
+        "thresholds": thresholds,
+        "random_seed": refitting.seed,
+        "cache": not refitting.no_cache,
+    }
+    if not refitting.no_cache:
+        check_cache()
+    say("looking for what is known")
+    planned = planned_folds(table, names, **asked)
+    say(f"forecasting runs held out by {by}, with {_laws(list(planned))}")
+    show = _adding(say, {name: folds for name, (folds, _) in planned.items()})
+    found = bs.backtest(table, names, **asked, progress=show)
+    keep_timing(f"fold by {by}", say.seconds_each)
+    return found
 
 
 def hold_out_for_report(
-    comparison: "Comparison", allocation: "Allocation | None", sampling: Sampling, say: Say
+    comparison: "Comparison", allocation: "Allocation | None", sampling: Sampling, say: Stages
 ) -> "tuple[Backtest | None, list[str]]":
     """Backtest the law that a report's forecasts rest on most, or return a sentence that says why it cannot be."""
     from bayescale.report import law_in_use  # noqa: PLC0415  (Matplotlib, which other commands do not need)
 
     law = comparison.fits[law_in_use(comparison, allocation)].law
-    work = f"forecasting held-out runs by {law.name}"
-    say(work)
+    say(f"forecasting held-out runs by {law.name}")
     try:
         found = bs.backtest(
             comparison.runs,
@@ -144,16 +209,43 @@ def hold_out_for_report(
             methods=("discrepancy", "plain"),
             random_seed=sampling.seed,
             cache=not sampling.no_cache,
-            progress=lambda _, done, of: say(f"{work}: {done} of {of} folds"),
+            progress=_adding(say, {}),
         )
     except bs.InputError as error:  # too few runs: all else is worth its report, and the page says why
         return None, [f"no backtest: {error}"]
     return found, []
 
 
-def _is_cached(table: "RunTable", name: str, sampling: Sampling) -> bool:
-    from bayescale.fitting import is_cached  # noqa: PLC0415  (ArviZ, which --help does not need)
-    from bayescale.laws import get_law  # noqa: PLC0415
-    from bayescale.settings import Settings  # noqa: PLC0415
+def plan_for_report(
+    source: "Fit | Comparison", allocation: "Allocation | None", sampling: Sampling, say: Stages
+) -> "tuple[Plan | None, list[str]]":
+    """Plan the next runs for the budgets of a report, with as much compute as the largest run took."""
+    if allocation is None:
+        return None, []
+    say("choosing the next runs")
+    try:
+        found = bs.plan(
+            source,
+            spend=float(allocation.runs.frame["C"].max()),
+            target=allocation.recommended["flops"].to_numpy().tolist(),
+            runs=MOST_NEXT_RUNS,
+            probability=allocation.probability,
+            random_seed=sampling.seed,
+        )
+    except bs.InputError as error:  # all else is worth its report
+        return None, [f"no plan: {error}"]
+    return found, [f"next runs: at most {MOST_NEXT_RUNS}, for as much compute as the largest run took (default)"]
 
-    return is_cached(get_law(name), table, Settings(draws=sampling.draws, random_seed=sampling.seed))
+
+def check_cache() -> None:
+    """Refuse a cache that cannot be written before anything is computed.
+
+    Raises
+    ------
+    UsageError
+        If its folder, or the nearest one above it, is no folder or may not be written.
+    """
+    try:
+        check_folder(cache_dir())
+    except ValueError as error:
+        raise UsageError(f"the cache cannot be written: {error}; set BAYESCALE_CACHE, or give --no-cache") from error

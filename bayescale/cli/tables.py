@@ -13,6 +13,9 @@ from rich.text import Text
 
 type Record = Mapping[str, Any]
 
+UNLIMITED = 10_000
+"""Columns where nothing has to fit: a file or another program."""
+
 
 def number(value: float | None, digits: int = 3, *, missing: str = "none") -> str:
     """Return a number with so many significant digits, and another word for what JSON has as null."""
@@ -45,6 +48,35 @@ def make_table(*columns: str, title: str | None = None, wide: Sequence[str] = ()
     return table
 
 
+def show_table(console: Console, table: Table) -> None:
+    """Print a table below its title: closer together where it is too wide, and else a row after the other.
+
+    Rich would crop what does not fit, numbers too.
+    """
+    if table.title:
+        show_hanging(console, str(table.title), "", "bold")
+        table.title = None
+    for padding in ((0, 1), (0, 1, 0, 0), (0, 0)):
+        table.padding = padding
+        if console.measure(table, options=console.options.update(max_width=UNLIMITED)).maximum <= console.width:
+            console.print(table)
+            return
+    _show_rows(console, table)
+
+
+def _show_rows(console: Console, table: Table) -> None:
+    """Print each row as its first cell, and below it the others with their headers; without any, as a heading."""
+    headers = [str(column.header) for column in table.columns[1:]]
+    for first, *cells in zip(*(map(str, column.cells) for column in table.columns), strict=True):
+        told = [f"{header} {cell}".strip() for header, cell in zip(headers, cells, strict=True) if cell]
+        name = first.lstrip()
+        indent = first[: len(first) - len(name)]
+        show_hanging(console, name, indent, "" if told else "bold")
+        if told:
+            show_hanging(console, "; ".join(told), f"{indent}  ")
+    console.print()
+
+
 def show_list(console: Console, title: str, sentences: Iterable[str]) -> None:
     """Print a titled list of sentences, unless it is empty."""
     lines = list(sentences)
@@ -55,10 +87,11 @@ def show_list(console: Console, title: str, sentences: Iterable[str]) -> None:
 
 
 def show_hanging(console: Console, sentence: str, first: str, style: str = "") -> None:
-    """Print a sentence whose further lines hang by two."""
-    width = max(console.width, 20)
-    text = textwrap.fill(sentence, width, initial_indent=first, subsequent_indent="  ", break_on_hyphens=False)
-    console.print(Text(text, style=style), soft_wrap=True)
+    """Print a sentence whose further lines hang by two; a number stays with its per cent."""
+    width, whole = max(console.width, 20), sentence.replace(" %", "\u00a0%")
+    rest = "  " + (first if first.isspace() else "")
+    text = textwrap.fill(whole, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    console.print(Text(text.replace("\u00a0%", " %"), style=style), soft_wrap=True)
 
 
 def show_heading(console: Console, record: Record) -> None:
@@ -67,7 +100,7 @@ def show_heading(console: Console, record: Record) -> None:
     unit = f" ({runs['unit']})" if "unit" in runs else ""
     console.print(Text(f"{runs['name']}: {runs['rows']} runs, response {runs['response']}{unit}", style="bold"))
     for sentence in record["defaults"]:
-        console.print(sentence)
+        show_hanging(console, sentence, "")
 
 
 def show_nothing(console: Console, record: Record) -> None:
@@ -98,7 +131,7 @@ def show_law(console: Console, record: Record) -> None:
     )
     for name, prior in law["priors"].items():
         table.add_row(name, prior)
-    console.print(table)
+    show_table(console, table)
     published = (
         f"{source}: {', '.join(f'{name} = {number(value, 4)}' for name, value in values.items())}"
         for source, values in law["published"].items()
@@ -141,7 +174,7 @@ def show_check(console: Console, record: Record) -> None:
     for name, (low, high) in record["ranges"].items():
         label = {"N": "N (parameters)", "D": "D (tokens)", "C": "C (FLOP)", "tokens_per_parameter": "D/N"}
         table.add_row(label.get(name, response), number(low, 4), number(high, 4), sizes.get(name, ""))
-    console.print(table)
+    show_table(console, table)
     facts = make_table("design", "value", "sound")
     facts.add_row("s.d. of log10 N at like C (decades)", number(record["spread_N_at_like_C"], 2), "0.1 or more")
     facts.add_row("range of log10 N at like C (decades)", number(record["span_N_at_like_C"], 2), "0.5 or more")
@@ -151,7 +184,7 @@ def show_check(console: Console, record: Record) -> None:
     facts.add_row(
         "condition number of a law of N and D", number(record["condition"], 2, missing="infinite"), "below 200"
     )
-    console.print(facts)
+    show_table(console, facts)
     show_list(console, "Can identify", record["can"])
     show_list(console, "Cannot identify", record["cannot"])
     if record["identifiability"] is not None:
@@ -174,18 +207,21 @@ def show_fit(console: Console, record: Record) -> None:
         table = make_table("parameter", "at a typical run", "at published scale")
         for entry in law["parameters"]:
             table.add_row(entry["name"], interval(entry["reference"]), interval(entry["published"]))
-        console.print(table)
+        show_table(console, table)
         if law["decided_by_prior"]:
             doubted = ", ".join(law["decided_by_prior"])
             show_hanging(console, f"The prior decides {doubted}: these runs say little of it.", "")
-        console.print(_diagnosis(law["diagnostics"]))
+        show_hanging(console, _diagnosis(law["diagnostics"]), "")
         if law["path"] is not None:
             console.print(f"saved: {law['path']}", soft_wrap=True)
     typical = record["fits"][0]["typical_run"]
     sizes = ", ".join(f"{name} = {number(value)}" for name, value in typical.items())
-    console.print(
-        f"\nMedian and equal-tailed {record['probability']:.0%} credible interval. A typical run is the geometric mean "
-        f"of the table, {sizes}; the published scale counts columns in ones."
+    console.print()
+    show_hanging(
+        console,
+        f"Median and equal-tailed {record['probability']:.0%} credible interval. A typical run is the geometric mean "
+        f"of the table, {sizes}; the published scale counts columns in ones.",
+        "",
     )
 
 
@@ -210,13 +246,15 @@ def show_compare(console: Console, record: Record) -> None:
         name = law["name"] if law["diagnostics_passed"] else f"{law['name']} (doubtful)"
         parts = (f"{law['weight']:.2f}", f"{law['best_probability']:.2f}", f"{100 * law['missed']:.1f} %")
         table.add_row(name, *shown, *parts, str(law["bad_k"]))
-    console.print(table)
-    console.print(
+    show_table(console, table)
+    show_hanging(
+        console,
         "elpd: expected log predictive density of runs left out, in nats (higher is better); p: effective parameters; "
         "dse: standard error of the difference; weight: stacking; best: probability of being the best law; missed: "
-        "the smooth part of what the law misses, at a typical run; bad_k: runs of high Pareto k not refitted."
+        "the smooth part of what the law misses, at a typical run; bad_k: runs of high Pareto k not refitted.",
+        "",
     )
-    console.print(_stays(record))
+    show_hanging(console, _stays(record), "")
     show_list(console, "Notes", record["notes"])
     for criterion in record["criteria"]:
         _show_criterion(console, criterion)
@@ -242,8 +280,8 @@ def _show_criterion(console: Console, criterion: Record) -> None:
         name = f"{law['name']} (doubtful)" if law["failed_folds"] else law["name"]
         said = "" if law["decided"] or not place else "not decided"
         table.add_row(name, *shown, f"{law['weight']:.2f}", f"{law['best_probability']:.2f}", said)
-    console.print(table)
-    console.print(_stays(criterion))
+    show_table(console, table)
+    show_hanging(console, _stays(criterion), "")
     show_list(console, "Notes", criterion["notes"])
 
 
@@ -255,7 +293,7 @@ def _show_sides(console: Console, record: Record) -> None:
     weights = {name: {law["name"]: law["weight"] for law in laws} for name, laws in sides.items()}
     for law in record["laws"]:
         table.add_row(law["name"], *(f"{weight[law['name']]:.2f}" for weight in weights.values()))
-    console.print(table)
+    show_table(console, table)
 
 
 def number_of(law: Record, column: str) -> str:
@@ -266,11 +304,13 @@ def number_of(law: Record, column: str) -> str:
 def show_verdict(console: Console, verdict: Record) -> None:
     """Print the verdict, its range of D/N, its tilt, the table of waste and what would decide."""
     console.print(Text(f"Verdict: {verdict['answer'].replace('_', ' ')}", style="bold"))
-    console.print(verdict["statement"])
+    show_hanging(console, verdict["statement"], "")
     within = f"{verdict['tokens_per_parameter']['probability']:.0%} interval"
-    console.print(
+    show_hanging(
+        console,
         f"Tilt: {interval(verdict['tilt'], 2)} ({within}, law {verdict['tilt_law']}); 0 is compute alone, above 0 "
-        "favours parameters."
+        "favours parameters.",
+        "",
     )
     table = make_table(
         "N off its best by", "if too small", "if too large", "the worse", title=f"Extra compute, median [{within}]"
@@ -278,7 +318,7 @@ def show_verdict(console: Console, verdict: Record) -> None:
     for waste in verdict["waste"]:
         cells = (_part_interval(waste[name]) for name in ("too_small", "too_large", "extra_compute"))
         table.add_row(f"{waste['factor']:g} times", *cells)
-    console.print(table)
+    show_table(console, table)
     show_list(console, "Runs that would decide", verdict["remedies"])
 
 
@@ -293,7 +333,7 @@ def show_backtest(console: Console, record: Record) -> None:
     show_heading(console, record)
     for _, scores in _grouped(record["scores"], "threshold"):
         console.print()
-        console.print(_scores_table(scores, threshold_text(scores[0]["threshold"], record["by"])))
+        show_table(console, _scores_table(scores, threshold_text(scores[0]["threshold"], record["by"])))
     unit = record["runs"]["unit"]
     show_hanging(
         console,
@@ -303,7 +343,7 @@ def show_backtest(console: Console, record: Record) -> None:
         "",
     )
     console.print()
-    console.print(_reach_table(record))
+    show_table(console, _reach_table(record))
     show_hanging(console, record["statement"], "", "bold")
     show_hanging(
         console,
@@ -329,7 +369,6 @@ def _scores_table(scores: Sequence[Record], what: str) -> Table:
     columns = ("law, method", "50 %", "80 %", "90 %", "95 %", "width", "lpd", "CRPS", "bias", "RMSE")
     reach = f"{scores[0]['held_out']} runs held out, to {number(scores[0]['factor'], 2)} times the training runs"
     table = make_table(*columns, title=f"{what[0].upper()}{what[1:]}: {reach}", wide=columns[:1])
-    table.padding = (0, 1, 0, 0)
     for law, rows in _grouped(scores, "law"):
         table.add_row(Text(law, style="bold"))
         for row in rows:
@@ -367,7 +406,7 @@ def show_report(console: Console, record: Record) -> None:
     show_heading(console, {"runs": record["data"], "defaults": record["defaults"]})
     console.print(f"\n{record['verdict']['statement']}")
     if record["allocation"] is not None:
-        console.print(_recommended(record["allocation"]["allocations"]))
+        show_table(console, _recommended(record["allocation"]["allocations"]))
     show_list(console, "Doubts", record["doubts"])
     console.print(f"report: {record['path']}", soft_wrap=True)
 
