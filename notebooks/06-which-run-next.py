@@ -84,9 +84,9 @@ table.map("{:.2g}".format)
 #
 # The last interval of the rounds hardly overlaps that of all runs. It holds if the law does, which is also what the
 # plan's first note says: what cheap runs tell of a large one rests on the law. One start proves little, too. Leave out
-# the done runs of fewer than two tokens per parameter, and the same rounds end at about twice the size that all runs
-# name, as sure of it as here. [Decision 10](../docs/decisions/0010-plan.md) has fifty starts of three tables: on two of
-# them the plan saves most of the compute that random choice needs, on the third it does worse.
+# every run of fewer than two tokens per parameter, done or on offer, and the same rounds end at about twice the size
+# that all runs name, as sure of it as here. [Decision 10](../docs/decisions/0010-plan.md) has fifty starts of three
+# tables: on two of them the plan saves most of the compute that random choice needs, on the third it does worse.
 #
 # ## The headline, asserted
 #
