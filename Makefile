@@ -51,4 +51,5 @@ bench: setup  ## time the stages of an analysis
 
 clean:  ## remove what the targets made, .venv included
 	@rm -rf .venv .venv.lock build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf docs/api docs/command-line.md docs/laws docs/notebooks docs/references.md
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
