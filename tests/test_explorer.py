@@ -290,3 +290,11 @@ def test_it_prints(open_page):
     printed = page.pdf()
     assert printed.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 1
+
+
+def test_the_data_of_a_figure_can_be_saved(open_page):
+    page = open_page(written())
+    with page.expect_download() as saved:
+        page.click('a[download="exponents.csv"]')
+    assert saved.value.suggested_filename == "exponents.csv"
+    assert Path(saved.value.path()).read_text(encoding="utf-8").startswith("series,row,exponent (no unit)")
