@@ -35,9 +35,9 @@ def repository_files():
 
 
 def shipped_files(folder):
-    """Return the files under a folder of the checkout that belong into the distributions."""
-    files = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()]
-    return {path.as_posix() for path in files if not any(part.startswith((".", "__pycache__")) for part in path.parts)}
+    """Return the files under a folder of the checkout that belong into the distributions, not the generated ones."""
+    files = {path.relative_to(ROOT).as_posix() for path in repository_files()}
+    return {name for name in files if name.startswith(f"{folder}/")}
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,8 @@ def test_the_wheel_holds_the_package_and_the_tables(distributions):
 def test_the_source_distribution_holds_all_that_is_needed_to_check_it(distributions):
     with tarfile.open(distributions[0]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for folder in ("bayescale", "data", "tests", "docs", "notebooks"):
-        assert shipped_files(folder) <= names
+    for folder in ("bayescale", "benchmarks", "data", "docs", "notebooks", "tests"):
+        assert shipped_files(folder) == {name for name in names if name.startswith(f"{folder}/")}
     assert {"LICENSE", "README.md", "pyproject.toml", "Makefile", "bootstrap.py", "requirements.lock"} <= names
 
 
