@@ -1,13 +1,13 @@
 """An allocation as plain data, for JSON and reports."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayescale.allocation import Allocation
-from bayescale.intervals import credible_interval
+from bayescale.intervals import credible_interval, short
 
 
 def allocation_record(allocation: Allocation) -> dict[str, Any]:
@@ -24,6 +24,16 @@ def allocation_record(allocation: Allocation) -> dict[str, Any]:
         "notes": list(allocation.notes),
         "doubts": list(allocation.doubts),
     }
+
+
+def limit_texts(constraints: Mapping[str, Any], digits: int) -> Iterator[str]:
+    """Give each limit of a record of constraints in words, with so many significant digits."""
+    for name, value in constraints.items():
+        if isinstance(value, Mapping):
+            yield from limit_texts(value, digits)
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            yield f"{name.replace('_', ' ')} {', '.join(short(each, digits) for each in values)}"
 
 
 def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Allocations as tables and sentences that fit the terminal."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from rich.console import Console
 
@@ -23,7 +22,9 @@ def show_allocate(console: Console, record: Record) -> None:
     show_heading(console, record)
     console.print(_averaged(record["weights"]))
     if record["constraints"]:
-        show_hanging(console, f"within: {'; '.join(_limits(record['constraints']))}", "")
+        from bayescale.allocation_records import limit_texts  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+        show_hanging(console, f"within: {'; '.join(limit_texts(record['constraints'], 4))}", "")
     for allocation in record["allocations"]:
         console.print()
         _show_budget(console, allocation, record)
@@ -37,17 +38,6 @@ def _averaged(weights: Mapping[str, float]) -> str:
     if len(weights) == 1:
         return f"by law {next(iter(weights))} alone"
     return f"averaged over laws by weight: {', '.join(f'{name} {weight:.2f}' for name, weight in weights.items())}"
-
-
-def _limits(constraints: Mapping[str, Any]) -> Iterator[str]:
-    """Give each limit with its value."""
-    for name, value in constraints.items():
-        if isinstance(value, Mapping):
-            yield from _limits(value)
-        else:
-            several = isinstance(value, list)
-            text = ", ".join(number(each, 4) for each in value) if several else number(value, 4)
-            yield f"{name.replace('_', ' ')} {text}"
 
 
 def _show_budget(console: Console, allocation: Record, record: Record) -> None:

@@ -1,9 +1,9 @@
 """What the numbers of a report rest on, as sentences."""
 
 from bayescale.allocation import Allocation
+from bayescale.allocation_records import limit_texts
 from bayescale.comparison import Comparison
 from bayescale.constraints import Constraints
-from bayescale.intervals import short
 
 AVERAGED = " and of the laws' weights"
 
@@ -42,12 +42,4 @@ def _given(allocation: Allocation | None) -> str:
 
 def limits_text(limits: Constraints) -> str:
     """Return the limits that were asked for in one line."""
-    return "; ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in limits.record().items())
-
-
-def _value(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_value(entry)}" for name, entry in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_value, value))
-    return short(value, 3) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return "; ".join(limit_texts(limits.record(), 3))
