@@ -55,6 +55,7 @@ from bayescale.cli.steps import (
     compare_laws,
     cross_validate,
     fit_laws,
+    fitted_or_compared,
     hold_out,
     hold_out_for_report,
     load_table,
@@ -239,7 +240,7 @@ def allocate(
         names, law_note = choose_laws(table, law or laws)
         flops, budget_note = (None, []) if targets else choose_budgets(table, budgets, spending)
         fits = fit_laws(table, names, sampling, say)
-        source = compare_laws(fits, sampling, say) if len(fits) > 1 else fits[names[0]]
+        source = fitted_or_compared(fits, sampling, say)
         say("searching the best splits")
         allocation = bs.allocate(
             source, flops, **asked, probability=probability, tolerance=tolerance, random_seed=sampling.seed

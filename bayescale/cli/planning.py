@@ -29,7 +29,7 @@ from bayescale.cli.options import (
 )
 from bayescale.cli.output import emit
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import choose_laws, compare_laws, fit_laws, load_table
+from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table
 from bayescale.cli.tables import number, show_hanging, show_table
 from bayescale.errors import InputError
 
@@ -129,7 +129,7 @@ def plan(
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, law or laws)
         fits = fit_laws(table, names, sampling, say)
-        source = compare_laws(fits, sampling, say) if len(fits) > 1 else fits[names[0]]
+        source = fitted_or_compared(fits, sampling, say)
         say("choosing runs")
         found = bs.plan(
             source,

@@ -33,7 +33,7 @@ from bayescale.cli.options import (
 from bayescale.cli.output import emit
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import Stages, progress
-from bayescale.cli.steps import choose_laws, compare_laws, fit_laws, load_table
+from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table
 from bayescale.cli.tables import interval, number, show_hanging
 
 if TYPE_CHECKING:
@@ -187,10 +187,7 @@ def _source(
     if laws is not None and law is not None:
         raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
     names, note = choose_laws(table, law or laws)
-    fits = fit_laws(table, names, sampling, say)
-    if len(fits) == 1:
-        return fits[names[0]], note
-    return compare_laws(fits, sampling, say), note
+    return fitted_or_compared(fit_laws(table, names, sampling, say), sampling, say), note
 
 
 def _figure_budgets(begins: Mapping[str, float] | None, flops: Sequence[float]) -> list[float]:

@@ -143,6 +143,13 @@ def compare_laws(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stages) -> 
     return bs.compare(fits, cache=not sampling.no_cache, progress=show)
 
 
+def fitted_or_compared(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stages) -> "Fit | Comparison":
+    """Return the only fit, or the comparison of several, whichever decisions are made from."""
+    if len(fits) == 1:
+        return next(iter(fits.values()))
+    return compare_laws(fits, sampling, say)
+
+
 def cross_validate(fits: "Mapping[str, Fit]", by: str, sampling: Sampling, say: Stages) -> "CrossValidation":
     """Refit laws without groups of runs, and show how many refits are done."""
     say(f"refitting {_laws(list(fits))} by {by}")
