@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 
 from bayescale.allocation import allocate
 from bayescale.designs import FLOPS_PER_TOKEN
-from bayescale.fits import Fit
+from bayescale.fits import Fit, law_value
 from bayescale.intervals import short
-from bayescale.optimum import loss_on_budget
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -108,21 +107,21 @@ def _slices(runs: RunTable) -> list[tuple[float, pd.DataFrame]]:
 def _draw_slice(ax: Axes, fitted: Fit, flops: float, group: pd.DataFrame, how: tuple[np.ndarray, Any, float]) -> None:
     near, (color, line, marker), probability = how
     seen = np.concatenate([group["N"].to_numpy(), near])
-    N = np.geomspace(float(seen.min()) / MARGIN, float(seen.max()) * MARGIN, POINTS)
+    N = np.sort([*np.geomspace(seen.min() / MARGIN, seen.max() * MARGIN, POINTS), *near])
     low, median, high = _law(fitted, flops, N, probability)
     runs = f", {len(group)} runs" if len(group) else ""
     label = f"{power_text(float(short(flops, 2)))} FLOP{runs}"
     ax.fill_between(N, low, high, color=color, alpha=0.15, lw=0, gid=f"{interval_label(probability)}, {label}")
-    inside = np.geomspace(near[0], near[1], POINTS // 4)
-    ax.plot(inside, _law(fitted, flops, inside, probability)[1], color=GREEN, lw=6, alpha=0.5, zorder=2.2)
+    inside = (near[0] <= N) & (near[1] >= N)
+    ax.plot(N[inside], median[inside], color=GREEN, lw=6, alpha=0.5, zorder=2.2)
     ax.plot(N, median, color=color, ls=line, lw=1.6, label=label, marker="")
     ax.plot(group["N"], group[fitted.runs.response], marker, color=color, ms=4, mew=0, alpha=0.8)
 
 
 def _law(fitted: Fit, flops: float, N: np.ndarray, probability: float) -> np.ndarray:
     """Return lower end, median and upper end of the law at each size (3, point)."""
-    log_ratio = np.log(flops / FLOPS_PER_TOKEN) - 2 * np.log(N)
-    loss = loss_on_budget(fitted.law, fitted.draws, fitted.reference, np.full_like(N, flops), log_ratio)
+    runs = {"N": N, "D": flops / (FLOPS_PER_TOKEN * N), "C": np.full_like(N, flops)}
+    loss = law_value(fitted.law, fitted.draws, runs, fitted.reference)
     return np.asarray(np.quantile(loss, [(1 - probability) / 2, 0.5, (1 + probability) / 2], axis=0))
 
 
