@@ -55,6 +55,11 @@ class Entry:
     key: str
     bibtex: str
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Its fields by name; those of a made-up entry too, as each stands on a line of its own."""
+        return dict(_FIELD.findall(self.bibtex))
+
 
 def entries_for(references: Iterable[str]) -> tuple[Entry, ...]:
     """Find what references in words cite.
@@ -114,9 +119,8 @@ def _known() -> Mapping[str, Entry]:
     text = Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
     known = {OWN: _own()}
     for part in re.split(r"^@", text, flags=re.MULTILINE)[1:]:
-        fields = dict(_FIELD.findall(part))
         entry = Entry(part[part.index("{") + 1 : part.index(",")], f"@{part.rstrip()}")
-        names = (entry.key, fields.get("eprint"), fields.get("doi", "").lower())
+        names = (entry.key, entry.fields.get("eprint"), entry.fields.get("doi", "").lower())
         known |= {name: entry for name in names if name}
     return MappingProxyType(known)
 

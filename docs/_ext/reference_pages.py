@@ -1,12 +1,9 @@
 """The page of references, from the package's own BibTeX."""
 
-import re
 from collections.abc import Mapping
 
 import bayescale as bs
 from bayescale.bibliography import METHOD, Entry, entries_for
-
-FIELD = re.compile(r"^ +(\w+) = \{(.*)\},$", re.MULTILINE)
 
 
 def references_page() -> str:
@@ -37,7 +34,7 @@ def citations() -> dict[str, list[str]]:
 
 def entry_text(entry: Entry, cited: list[str]) -> str:
     """Return one entry: what it is, where it is, who cites it, and its BibTeX."""
-    fields = dict(FIELD.findall(entry.bibtex))
+    fields = entry.fields
     title = plain(fields.get("title", fields.get("note", entry.key)))
     who = ", ".join(dict.fromkeys(cited))
     lines = [f"## {title}", f"{names(fields)}{fields.get('year', '')}{address(fields)}", f"Cited by: {who}."]
