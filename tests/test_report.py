@@ -23,7 +23,7 @@ from bayescale.backtesting import can_backtest
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.planning import plan
-from bayescale.report import figures, report_record, write_report
+from bayescale.report import captions, figures, report_record, write_report
 from bayescale.report.page import count, number, percent, python_script, reach
 from bayescale.report.pdf import page_as_pdf
 from bayescale.verdict import judge
@@ -327,6 +327,13 @@ def test_each_figure_carries_what_it_shows():
     best = tables["best-size"][tables["best-size"]["series"] == "budgets asked for"]
     asked = allocation.recommended["flops"].to_numpy()
     assert sorted(best["training compute C (FLOP)"]) == pytest.approx(sorted(asked), rel=1e-5)
+
+
+def test_caption_of_the_loss_speaks_of_forecasts_where_there_are_some():
+    comparison, _, allocation = results()
+    for source in (comparison.fits["chinchilla"], allocation):
+        assert "held-out runs" in captions.loss(source, backtested=True)
+        assert "held-out runs" not in captions.loss(source, backtested=False)
 
 
 def test_next_runs_stand_in_their_section_or_it_says_why_not(tmp_path):

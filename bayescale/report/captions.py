@@ -46,22 +46,26 @@ def best(curve: Allocation, what: Quantity) -> str:
     return f"{see}. Median with 50 % and {wide} credible intervals; shaded: beyond the largest run."
 
 
-def loss(source: Allocation | Fit) -> str:
+def loss(source: Allocation | Fit, *, backtested: bool) -> str:
     """Say how low the curve gets against the runs."""
+    bars = (
+        "; bars are what was forecast for held-out runs from the smaller ones, noise and what the law misses included"
+        if backtested
+        else ""
+    )
     runs = source.runs
     lowest = f"The lowest {runs.response} of a run is {short(float(runs.frame[runs.response].min()), 3)} {runs.unit}"
     if isinstance(source, Fit):
         return (
             f"{lowest}. The line is what {source.law.name} expects of runs of the usual D/N, with 50 % and 90 % "
-            "credible intervals; bars: forecasts of held-out runs from the smaller ones."
+            f"credible intervals{bars}."
         )
     flops = float(source.recommended["flops"].to_numpy()[-1])
     expected = float(np.median(source.optima["loss"].transpose("draw", "budget").to_numpy()[:, -1]))
     return (
         f"{lowest}; the best split of {_flops(flops)} FLOP is expected to reach {short(expected, 3)} by the law. Bands "
-        f"hold the law alone (50 % and {percent_text(source.probability)} credible intervals), bars what was forecast "
-        "for held-out runs from the smaller ones, noise and what the law misses included; shaded: beyond the largest "
-        "run."
+        f"hold the law alone (50 % and {percent_text(source.probability)} credible intervals){bars}; shaded: beyond "
+        "the largest run."
     )
 
 

@@ -166,10 +166,10 @@ def _curve(comparison: Comparison, allocation: Allocation) -> Allocation:
 
 def _loss_plot(comparison: Comparison, curve: Allocation | None, backtest: Backtest | None) -> Plot:
     """Return loss against compute: of the best splits, or of the best law where none has one."""
-    if curve is None:
-        best = comparison.fits[_ranked(comparison)[0]]
-        return Plot("loss", partial(plot_loss, best, held_out=backtest), captions.loss(best), (best.law.name,))
-    return Plot("loss", partial(plot_loss, curve, held_out=backtest), captions.loss(curve), tuple(curve.weights))
+    source = curve or comparison.fits[_ranked(comparison)[0]]
+    laws = (source.law.name,) if isinstance(source, Fit) else tuple(source.weights)
+    caption = captions.loss(source, backtested=backtest is not None)
+    return Plot("loss", partial(plot_loss, source, held_out=backtest), caption, laws)
 
 
 def _verdict_plots(comparison: Comparison, verdict: Verdict) -> tuple[Plot, ...]:
