@@ -24,7 +24,7 @@ from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.planning import plan
 from bayescale.report import captions, figures, report_record, write_report
-from bayescale.report.page import count, number, percent, python_script, reach
+from bayescale.report.page import count, number, percent, python_script, reach, render_page
 from bayescale.report.pdf import page_as_pdf
 from bayescale.verdict import judge
 
@@ -404,13 +404,25 @@ def with_pdf():
 
 @pytest.mark.usefixtures("with_pdf")
 def test_pdf_carries_the_data_of_figures_and_is_the_same_every_time():
-    link = '<a download="elpd.csv" href="data:text/csv;base64,YQox" aria-label="Data">Data (CSV)</a>'
     picture = figures.Picture("elpd", "", "a\n1\n", "", ())
-    first, second = (page_as_pdf(f"<p>{link}</p>", [picture]) for _ in range(2))
+    first, second = (page_as_pdf("<p>elpd</p>", [picture]) for _ in range(2))
     assert first == second
     assert first.startswith(b"%PDF-")
     assert b"/EmbeddedFile" in first
     assert b"text/csv" not in first
+
+
+def test_a_page_for_paper_names_the_data_attached_and_has_colours_of_its_own():
+    drawn = '<svg viewBox="0 0 9 9"><path stroke="#1a1a1a" fill="#0072b2"/></svg>'
+    picture = figures.Picture("elpd", drawn, "a\n1\n", "currentColor and var(--blue)", ())
+    shown = {**dict.fromkeys(figures.SECTIONS, ()), "laws": (picture,)}
+    paper, screen = (render_page(report_record(*results()), shown, paper=each) for each in (True, False))
+    assert "Data: elpd.csv, attached." in paper
+    assert "data:text/csv" not in paper
+    assert 'stroke="#1a1a1a" fill="#0072b2"' in paper
+    assert "currentColor and var(--blue)" in paper
+    assert 'stroke="currentColor" fill="var(--blue)"' in screen
+    assert 'download="elpd.csv" href="data:text/csv;' in screen
 
 
 @pytest.mark.slow

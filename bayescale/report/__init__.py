@@ -99,7 +99,7 @@ def write_report(
             folder = _write_figures(target, figures)
             write_whole(target, _writer(render_markdown(record, figures, folder)))
         case _:
-            content = page_as_pdf(render_page(record, figures), itertools.chain(*figures.values()))
+            content = page_as_pdf(render_page(record, figures, paper=True), itertools.chain(*figures.values()))
             write_whole(target, lambda temporary: temporary.write_bytes(content))
     return record
 

@@ -225,12 +225,13 @@ def _picture(plot: Plot) -> Picture:
     return Picture(plot.name, svg_text(ax, plot.name), csv, plot.caption, plot.laws)
 
 
-def inline_svg(picture: Picture) -> Markup:
-    """Return SVG fit for an HTML page: own ids, a label, the reader's text colour, short numbers, no metadata."""
+def inline_svg(picture: Picture, *, paper: bool = False) -> Markup:
+    """Return SVG fit for an HTML page: own ids, a label, short numbers, no metadata, on a screen the page's colours."""
     name, body = picture.name, picture.svg[picture.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>| xmlns(:\w+)?=\"[^\"]*\"", "", body, flags=re.DOTALL)
-    body = body.replace("xlink:href", "href").replace(INK, "currentColor")
-    body = body.replace(BLUE.lower(), "var(--blue)")  # lighter on a dark page
+    body = body.replace("xlink:href", "href")
+    if not paper:
+        body = body.replace(INK, "currentColor").replace(BLUE.lower(), "var(--blue)")  # both lighter on a dark page
     used = set(re.findall(r'(?:href="|url\()#([^")]*)', body))
     body = re.sub(r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
     body = body.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from bayescale.plots.style import count_text, percent_text, power_text
 from bayescale.report.explorer import explorer_script
 from bayescale.report.figures import CARDS, Picture, inline_svg
 
-MARKS = re.compile(r"[\\\\`*{}\[\]<>|#~$]|(?<![^\W_])_|_(?![^\W_])")
+MARKS = re.compile(r"[\\`*{}\[\]<>|#~$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would take as more than text; an underscore inside a word is text."""
+
+AS_THEY_ARE = ("figures", "command", "python", "bibtex")
+"""Facts that Markdown gets without marks: blocks of code, and what is no text."""
 
 HERE = Path(__file__).parent
 NOTHING = "\N{EN DASH}"
@@ -28,7 +32,11 @@ ANSWERS = {
 
 
 def render_page(
-    record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]], explorer: Mapping[str, Any] | None = None
+    record: Mapping[str, Any],
+    figures: Mapping[str, tuple[Picture, ...]],
+    explorer: Mapping[str, Any] | None = None,
+    *,
+    paper: bool = False,
 ) -> str:
     """Return the HTML page of a report.
 
@@ -40,13 +48,15 @@ def render_page(
         Figures by section.
     explorer : mapping, optional
         What :func:`bayescale.report.explorer.explorer_data` returned; None leaves the explorer out.
+    paper : bool
+        Whether it is to be printed: figures in colours of their own, and their data attached rather than linked.
     """
     css = Markup((HERE / "report.css").read_text(encoding="utf-8"))
     script = explorer_script(explorer) if explorer else None
     environment = _environment(autoescape=True)
-    environment.filters |= {"inline": inline_svg, "csv_link": _csv_link}
+    environment.filters |= {"inline": partial(inline_svg, paper=paper), "csv_link": _csv_link}
     page = environment.get_template("report.html.j2")
-    return page.render(**_facts(record, figures), css=css, explorer=explorer, script=script)
+    return page.render(**_facts(record, figures), css=css, explorer=explorer, script=script, paper=paper)
 
 
 def render_markdown(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]], folder: str) -> str:
@@ -61,10 +71,9 @@ def render_markdown(record: Mapping[str, Any], figures: Mapping[str, tuple[Pictu
     """
     environment = _environment(autoescape=False)
     environment.filters["code"] = _code
-    facts = {name: _literal(value) for name, value in _facts(record, figures).items() if name != "figures"}
-    as_it_is = {"figures": figures, "folder": folder, "python": python_script(record), "literal": _literal}
-    as_it_is |= {name: record[name] for name in ("command", "bibtex")}
-    page = environment.get_template("report.md.j2").render(**{**facts, **as_it_is})
+    facts = _facts(record, figures)
+    told = {name: value if name in AS_THEY_ARE else _literal(value) for name, value in facts.items()}
+    page = environment.get_template("report.md.j2").render(**told, folder=folder, literal=_literal)
     return re.sub(r"\n{3,}", "\n\n", page)
 
 
@@ -172,7 +181,7 @@ def python_script(record: Mapping[str, Any]) -> str:
         lines.append(_backtest_line(record["backtest"], settings["random_seed"]))
         given.append("backtest=backtest")
     if record["next_runs"]:
-        lines.append(_plan_line(record["next_runs"], "comparison", settings["random_seed"]))
+        lines.append(_plan_line(record["next_runs"], settings["random_seed"]))
         given.append("plan=plan")
     lines.append(f'bs.write_report("report.html", {", ".join(given)})')
     return "\n".join(lines)
@@ -187,9 +196,9 @@ def _backtest_line(backtest: Mapping[str, Any], random_seed: int) -> str:
     )
 
 
-def _plan_line(found: Mapping[str, Any], source: str, random_seed: int) -> str:
+def _plan_line(found: Mapping[str, Any], random_seed: int) -> str:
     targets = [target["flops"] for target in found["targets"]]
     return (
-        f"plan = bs.plan({source}, spend={found['spend']!r}, target={targets!r}, runs={max(len(found['runs']), 1)}, "
+        f"plan = bs.plan(comparison, spend={found['spend']!r}, target={targets!r}, runs={max(len(found['runs']), 1)}, "
         f"probability={found['probability']!r}, random_seed={random_seed})"
     )

@@ -1,15 +1,10 @@
 """The page of a report as PDF, by WeasyPrint, which is not always there."""
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from bayescale.errors import InputError
-from bayescale.plots.style import BLUE, INK
 from bayescale.report.figures import Picture
-
-LINK = re.compile(r'<a download="([^"]+)"[^>]*>Data \(CSV\)</a>')
-"""Of a figure to its data, as the page has it."""
 
 REMEDY = (
     "install bayescale[pdf] and the Pango library that WeasyPrint draws with (libpango on Linux, pango of Homebrew on "
@@ -31,9 +26,7 @@ def page_as_pdf(page: str, pictures: Iterable[Picture]) -> bytes:
     """Return an HTML page as PDF, the data of its figures attached; the same bytes for the same page."""
     import weasyprint  # noqa: PLC0415  (an extra)
 
-    drawn = re.sub(r"var\(--blue\)", BLUE, page).replace("currentColor", INK)  # which its drawings do not know
-    told = LINK.sub(r"Data: \1, attached.", drawn)
     when = {"created": datetime.fromtimestamp(0, UTC), "modified": datetime.fromtimestamp(0, UTC)}
     files = [weasyprint.Attachment(string=each.csv, name=f"{each.name}.csv", **when) for each in pictures]
-    content: bytes = weasyprint.HTML(string=told).write_pdf(pdf_identifier=b"bayescale", attachments=files)
+    content: bytes = weasyprint.HTML(string=page).write_pdf(pdf_identifier=b"bayescale", attachments=files)
     return content

@@ -136,7 +136,7 @@ def _why_no_plan(comparison: Comparison, allocation: Allocation | None) -> str:
 
 
 def _references(comparison: Comparison) -> list[str]:
-    """Return what the table, the laws and their published values cite, in words."""
+    """Return what the table and the laws cite, in words."""
     laws = [fitted.law for fitted in comparison.fits.values()]
     return [str(comparison.runs.record.get("reference", "")), *(law.reference for law in laws)]
 
