@@ -302,12 +302,10 @@ class Candidates:
         flops : numpy.ndarray
             Budgets in FLOP: (budget,), or (draw, budget) when draws have budgets of their own.
         """
-        budgets = np.broadcast_to(np.asarray(flops, dtype=float), (self.count, np.shape(flops)[-1]))
-        values = [np.broadcast_to(each, budgets.shape) for each in self.values]
-        return self._search(budgets, values)
+        return self._search(np.atleast_2d(np.asarray(flops, dtype=float)), self.values)
 
     def _search(self, budgets: np.ndarray, values: Sequence[np.ndarray]) -> Best:
-        """Find the best run, element by element."""
+        """Find the best run for budgets and values of shapes that broadcast; budgets that draws share are one row."""
         log_N, located = (self._best_of_sizes if self.frontier.limits.sizes else self._best_size)(budgets, values)
         N = self.frontier.snapped(np.exp(log_N))
         D = self.frontier.tokens(budgets, N)
@@ -362,7 +360,7 @@ class Candidates:
             places.pop(1)
         losses = np.stack([self._value(place, budgets, *values) for place in places])
         best = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=0)
-        log_N = np.take_along_axis(np.stack(places), best[None], axis=0)[0]
+        log_N = np.take_along_axis(np.stack(np.broadcast_arrays(*places)), best[None], axis=0)[0]
         for place in (span.low, span.high, kink):  # what lies that close to one is at it
             log_N = np.where(np.abs(log_N - place) < CLOSE, place, log_N)
         at_edge = (span.low_open & (log_N < span.low + EDGE)) | (span.high_open & (log_N > span.high - EDGE))

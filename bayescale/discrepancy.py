@@ -32,6 +32,9 @@ COMPUTE_PART = 0.25
 REACH = 40
 """e-folds from the centre of the runs to which slopes go on changing: 17 decades each way."""
 
+BLOCK = 50
+"""Samples whose features are computed at once: those of all of them take longer to allocate than to fill."""
+
 NOISES = 10
 """Runs drawn for each sample of law and discrepancy."""
 
@@ -74,8 +77,21 @@ class Discrepancy:
 
     def log_center(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return log law plus delta at columns in counts, (point,) or (sample, point): (sample, point)."""
-        delta = _delta(self.weights, _features(self.fitted, points))
-        return np.asarray(_log_law(self.fitted, self.draws, points) + delta)
+        missed = self._missed(points)  # refuses points that have no logarithm
+        return np.asarray(_log_law(self.fitted, self.draws, points) + missed)
+
+    def _missed(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return delta (sample, point); where samples have points of their own, block by block to save memory."""
+        if all(np.ndim(values) < 2 for values in points.values()):
+            return _delta(self.weights, _features(self.fitted, points))
+        blocks = np.array_split(np.arange(len(self.weights)), -(-len(self.weights) // BLOCK))
+        parts = ({name: values[block] for name, values in points.items()} for block in blocks)
+        return np.concatenate(
+            [
+                _delta(self.weights[block], _features(self.fitted, part))
+                for block, part in zip(blocks, parts, strict=True)
+            ]
+        )
 
 
 def infer_discrepancy(fitted: Fit) -> Discrepancy:

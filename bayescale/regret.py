@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from bayescale.candidates import LARGEST_FLOPS, SMALLEST_FLOPS, Candidates, Frontier
 from bayescale.errors import InputError
 
-CANDIDATES = 41
+CANDIDATES = 31
 """Sizes per budget at which the expected loss is computed; cubic splines join them."""
 
 MARGINS = tuple(np.log([1e2, 1e4, 1e8]))
