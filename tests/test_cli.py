@@ -1,13 +1,15 @@
 """The command line: wiring of every command, JSON shapes, exit statuses, and what is not imported."""
 
+import ctypes
 import dataclasses
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pandas as pd
@@ -615,6 +617,19 @@ def test_an_interruption_ends_with_130_and_one_line(verbs, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert (out, err) == ("", "interrupted\n")
     assert not path.exists()
+
+
+def test_an_interruption_inside_a_callback_is_not_lost(verbs, capsys):
+    def compile_slowly(*args, **kwargs):
+        del args, kwargs
+        ctypes.CFUNCTYPE(None)(Mock(side_effect=KeyboardInterrupt))()  # as from LLVM, while laws compile
+        time.sleep(10)
+
+    verbs.fit_laws.side_effect = compile_slowly
+    begin = sys.unraisablehook
+    assert main(["compare", "wide"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert sys.unraisablehook is begin
 
 
 def test_the_unexpected_ends_with_1_and_asks_for_a_report(verbs, monkeypatch, capsys):

@@ -1,11 +1,14 @@
 """main: run a command, and turn whatever happens into an exit status and a message."""
 
+import _thread
 import io
 import os
 import shlex
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from cyclopts import CycloptsError
 
@@ -16,6 +19,9 @@ from bayescale.cli.options import UsageError
 from bayescale.errors import InputError
 
 FINE, UNEXPECTED, USAGE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+AGAIN = 0.05
+"""Seconds after which an interruption that was lost is repeated."""
 
 register(app)
 show_examples(app)
@@ -38,7 +44,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an author's name must not stop a table on an ASCII terminal
     try:
-        status = _run(arguments)
+        with _interruptions_repeated():
+            status = _run(arguments)
         sys.stdout.flush()
     except CycloptsError:  # cyclopts has printed it
         status = USAGE
@@ -77,12 +84,30 @@ def _explain(error: BaseException) -> int:
     return status
 
 
+@contextmanager
+def _interruptions_repeated() -> Iterator[None]:
+    """Repeat an interruption that comes while a library is called back from C, where exceptions are lost."""
+    before = sys.unraisablehook
+
+    def tell(lost: "sys.UnraisableHookArgs") -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            threading.Timer(AGAIN, _thread.interrupt_main).start()
+        else:
+            before(lost)
+
+    sys.unraisablehook = tell
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 def _stop_workers() -> None:
     """End the processes that fit laws, if there are any, so that none outlives the command."""
     if "joblib" in sys.modules:
         from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (imported already)
 
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)
 
 
 def _close_stdout() -> int:
