@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from bayescale.fits import Fit, log_likelihood
 from bayescale.fitting import canonical_frame, distinct_laws, sample_posterior_alone, table_hash
 from bayescale.intervals import short
 from bayescale.laws import Law, law_record
+from bayescale.processes import in_processes
 from bayescale.runs import RunTable
 from bayescale.scores import Forecast, equal_tailed, pointwise, summarise
 from bayescale.settings import Settings
@@ -313,19 +313,12 @@ class _Task:
 def _run(tasks: Sequence[_Task], progress: Progress | None) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Yield each law's results; a law stays in one process, which compiles it once."""
     waiting = [task for task in tasks if not all(_known(task, fold, m) for fold in task.folds for m in task.methods)]
-    workers = min(len(waiting), os.cpu_count() or 1)
-    if workers < 2:
-        for task in tasks:
-            yield _backtest_law(task, progress)
-        return
-    from joblib import Parallel, delayed  # noqa: PLC0415  (0.3 s that cached results do not need)
-
-    for task in tasks:
-        if task not in waiting:
-            yield _backtest_law(task, progress)
-    calls = (delayed(_backtest_law)(task, None) for task in waiting)
-    for results, compiled in Parallel(n_jobs=workers, return_as="generator_unordered")(calls):
-        if progress:
+    yield from (_backtest_law(task, progress) for task in tasks if task not in waiting)
+    waiting.sort(key=lambda task: len(task.law.parameters), reverse=True)
+    alone = len(waiting) == 1
+    run = functools.partial(_backtest_law, progress=progress if alone else None)
+    for results, compiled in in_processes(run, waiting):
+        if progress and not alone:
             count = len({str(result["threshold"]) for result in results})
             progress(results[0]["law"], count, count)
         yield results, compiled

@@ -1,10 +1,10 @@
 """fit, fit_laws: sample the posteriors of laws on a table, or read them from the cache."""
 
 import dataclasses
+import functools
 import itertools
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ from bayescale.fits import (
     table_record,
 )
 from bayescale.laws import Law, Prior, Share, get_law, law_record
+from bayescale.processes import in_processes
 from bayescale.published import published_priors
 from bayescale.runs import RunTable
 from bayescale.settings import Settings
@@ -129,8 +130,9 @@ def fit_laws(
     waiting = [law for law in chosen if not (cache and is_cached(law, runs, settings))]
     there = [law for law in chosen if law not in waiting]
     done = {}
-    read = (_fit(law, runs, settings, cache=cache) for law in there)
-    for fitted in itertools.chain(read, _fit_in_parallel(waiting, runs, settings, cache=cache)):
+    fit_one = functools.partial(_fit, runs=runs, settings=settings, cache=cache)
+    waiting.sort(key=lambda law: len(law.parameters), reverse=True)
+    for fitted in itertools.chain(map(fit_one, there), in_processes(fit_one, waiting)):
         done[fitted.law.name] = fitted
         if progress:
             progress(fitted.law.name)
@@ -144,18 +146,6 @@ def distinct_laws(laws: Iterable[str | Law]) -> list[Law]:
     if not names or len(set(names)) < len(names):
         raise InputError(f"expected one or more laws of different names, found {names}")
     return chosen
-
-
-def _fit_in_parallel(laws: Sequence[Law], runs: RunTable, settings: Settings, *, cache: bool) -> Iterator[Fit]:
-    """Yield fits as they are done; compiling takes most of the time and each process compiles its own."""
-    workers = min(len(laws), os.cpu_count() or 1)
-    if workers < 2:
-        yield from (_fit(law, runs, settings, cache=cache) for law in laws)
-        return
-    from joblib import Parallel, delayed  # noqa: PLC0415  (0.3 s that cached fits do not need)
-
-    tasks = (delayed(_fit)(law, runs, settings, cache=cache) for law in laws)
-    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
 
 
 def _fit(law: Law, runs: RunTable, settings: Settings, *, cache: bool) -> Fit:

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from bayescale.fits import Fit, log_likelihood
 from bayescale.fitting import canonical_frame, sampler_data
 from bayescale.intervals import percent, short
 from bayescale.laws import Law
+from bayescale.processes import in_processes
 from bayescale.runs import RunTable
 from bayescale.settings import Settings
 from bayescale.storage import cache_dir, content_hash, write_whole
@@ -426,7 +427,9 @@ def _score(
         folder = Path(opened)
         folder.mkdir(parents=True, exist_ok=True)
         with _watched(refits, folder, progress):
-            _refit_in_parallel([each for each in refits.values() if _waiting(each, folder)], folder)
+            waiting = [each for each in refits.values() if _waiting(each, folder)]
+            waiting.sort(key=lambda each: len(each.law.parameters), reverse=True)
+            deque(in_processes(partial(_refit_law, folder=folder), waiting), maxlen=0)  # the results are in files
         elpd_i, failed = {}, {}
         for name, each in refits.items():
             results = [
@@ -455,18 +458,6 @@ def _read_result(path: Path, rows: int) -> dict[str, Any] | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return dict(result) if whole else None
-
-
-def _refit_in_parallel(waiting: Sequence[_Refits], folder: Path) -> None:
-    """Refit each law in a process of its own: compiling takes long, and each law is compiled once."""
-    workers = min(len(waiting), os.cpu_count() or 1)
-    if workers < 2:
-        for each in waiting:
-            _refit_law(each, folder)
-        return
-    from joblib import Parallel, delayed  # noqa: PLC0415  (0.3 s that cached results do not need)
-
-    Parallel(n_jobs=workers)(delayed(_refit_law)(each, folder) for each in waiting)
 
 
 def _refit_law(refits: _Refits, folder: Path) -> None:

@@ -276,7 +276,7 @@ def test_settings_that_cannot_be_sampled_are_refused(small_runs, option):
 
 
 def test_fits_come_in_the_order_asked(counted, small_runs, monkeypatch):
-    monkeypatch.setattr(fitting.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     fit("kaplan_n", small_runs, **QUICK)
     told = []
     fits = fit_laws(small_runs, ["chinchilla", "kaplan_n", "compute_floor"], **QUICK, progress=told.append)
@@ -290,7 +290,7 @@ def test_laws_that_are_all_cached_start_no_process(counted, small_runs, monkeypa
     laws = ["chinchilla", "kaplan_n"]
     for name in laws:
         fit(name, small_runs, **QUICK)
-    monkeypatch.setattr("joblib.Parallel", None)
+    monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", None)
     fit_laws(small_runs, laws, **QUICK)
     assert counted == laws
 

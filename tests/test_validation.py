@@ -63,7 +63,7 @@ def refits(monkeypatch, own_cache):
         return made_up(refits, rows)
 
     monkeypatch.setattr(module, "_refit_without", refit)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     return calls
 
 
