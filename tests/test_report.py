@@ -344,7 +344,7 @@ def test_next_runs_stand_in_their_section_or_it_says_why_not(tmp_path):
     record = json.loads(written()[1])["next_runs"]
     assert [run["N"] for run in record["runs"]] == found.runs["N"].tolist()
     assert record["expected_regret_after"] <= record["expected_regret_before"]
-    assert "There is no plan here. None was asked for" in page_of(tmp_path, *results()).text
+    assert "There is no plan here. In Python, bs.plan makes one" in page_of(tmp_path, *results()).text
 
 
 def test_what_is_cited_stands_at_the_end_as_bibtex():
@@ -454,6 +454,15 @@ def test_script_is_python_and_names_laws_budgets_and_seed():
     assert "allocation, backtest=backtest)" in longer
     for part in ("['compute_floor', 'tilt', 'chinchilla']", "5.76e+23", "random_seed=7", "probability=0.9"):
         assert part in script
+
+
+def test_script_allocates_by_the_one_law_that_was_asked_for():
+    comparison, verdict, averaged = results()
+    alone = allocate(comparison.fits["chinchilla"], [1e22])
+    script = python_script(report_record(comparison, verdict, alone, plan=further()["plan"]))
+    for verb in ("bs.allocate", "bs.plan"):
+        assert f"{verb}(comparison.fits['chinchilla'], " in script
+    assert "bs.allocate(comparison, " in python_script(report_record(comparison, verdict, averaged))
 
 
 def test_numbers_are_written_in_one_way():

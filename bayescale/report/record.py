@@ -132,7 +132,8 @@ def _why_none(comparison: Comparison, law: str) -> str:
 def _why_no_plan(comparison: Comparison, allocation: Allocation | None) -> str:
     if allocation is None:
         return "No law here has a best split, so no decision can be made surer."
-    return f"None was asked for. In Python, bs.plan makes one for {comparison.runs.name}, and write_report takes it."
+    name = comparison.runs.name
+    return f"In Python, bs.plan makes one for {name} or says why it cannot, and write_report takes it."
 
 
 def _references(comparison: Comparison) -> list[str]:
