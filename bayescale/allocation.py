@@ -81,6 +81,8 @@ class Allocation:
         What limited the choice.
     weights : mapping of str to float
         Weight of each law in the average; they sum to 1.
+    averaged : bool
+        Whether the laws of a comparison were averaged, even where one alone is left; else one law was asked for.
     tolerance : float
         Extra compute that the near-optimal set may cost, against the recommended split.
     probability : float
@@ -104,6 +106,7 @@ class Allocation:
     exhausted: xr.Dataset | None
     constraints: Constraints
     weights: Mapping[str, float]
+    averaged: bool
     tolerance: float
     probability: float
     runs: RunTable
@@ -190,6 +193,7 @@ def allocate(
         exhausted=_exhausted(posed, recommended),
         constraints=constraints,
         weights=laws.weights,
+        averaged=isinstance(source, Comparison),
         tolerance=tolerance,
         probability=probability,
         runs=runs,

@@ -19,6 +19,7 @@ def allocation_record(allocation: Allocation) -> dict[str, Any]:
         "probability": allocation.probability,
         "constraints": allocation.constraints.record(),
         "weights": dict(allocation.weights),
+        "averaged": allocation.averaged,
         "allocations": [_budget_record(allocation, i) for i in range(allocation.optima.sizes["budget"])],
         "data_exhausted": _exhausted_record(allocation),
         "notes": list(allocation.notes),

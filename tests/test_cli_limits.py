@@ -133,7 +133,7 @@ def test_limits_that_leave_no_run_are_unusable(allocated, capsys):
 
 def test_a_report_makes_itself_again_within_the_same_limits():
     entry = {"flops": 1e22, "near_optimal": {"tolerance": 0.05}}
-    allocation = {"allocations": [entry], "probability": 0.9, "constraints": {"max_params": 8e9}}
+    allocation = {"allocations": [entry], "probability": 0.9, "constraints": {"max_params": 8e9}, "averaged": True}
     record = {
         "laws": {"chinchilla": {}},
         "data": {"name": "wide"},

@@ -167,13 +167,15 @@ def python_script(record: Mapping[str, Any]) -> str:
         f"comparison = bs.compare(bs.fit_laws(runs, {laws!r}, {options}))",
         "verdict = bs.judge(comparison)",
     ]
-    allocation = record["allocation"]
+    allocation, source = record["allocation"], "comparison"
     if allocation:
+        alone = None if allocation["averaged"] else next(iter(allocation["weights"]))
+        source = f"comparison.fits[{alone!r}]" if alone else source
         budgets = [entry["flops"] for entry in allocation["allocations"]]
         asked = allocation["constraints"]
         limits = f", constraints=bs.Constraints(**{asked!r})" if asked else ""
         lines.append(
-            f"allocation = bs.allocate(comparison, {budgets!r}, probability={allocation['probability']!r}, "
+            f"allocation = bs.allocate({source}, {budgets!r}, probability={allocation['probability']!r}, "
             f"tolerance={allocation['allocations'][0]['near_optimal']['tolerance']!r}{limits})"
         )
     given = ["comparison", "verdict", "allocation" if allocation else "None"]
@@ -181,7 +183,7 @@ def python_script(record: Mapping[str, Any]) -> str:
         lines.append(_backtest_line(record["backtest"], settings["random_seed"]))
         given.append("backtest=backtest")
     if record["next_runs"]:
-        lines.append(_plan_line(record["next_runs"], settings["random_seed"]))
+        lines.append(_plan_line(record["next_runs"], source, settings["random_seed"]))
         given.append("plan=plan")
     lines.append(f'bs.write_report("report.html", {", ".join(given)})')
     return "\n".join(lines)
@@ -196,9 +198,9 @@ def _backtest_line(backtest: Mapping[str, Any], random_seed: int) -> str:
     )
 
 
-def _plan_line(found: Mapping[str, Any], random_seed: int) -> str:
+def _plan_line(found: Mapping[str, Any], source: str, random_seed: int) -> str:
     targets = [target["flops"] for target in found["targets"]]
     return (
-        f"plan = bs.plan(comparison, spend={found['spend']!r}, target={targets!r}, runs={max(len(found['runs']), 1)}, "
+        f"plan = bs.plan({source}, spend={found['spend']!r}, target={targets!r}, runs={max(len(found['runs']), 1)}, "
         f"probability={found['probability']!r}, random_seed={random_seed})"
     )
