@@ -365,8 +365,9 @@ def _law_of(path: Path, record: Mapping[str, Any], law: Law | None) -> Law:
         raise InputError(
             f"{path}: fit of law '{record['name']}', which is not built in; pass it: load_fit(path, law=...)"
         )
-    same = set(found.parameters) == set(record["priors"])
-    read = dataclasses.replace(found, priors=priors_from_record(record["priors"])) if same else found
+    priors, same = priors_from_record(record["priors"]), set(found.parameters) == set(record["priors"])
+    # Shares are drawn in their order, which a record does not keep.
+    read = dataclasses.replace(found, priors={name: priors[name] for name in found.priors}) if same else found
     if content_hash(law_record(read)) != content_hash(record):
         raise InputError(
             f"{path}: fit of a law '{record['name']}' whose formula differs from the one here "

@@ -121,9 +121,14 @@ def model_data(law: Law, data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     return {**covariates, "log_response_data": data["log_response"], "loss_unit": data["loss_unit"]}
 
 
+def _key(law: Law) -> str:
+    """Return what two laws of one model share: all of them, and the order in which their shares are drawn."""
+    return content_hash({"law": law_record(law), "order": list(law.priors)})
+
+
 def model_of(law: Law) -> pm.Model:
     """Return the law's PyMC model, built at most once in a process."""
-    key = content_hash(law_record(law))
+    key = _key(law)
     if key not in _MODELS:
         _MODELS[key] = build_model(law)
     return _MODELS[key]
@@ -131,7 +136,7 @@ def model_of(law: Law) -> pm.Model:
 
 def compiled_model(law: Law) -> Any:  # noqa: ANN401  (nutpie names no public type)
     """Return the law's compiled model: made at most once in a process, and good for every table."""
-    key = content_hash(law_record(law))
+    key = _key(law)
     if key not in _COMPILED:
         _COMPILED[key] = nutpie.compile_pymc_model(model_of(law))
     return _COMPILED[key]

@@ -173,6 +173,10 @@ def test_a_fit_returns_from_its_file_unchanged(saved, small_fit):
     assert loaded.diagnostics == small_fit.diagnostics
 
 
+def test_a_loaded_law_keeps_the_order_in_which_its_shares_are_drawn(saved, small_fit):
+    assert list(load_fit(saved).law.priors) == list(small_fit.law.priors) != sorted(small_fit.law.priors)
+
+
 def test_a_loaded_fit_leaves_its_file_free(copy, small_fit):
     loaded = load_fit(copy)
     small_fit.save(copy)

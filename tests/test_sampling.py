@@ -13,6 +13,7 @@ from bayescale.errors import InputError
 from bayescale.fits import reference_values
 from bayescale.fitting import canonical_frame, fit
 from bayescale.laws import LAWS
+from bayescale.priors import parameters_from_free
 from bayescale.runs import select_runs
 from bayescale.settings import Settings
 
@@ -142,6 +143,17 @@ def test_a_law_is_compiled_once_for_tables_of_different_lengths(small_runs, monk
     assert len(shorter.frame) < len(small_runs.frame)
     assert len(asked) == 1
     assert medians[0] != medians[1]
+
+
+def test_laws_that_differ_only_in_the_order_of_their_shares_have_models_of_their_own():
+    law = LAWS["three_term"]  # K comes last in both orders, so that the free variables have the same names
+    other = dataclasses.replace(law, priors={name: law.priors[name] for name in sorted(law.priors)})
+    values = {"E_part": 0.5, "A_part": 0.3, "B_part": 0.4, "level": 1.0}
+    assert {each.name for each in sampling.model_of(law).free_RVs} >= set(values)
+    free = {each.name: values.get(each.name, 0.3) for each in sampling.model_of(law).free_RVs}
+    assert parameters_from_free(law, free, 1.0)["A"] != parameters_from_free(other, free, 1.0)["A"]
+    assert sampling.model_of(law) is not sampling.model_of(other)
+    assert sampling.model_of(law) is sampling.model_of(dataclasses.replace(law))
 
 
 def test_data_without_a_finite_density_are_refused_by_the_law_and_its_columns(small_runs):
