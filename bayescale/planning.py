@@ -78,7 +78,8 @@ class Plan:
     targets : pandas.DataFrame
         For each target: ``flops``, ``N`` and ``D`` of the split of least expected loss, ``expected_regret_before`` and
         ``_after``, and ``factor_before`` and ``_after``: how many times larger the upper end of the credible interval
-        of N* is than the lower. Empty where no law has a best split.
+        of N* is than the lower, and ``flops_saved``, what the saved regret would take there in FLOP, to be held against
+        what the runs cost. Empty where no law has a best split.
     expected_regret_before, expected_regret_after : float
         Mean over targets, in the response's unit; NaN where no law has a best split.
     aim_before, aim_after, aim_bound : float
@@ -337,8 +338,9 @@ def _plan(
     alone = scale(goal.left(())) - scale(np.maximum(goal.left(()) - goal.gains(()), 0.0))
     targets = _targets(question, goals, chosen, probability)
     saving = _saving(question, targets)
+    targets["flops_saved"] = saving * targets["flops"]
     worthwhile = _is_worthwhile(aim, lowered, saving, chosen)
-    notes = [*question.notes, *_notes(question, listed.iloc[list(chosen)], targets, aim, spend=spend, saving=saving)]
+    notes = [*question.notes, *_notes(question, listed.iloc[list(chosen)], targets, aim, spend=spend)]
     notes += [] if worthwhile else [_worthless(aim, lowered, saving)]
     return Plan(
         aim=aim,
@@ -403,9 +405,7 @@ def _is_worthwhile(aim: str, lowered: np.ndarray, saving: np.ndarray, chosen: Se
     return bool(lowered[-1] <= (1 - LEAST_PART) * lowered[0])
 
 
-def _notes(
-    question: _Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim: str, *, spend: float, saving: np.ndarray
-) -> list[str]:
+def _notes(question: _Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim: str, *, spend: float) -> list[str]:
     notes = []
     largest = float(question.table.frame["C"].max())
     beyond = question.flops.max() / max(largest, float(chosen["flops"].max()) if len(chosen) else 0.0)
@@ -416,7 +416,7 @@ def _notes(
         )
     cost = float(chosen["flops"].sum())
     if aim == "regret" and len(chosen):
-        worth = float((saving * targets["flops"]).sum())
+        worth = float(targets["flops_saved"].sum())
         notes.append(
             f"the runs cost {short(cost)} FLOP of {short(spend)}, and are expected to save what {short(worth)} FLOP "
             f"would buy at the target{'s' * (len(targets) > 1)} ({_part(worth / question.flops.sum())} of the compute)"

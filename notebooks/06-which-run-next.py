@@ -63,7 +63,7 @@ def decide(fit):
 
 
 rounds = [{"cost": done["C"].sum(), **decide(fit)}]
-while not any("less than they cost" in note for note in plan.notes) and len(rounds) < 6:
+while plan.targets["flops_saved"].sum() > plan.runs["flops"].sum() and len(rounds) < 6:
     bought = others["run"].isin(plan.runs["run"])
     rounds.append({"cost": others.loc[bought, "C"].sum()})
     done, others = pd.concat([done, others[bought]]), others[~bought]
@@ -99,4 +99,4 @@ assert table["cost"].loc[1 : len(rounds) - 1].sum() < 0.05 * target
 assert last["upper"] / last["lower"] < first["upper"] / first["lower"] / 2
 assert last["expected regret"] < first["expected regret"] / 2
 assert last["regret by all runs"] < first["regret by all runs"] / 2
-assert any("less than they cost" in note for note in plan.notes)
+assert plan.targets["flops_saved"].sum() < plan.runs["flops"].sum()

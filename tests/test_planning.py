@@ -173,6 +173,17 @@ def test_the_spend_is_kept_and_the_saved_regret_adds_up(found):
     assert 6 * target["N"] * target["D"] == pytest.approx(TARGET)
 
 
+def test_what_the_runs_save_is_told_in_flop_and_in_words(few_fit, found):
+    saved, cost = found.targets["flops_saved"].item(), found.runs["flops"].sum()
+    assert 0 < saved < TARGET
+    # The law falls by about as much from the budget to what is saved less, as regret is expected to be saved.
+    best = bs.allocate(few_fit, [TARGET - saved, TARGET]).optima["loss"].mean("draw").to_numpy()
+    regret = found.expected_regret_before - found.expected_regret_after
+    assert best[0] - best[1] == pytest.approx(regret, rel=0.2)
+    told = [note for note in found.notes if "are expected to save what" in note]
+    assert ["less than they cost" in note for note in told] == [bool(saved < cost)]
+
+
 def test_the_regret_before_is_that_of_the_split_of_least_expected_loss(few_fit, found):
     flops = np.array([TARGET])
     pooled = pool({"chinchilla": few_fit}, {"chinchilla": 1.0}, flops)
