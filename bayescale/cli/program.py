@@ -1,6 +1,8 @@
 """main: run a command, and turn whatever happens into an exit status and a message."""
 
 import _thread
+import atexit
+import gc
 import io
 import os
 import shlex
@@ -23,7 +25,11 @@ FINE, UNEXPECTED, USAGE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 130
 AGAIN = 0.05
 """Seconds after which an interruption that was lost is repeated."""
 
+GARBAGE = 100_000
+"""Objects after which Python looks for garbage: libraries and figures are many objects, and hardly any is garbage."""
+
 register(app)
+atexit.register(gc.freeze)  # Python ends sooner when it need not look for garbage among all that is there
 show_examples(app)
 
 
@@ -41,6 +47,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
         0 fine, 1 unexpected, 2 usage, 3 unusable data, 4 doubtful diagnostics under ``--strict``, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if tokens is None else tokens)
+    gc.set_threshold(GARBAGE)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an author's name must not stop a table on an ASCII terminal
     try:
