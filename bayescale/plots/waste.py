@@ -33,7 +33,7 @@ FARTHEST = 10.0
 """Times above and below the best size."""
 
 POINTS = 33
-THINNED = 4
+THINNED = 8
 
 CRITERIA = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (ORANGE, "v"), (PURPLE, "D"))
 
