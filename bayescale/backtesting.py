@@ -314,10 +314,9 @@ def _run(tasks: Sequence[_Task], progress: Progress | None) -> Iterator[tuple[li
     """Yield each law's results; a law stays in one process, which compiles it once."""
     waiting = [task for task in tasks if not all(_known(task, fold, m) for fold in task.folds for m in task.methods)]
     yield from (_backtest_law(task, progress) for task in tasks if task not in waiting)
-    waiting.sort(key=lambda task: len(task.law.parameters), reverse=True)
     alone = len(waiting) == 1
     run = functools.partial(_backtest_law, progress=progress if alone else None)
-    for results, compiled in in_processes(run, waiting):
+    for results, compiled in in_processes(run, waiting, lambda task: len(task.law.parameters)):
         if progress and not alone:
             count = len({str(result["threshold"]) for result in results})
             progress(results[0]["law"], count, count)

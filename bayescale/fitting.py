@@ -131,8 +131,8 @@ def fit_laws(
     there = [law for law in chosen if law not in waiting]
     done = {}
     fit_one = functools.partial(_fit, runs=runs, settings=settings, cache=cache)
-    waiting.sort(key=lambda law: len(law.parameters), reverse=True)
-    for fitted in itertools.chain(map(fit_one, there), in_processes(fit_one, waiting)):
+    sampled = in_processes(fit_one, waiting, lambda law: len(law.parameters))
+    for fitted in itertools.chain(map(fit_one, there), sampled):
         done[fitted.law.name] = fitted
         if progress:
             progress(fitted.law.name)

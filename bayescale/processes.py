@@ -7,11 +7,11 @@ from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 
 
-def in_processes[T, R](function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+def in_processes[T, R](function: Callable[[T], R], items: Sequence[T], size: Callable[[T], int]) -> Iterator[R]:
     """Yield what a function returns for each item, as they are done.
 
-    This process takes the first item, and each process the next one when it is free: put the largest first. What a
-    process has compiled it keeps.
+    This process takes the largest item, and each process the next one when it is free. What a process has compiled it
+    keeps.
 
     Parameters
     ----------
@@ -19,14 +19,17 @@ def in_processes[T, R](function: Callable[[T], R], items: Sequence[T]) -> Iterat
         Takes an item; it and the items are sent to the other processes.
     items : sequence
         The items.
+    size : callable
+        Takes an item, and says how much work it is: here the parameters of a law.
     """
+    ordered = sorted(items, key=size, reverse=True)
     others = min(len(items), os.cpu_count() or 1) - 1
     if others < 1:
-        yield from map(function, items)
+        yield from map(function, ordered)
         return
     from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (0.3 s that cached results do not need)
 
-    work = _Work(function, items, get_reusable_executor(max_workers=others))
+    work = _Work(function, ordered, get_reusable_executor(max_workers=others))
     left, own = len(items), work.take()
     for _ in range(others):
         work.hand_over()

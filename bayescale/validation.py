@@ -428,8 +428,8 @@ def _score(
         folder.mkdir(parents=True, exist_ok=True)
         with _watched(refits, folder, progress):
             waiting = [each for each in refits.values() if _waiting(each, folder)]
-            waiting.sort(key=lambda each: len(each.law.parameters), reverse=True)
-            deque(in_processes(partial(_refit_law, folder=folder), waiting), maxlen=0)  # the results are in files
+            done = in_processes(partial(_refit_law, folder=folder), waiting, lambda each: len(each.law.parameters))
+            deque(done, maxlen=0)  # the results are in files
         elpd_i, failed = {}, {}
         for name, each in refits.items():
             results = [
