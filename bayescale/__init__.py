@@ -41,28 +41,18 @@ if TYPE_CHECKING:
     from bayescale.laws import LAWS, Example, Law, Prior, Share, list_laws
     from bayescale.multipliers import Multiplier, multiplier
     from bayescale.planning import Plan, plan
-    from bayescale.plots import (
-        figure_data,
-        plot_allocation,
-        plot_calibration,
-        plot_data_exhausted,
-        plot_elpd,
-        plot_exponents,
-        plot_held_out,
-        plot_inference,
-        plot_iso_loss,
-        plot_isoflop,
-        plot_loss,
-        plot_pareto_k,
-        plot_plan,
-        plot_pointwise,
-        plot_predictive_check,
-        plot_prior_predictive,
-        plot_ratio_range,
-        plot_regret,
-        plot_waste,
-        plot_weights,
-    )
+    from bayescale.plots.calibration import plot_calibration, plot_held_out
+    from bayescale.plots.data import figure_data
+    from bayescale.plots.decisions import plot_allocation, plot_loss, plot_regret
+    from bayescale.plots.laws import plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
+    from bayescale.plots.plan import plot_plan
+    from bayescale.plots.pointwise import plot_pointwise
+    from bayescale.plots.predictions import plot_data_exhausted, plot_inference
+    from bayescale.plots.priors import plot_prior_predictive
+    from bayescale.plots.ratios import plot_ratio_range
+    from bayescale.plots.regions import plot_iso_loss
+    from bayescale.plots.slices import plot_isoflop
+    from bayescale.plots.waste import plot_waste, plot_weights
     from bayescale.pooling import fit_groups
     from bayescale.predictions import DataExhausted, Inference, data_exhausted, inference
     from bayescale.ranges import RatioRange, ratio_ranges
@@ -111,28 +101,18 @@ _MODULES = {
     "laws": ("LAWS", "Example", "Law", "Prior", "Share", "list_laws"),
     "multipliers": ("Multiplier", "multiplier"),
     "planning": ("Plan", "plan"),
-    "plots": (
-        "figure_data",
-        "plot_allocation",
-        "plot_calibration",
-        "plot_data_exhausted",
-        "plot_elpd",
-        "plot_exponents",
-        "plot_held_out",
-        "plot_inference",
-        "plot_iso_loss",
-        "plot_isoflop",
-        "plot_loss",
-        "plot_pareto_k",
-        "plot_plan",
-        "plot_pointwise",
-        "plot_predictive_check",
-        "plot_prior_predictive",
-        "plot_ratio_range",
-        "plot_regret",
-        "plot_waste",
-        "plot_weights",
-    ),
+    "plots.calibration": ("plot_calibration", "plot_held_out"),
+    "plots.data": ("figure_data",),
+    "plots.decisions": ("plot_allocation", "plot_loss", "plot_regret"),
+    "plots.laws": ("plot_elpd", "plot_exponents", "plot_pareto_k", "plot_predictive_check"),
+    "plots.plan": ("plot_plan",),
+    "plots.pointwise": ("plot_pointwise",),
+    "plots.predictions": ("plot_data_exhausted", "plot_inference"),
+    "plots.priors": ("plot_prior_predictive",),
+    "plots.ratios": ("plot_ratio_range",),
+    "plots.regions": ("plot_iso_loss",),
+    "plots.slices": ("plot_isoflop",),
+    "plots.waste": ("plot_waste", "plot_weights"),
     "pooling": ("fit_groups",),
     "predictions": ("DataExhausted", "Inference", "data_exhausted", "inference"),
     "ranges": ("RatioRange", "ratio_ranges"),

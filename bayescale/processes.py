@@ -1,10 +1,22 @@
 """Work shared between this process and as many others as there are cores."""
 
+import importlib
 import os
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from joblib.externals.loky import ProcessPoolExecutor
+
+ENOUGH = 3
+"""Items that another process has before it: the one it does, and those that it takes up without waiting."""
+
+_PREPARED: "list[ProcessPoolExecutor]" = []
+"""The process that is prepared, if any."""
 
 
 def in_processes[T, R](function: Callable[[T], R], items: Sequence[T], size: Callable[[T], int]) -> Iterator[R]:
@@ -27,9 +39,7 @@ def in_processes[T, R](function: Callable[[T], R], items: Sequence[T], size: Cal
     if others < 1:
         yield from map(function, ordered)
         return
-    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (0.3 s that cached results do not need)
-
-    work = _Work(function, ordered, get_reusable_executor(max_workers=others))
+    work = _Work(function, ordered, _pool(others))
     left, own = len(items), work.take()
     for _ in range(others):
         work.hand_over()
@@ -44,6 +54,72 @@ def in_processes[T, R](function: Callable[[T], R], items: Sequence[T], size: Cal
                 left -= 1
     finally:
         work.waiting.clear()
+
+
+def alongside[T, R](function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Return what a function returns for each item, in their order; another process works while items are made here.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an item; it and the items are sent to the other process.
+    items : iterable
+        Makes the items one by one. This process does an item as well whenever the other one has enough to do.
+    """
+    if not _several_cores():
+        return [function(item) for item in items]
+    pool = _PREPARED.pop() if _PREPARED else _companion()
+    given: list[Future[R]] = []
+    try:
+        for item in items:
+            busy = sum(not future.done() for future in given)
+            given.append(pool.submit(function, item) if busy < ENOUGH else _finished(function(item)))
+        return [future.result() for future in given]
+    finally:
+        pool.shutdown(wait=False, kill_workers=True)
+
+
+def _finished[R](result: R) -> Future[R]:
+    future: Future[R] = Future()
+    future.set_result(result)
+    return future
+
+
+def prepare(module: str) -> None:
+    """Start the process that :func:`alongside` will use next, and let it import a module."""
+    if _several_cores() and not _PREPARED:
+        _PREPARED.append(_companion())
+        _PREPARED[0].submit(_import, module)
+
+
+def _import(module: str) -> None:
+    importlib.import_module(module)
+
+
+def stop() -> None:
+    """End all other processes at once, whatever they do."""
+    if "joblib" in sys.modules:
+        for pool in (*_PREPARED, _pool()):
+            pool.shutdown(wait=False, kill_workers=True)
+        _PREPARED.clear()
+
+
+def _several_cores() -> bool:
+    return (os.cpu_count() or 1) > 1
+
+
+def _companion() -> "ProcessPoolExecutor":
+    """Return a process of its own: loky ends one of the others that grows, and with it what it has compiled."""
+    from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415  (as below)
+
+    return ProcessPoolExecutor(max_workers=1)
+
+
+def _pool(processes: int | None = None) -> "ProcessPoolExecutor":
+    """Return the processes that fit laws: so many, or those that there are."""
+    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (0.1 s that few commands need)
+
+    return get_reusable_executor(max_workers=processes, reuse="auto" if processes else True)
 
 
 class _Work[T, R]:

@@ -18,7 +18,7 @@ from _tables import Job, catalogued, further_jobs
 
 import bayescale as bs
 from bayescale.backtesting import METHODS, backtest
-from bayescale.plots import plot_calibration
+from bayescale.plots.calibration import plot_calibration
 from bayescale.storage import write_whole
 
 HERE = Path(__file__).parent

@@ -31,7 +31,7 @@ from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
 import bayescale as bs
 from bayescale.cli.steps import DEFAULT_LAWS
 from bayescale.intervals import percent, short
-from bayescale.plots import plot_iso_loss
+from bayescale.plots.regions import plot_iso_loss
 from bayescale.storage import write_whole
 
 PAGE = Path(__file__).with_name("verdicts.md")

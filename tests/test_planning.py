@@ -16,7 +16,7 @@ from bayescale.plan_beliefs import decide, effective_noise, pool, split_loss
 from bayescale.plan_candidates import design_candidates
 from bayescale.plan_search import LawGoal, NormalGoal, choose
 from bayescale.planning import plan_record
-from bayescale.plots import plot_plan
+from bayescale.plots.plan import plot_plan
 
 TARGET = 1e23
 

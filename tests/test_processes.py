@@ -1,11 +1,12 @@
 """Work shared between processes: each item is done once, wherever, and faults arrive."""
 
 import os
+import sys
 import time
 
 import pytest
 
-from bayescale.processes import in_processes
+from bayescale.processes import alongside, in_processes, prepare, stop
 
 
 def smaller(item):
@@ -70,3 +71,56 @@ def test_what_is_not_begun_when_the_reader_ends_is_never_done(tmp_path):
     found.close()
     time.sleep(2)
     assert len(list(tmp_path.iterdir())) <= 6
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_while_items_are_made_another_process_works_and_the_order_stays():
+    done = alongside(slowly, range(12))
+    assert [item for item, _ in done] == list(range(12))
+    elsewhere = {process for _, process in done} - {os.getpid()}
+    assert len(elsewhere) == 1
+    assert sum(process == os.getpid() for _, process in done) >= 3  # this one, whenever the other has enough to do
+
+
+def test_one_core_makes_and_does_items_itself(monkeypatch):
+    monkeypatch.setattr("joblib.externals.loky.ProcessPoolExecutor", None)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    prepare("wave")
+    assert alongside(slowly, iter("ab")) == [("a", os.getpid()), ("b", os.getpid())]
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_a_fault_in_making_or_doing_arrives_and_leaves_no_process():
+    with pytest.raises(ValueError, match="three"):
+        alongside(refused, [3, 1])
+    with pytest.raises(ZeroDivisionError):
+        alongside(slowly, (1 // item for item in (1, 0)))
+    assert alongside(slowly, []) == []
+
+
+def is_imported(module):
+    """Return whether this process has imported a module, and its number."""
+    return module in sys.modules, os.getpid()
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_a_prepared_process_has_imported_the_module_and_is_used_once():
+    prepare("wave")
+    first, second = (alongside(is_imported, ["wave"])[0] for _ in range(2))
+    assert first[0]
+    assert not second[0]
+    assert len({os.getpid(), first[1], second[1]}) == 3
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_stopping_ends_every_process_at_once():
+    prepare("wave")
+    waiting = in_processes(slowly, range(6), smaller)
+    _, here = next(waiting)
+    there = next(process for _, process in waiting if process != here)
+    stop()
+    time.sleep(1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(there, 0)
+    prepare("wave")
+    assert alongside(is_imported, ["wave"])[0][0]

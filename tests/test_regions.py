@@ -8,8 +8,8 @@ from test_plots import results
 
 from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
-from bayescale.plots import plot_iso_loss, svg_text
-from bayescale.plots.regions import BEYOND
+from bayescale.plots.regions import BEYOND, plot_iso_loss
+from bayescale.plots.rendering import svg_text
 from bayescale.runs import table_from_frame
 
 

@@ -16,8 +16,7 @@ from bayescale.comparison import compare, difference, pointwise_difference, stan
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.fitting import exact_elpd
-from bayescale.plots import plot_pointwise
-from bayescale.plots.pointwise import FIRST, SECOND
+from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
 from bayescale.runs import table_from_frame
 from bayescale.validation import cross_validate, cross_validation_record, weights_by
 

@@ -62,6 +62,7 @@ from bayescale.cli.steps import (
     plan_for_report,
 )
 from bayescale.errors import InputError
+from bayescale.processes import prepare
 
 EXACT_REFITS = "not counted: exact refits, at most 20 of each law, where PSIS fails for single runs"
 ONE_BACKTEST = "not counted: a backtest of the law that the report rests on most"
@@ -106,7 +107,7 @@ def laws(
 
     listed = bs.list_laws() if name is None else [law_details(name)]
     if name is not None and figure is not None:
-        from bayescale.plots import save_prior_predictive  # noqa: PLC0415  (PyMC and matplotlib, for this alone)
+        from bayescale.plots.priors import save_prior_predictive  # noqa: PLC0415  (PyMC and matplotlib, for this alone)
 
         save_prior_predictive(name, figure, random_seed=seed)
         listed[0]["figure"] = str(figure)
@@ -304,6 +305,7 @@ def report(
     """Fit, compare, judge and allocate, and write it all as one page: HTML, Markdown or PDF by its name."""
     _expect_several(laws)
     asked = limits.keywords()
+    prepare("bayescale.plots.rendering")
     with progress(printing) as say:
         from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
         from bayescale.report import check_report_name  # noqa: PLC0415  (Matplotlib)

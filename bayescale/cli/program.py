@@ -19,6 +19,7 @@ from bayescale.cli.examples import show_examples
 from bayescale.cli.importing import register
 from bayescale.cli.options import UsageError
 from bayescale.errors import InputError
+from bayescale.processes import stop
 
 FINE, UNEXPECTED, USAGE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -60,6 +61,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
         status = _close_stdout()
     except (Exception, KeyboardInterrupt) as error:
         status = _explain(error)
+    finally:
+        stop()  # none outlives the command or keeps it waiting
     return status
 
 
@@ -75,7 +78,6 @@ def _explain(error: BaseException) -> int:
     status, message = UNEXPECTED, str(error)
     if isinstance(error, KeyboardInterrupt):
         status, message = INTERRUPTED, "interrupted"
-        _stop_workers()
     elif isinstance(error, UsageError):
         status = USAGE
     elif isinstance(error, InputError):
@@ -107,14 +109,6 @@ def _interruptions_repeated() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
-
-
-def _stop_workers() -> None:
-    """End the processes that fit laws, if there are any, so that none outlives the command."""
-    if "joblib" in sys.modules:
-        from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (imported already)
-
-        get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)
 
 
 def _close_stdout() -> int:

@@ -1,9 +1,6 @@
 """The look every figure shares: colours, number formats, bands, and a figure as SVG text."""
 
-import io
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -224,29 +221,3 @@ def _add_legend(ax: Axes, columns: int) -> Legend:
         where["bbox_to_anchor"] = (LEGEND_LEFT, where["bbox_to_anchor"][1])
         where["bbox_transform"] = blended_transform_factory(figure.transFigure, ax.transAxes)
     return ax.legend(ncols=columns, borderaxespad=0.0, **where)
-
-
-def svg_text(ax: Axes, salt: str) -> str:
-    """Return the figure of these axes as SVG, the same text for the same figure and salt."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    settings = {"svg.hashsalt": salt, "svg.fonttype": "none"}
-    content = io.StringIO()
-    with mpl.rc_context(STYLE | settings), warnings.catch_warnings(), _laid_out(figure):
-        warnings.filterwarnings("ignore", "Glyph")  # the reader's own fonts draw the text
-        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
-    return content.getvalue()
-
-
-@contextmanager
-def _laid_out(figure: Figure) -> Iterator[None]:
-    """Lay a figure out once: with a layout engine Matplotlib draws twice, the first time only to measure."""
-    engine = figure.get_layout_engine()
-    if engine is None:
-        yield
-        return
-    engine.execute(figure)
-    with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
-        figure.set_layout_engine(None)
-        yield
-    figure.set_layout_engine(engine)

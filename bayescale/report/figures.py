@@ -1,7 +1,8 @@
 """The pictures of a report: what is drawn in each section, and what to see in it."""
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,29 +17,18 @@ from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.optimum import has_optimum
 from bayescale.planning import Plan
-from bayescale.plots import (
-    figure_data,
-    plot_allocation,
-    plot_calibration,
-    plot_elpd,
-    plot_exponents,
-    plot_held_out,
-    plot_iso_loss,
-    plot_isoflop,
-    plot_loss,
-    plot_pareto_k,
-    plot_plan,
-    plot_pointwise,
-    plot_predictive_check,
-    plot_ratio_range,
-    plot_regret,
-    plot_waste,
-    plot_weights,
-    svg_text,
-)
-from bayescale.plots.decisions import Quantity
-from bayescale.plots.laws import Order
+from bayescale.plots.calibration import plot_calibration, plot_held_out
+from bayescale.plots.decisions import Quantity, plot_allocation, plot_loss, plot_regret
+from bayescale.plots.laws import Order, plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
+from bayescale.plots.plan import plot_plan
+from bayescale.plots.pointwise import plot_pointwise
+from bayescale.plots.ratios import plot_ratio_range
+from bayescale.plots.regions import plot_iso_loss
+from bayescale.plots.rendering import render, rendering_settings
+from bayescale.plots.slices import plot_isoflop
 from bayescale.plots.style import BLUE, INK
+from bayescale.plots.waste import plot_waste, plot_weights
+from bayescale.processes import alongside
 from bayescale.report import captions
 from bayescale.report.record import METHOD, law_in_use
 from bayescale.verdict import Verdict
@@ -105,17 +95,39 @@ def draw_figures(
     backtest: Backtest | None = None,
     plan: Plan | None = None,
 ) -> dict[str, tuple[Picture, ...]]:
-    """Draw every figure of a report, by section."""
+    """Draw every figure of a report, by section; another process writes one down while the next is drawn here."""
+    plots, drawn = itertools.tee(_plots(comparison, verdict, allocation, backtest, plan))
+    render_here = partial(render, settings=rendering_settings())
+    rendered = alongside(render_here, ((plot.name, plot.draw()) for _, plot in drawn))
+    figures: dict[str, list[Picture]] = {section: [] for section in SECTIONS}
+    for (section, plot), texts in zip(plots, rendered, strict=True):
+        figures[section].append(Picture(plot.name, *texts, plot.caption, plot.laws))
+    return {section: tuple(pictures) for section, pictures in figures.items()}
+
+
+def _plots(
+    comparison: Comparison,
+    verdict: Verdict,
+    allocation: Allocation | None,
+    backtest: Backtest | None,
+    plan: Plan | None,
+) -> Iterator[tuple[str, Plot]]:
+    """Yield sections and what to draw in them: what is quickly drawn first, so that no process waits."""
+    for plot in _check_plots(comparison, verdict):
+        yield "diagnostics", plot
+    yield "laws", _exponents_plot(comparison)
+    if plan:
+        yield "next", Plot("plan", partial(plot_plan, plan), captions.plan(plan), tuple(plan.weights))
+    for plot in _verdict_plots(comparison, verdict):
+        yield "verdict", plot
     curve = _curve(comparison, allocation) if allocation else None
-    groups = {
-        "decision": _decision_plots(comparison, allocation, curve) if allocation and curve else (),
-        "verdict": _verdict_plots(comparison, verdict),
-        "forecasts": (_loss_plot(comparison, curve, backtest), *(_backtest_plots(backtest) if backtest else ())),
-        "laws": (_exponents_plot(comparison),),
-        "next": (Plot("plan", partial(plot_plan, plan), captions.plan(plan), tuple(plan.weights)),) if plan else (),
-        "diagnostics": _check_plots(comparison, verdict),
-    }
-    return {name: tuple(map(_picture, plots)) for name, plots in groups.items()}
+    if allocation and curve:
+        for plot in _decision_plots(comparison, allocation, curve):
+            yield "decision", plot
+    yield "forecasts", _loss_plot(comparison, curve, backtest)
+    if backtest:
+        for plot in _backtest_plots(backtest):
+            yield "forecasts", plot
 
 
 def _ranked(comparison: Comparison) -> tuple[str, ...]:
@@ -217,12 +229,6 @@ def _backtest_plots(backtest: Backtest) -> tuple[Plot, ...]:
         Plot("calibration", partial(plot_calibration, backtest), captions.calibration(backtest, METHOD), law),
         Plot("held-out", partial(plot_held_out, backtest), captions.held_out(backtest, METHOD), law),
     )
-
-
-def _picture(plot: Plot) -> Picture:
-    ax = plot.draw()
-    csv = figure_data(ax).to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    return Picture(plot.name, svg_text(ax, plot.name), csv, plot.caption, plot.laws)
 
 
 def inline_svg(picture: Picture, *, paper: bool = False) -> Markup:
