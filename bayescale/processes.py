@@ -1,7 +1,6 @@
-"""Work shared between this process and as many others as there are cores."""
+"""Work shared between this process and others, as many as there are cores for."""
 
 import importlib
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,8 +34,8 @@ def in_processes[T, R](function: Callable[[T], R], items: Sequence[T], size: Cal
         Takes an item, and says how much work it is: here the parameters of a law.
     """
     ordered = sorted(items, key=size, reverse=True)
-    others = min(len(items), os.cpu_count() or 1) - 1
-    if others < 1:
+    others = min(len(items), _cores()) - 1 if len(items) > 1 else 0
+    if not others:
         yield from map(function, ordered)
         return
     work = _Work(function, ordered, _pool(others))
@@ -66,7 +65,7 @@ def alongside[T, R](function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     items : iterable
         Makes the items one by one. This process does an item as well whenever the other one has enough to do.
     """
-    if not _several_cores():
+    if _cores() < 2:
         return [function(item) for item in items]
     pool = _PREPARED.pop() if _PREPARED else _companion()
     given: list[Future[R]] = []
@@ -87,7 +86,7 @@ def _finished[R](result: R) -> Future[R]:
 
 def prepare(module: str) -> None:
     """Start the process that :func:`alongside` will use next, and let it import a module."""
-    if _several_cores() and not _PREPARED:
+    if _cores() > 1 and not _PREPARED:
         _PREPARED.append(_companion())
         _PREPARED[0].submit(_import, module)
 
@@ -104,20 +103,23 @@ def stop() -> None:
         _PREPARED.clear()
 
 
-def _several_cores() -> bool:
-    return (os.cpu_count() or 1) > 1
+def _cores() -> int:
+    """Return the processors that this process may use, which a container or a batch job limits; 1 where it is alone."""
+    import joblib  # noqa: PLC0415  (0.1 s that few commands need)
+
+    return int(joblib.cpu_count())
 
 
 def _companion() -> "ProcessPoolExecutor":
     """Return a process of its own: loky ends one of the others that grows, and with it what it has compiled."""
-    from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415  (as below)
+    from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415  (as above)
 
     return ProcessPoolExecutor(max_workers=1)
 
 
 def _pool(processes: int | None = None) -> "ProcessPoolExecutor":
     """Return the processes that fit laws: so many, or those that there are."""
-    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (0.1 s that few commands need)
+    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (as above)
 
     return get_reusable_executor(max_workers=processes, reuse="auto" if processes else True)
 

@@ -276,7 +276,7 @@ def test_settings_that_cannot_be_sampled_are_refused(small_runs, option):
 
 
 def test_fits_come_in_the_order_asked(counted, small_runs, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     fit("kaplan_n", small_runs, **QUICK)
     told = []
     fits = fit_laws(small_runs, ["chinchilla", "kaplan_n", "compute_floor"], **QUICK, progress=told.append)

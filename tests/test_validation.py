@@ -62,7 +62,7 @@ def refits(monkeypatch, own_cache):
         return made_up(refits, rows)
 
     monkeypatch.setattr(module, "_refit_without", refit)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     return calls
 
 
