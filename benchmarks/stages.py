@@ -19,6 +19,8 @@ from pathlib import Path
 LAWS = ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla")
 PARTS = ("stages", "stone-cold", "cold", "warm")
 SEED = 1
+LIBRARIES = "import pymc, arviz, nutpie"
+REPEATS = 3
 POLL_SECONDS = 0.5  # asking the kernel for shared pages is slow enough to disturb what is measured
 
 type Row = dict[str, str | float | None]
@@ -67,8 +69,20 @@ def measure(parts: list[str] | tuple[str, ...], table: str) -> list[Row]:
         if "warm" in parts:
             if "cold" not in parts:
                 command_row("cold", table, folder, environment(folder / "cold"))
-            rows.append(command_row("warm", table, folder, environment(folder / "cold")))
+            rows += warm_rows(table, folder, environment(folder / "cold"))
     return rows
+
+
+def warm_rows(table: str, folder: Path, env: Mapping[str, str]) -> list[Row]:
+    """Time the command in turn with importing the libraries that it stands on, and return the middle one of each."""
+    pairs = [
+        (
+            process_row("yardstick", LIBRARIES, [sys.executable, "-c", LIBRARIES], env),
+            command_row("warm", table, folder, env),
+        )
+        for _ in range(REPEATS)
+    ]
+    return [sorted(each, key=lambda row: float(row["wall_s"] or 0))[REPEATS // 2] for each in zip(*pairs, strict=True)]
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -127,6 +141,11 @@ def command_row(part: str, table: str, folder: Path, env: Mapping[str, str]) -> 
     """Run ``bayescale report`` as a process and return its time and memory."""
     output = str(folder / "report.html")
     command = [sys.executable, "-m", "bayescale", "report", table, "--seed", str(SEED), "--quiet", "--output", output]
+    return process_row(part, "bayescale report", command, env)
+
+
+def process_row(part: str, what: str, command: list[str], env: Mapping[str, str]) -> Row:
+    """Run a process and return its time, and its memory with that of the processes it starts."""
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     together: float | None = None
@@ -138,7 +157,7 @@ def command_row(part: str, table: str, folder: Path, env: Mapping[str, str]) -> 
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"part": part, "what": "bayescale report", "wall_s": wall, "cpu_s": cpu, "peak_mb": together}
+    return {"part": part, "what": what, "wall_s": wall, "cpu_s": cpu, "peak_mb": together}
 
 
 def tree_megabytes(root: int) -> float | None:
@@ -193,6 +212,8 @@ def ratios(rows: list[Row]) -> dict[str, float]:
         for above, below in (("cold", "warm"), ("stone-cold", "cold"))
         if {above, below} <= set(whole)
     }
+    if "warm" in whole:
+        found["warm / yardstick"] = whole["warm"] / wall["yardstick", LIBRARIES]
     job = {what: seconds for (part, what), seconds in wall.items() if part == "stages" and " draws x " not in str(what)}
     shares = {f"share of {what}": job[what] / sum(job.values()) for what in ("import", "compile", "sample") if job}
     return {**found, **shares}
