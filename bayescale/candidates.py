@@ -15,6 +15,7 @@ from bayescale.fits import Fit
 from bayescale.laws import Law
 from bayescale.laws.data_constrained import effective
 from bayescale.optimum import EDGE, RATIOS
+from bayescale.processes import in_parts
 from bayescale.tradeoffs.search import Number
 
 CLOSE = 1e-6
@@ -302,7 +303,11 @@ class Candidates:
         flops : numpy.ndarray
             Budgets in FLOP: (budget,), or (draw, budget) when draws have budgets of their own.
         """
-        return self._search(np.atleast_2d(np.asarray(flops, dtype=float)), self.values)
+        budgets, values = np.atleast_2d(np.asarray(flops, dtype=float)), self.values
+        if len(budgets) > 1:
+            return self._search(budgets, values)
+        found = in_parts(lambda part: self._search(budgets, [each[part] for each in values]), self.count)
+        return Best(*(np.concatenate([getattr(each, name) for each in found]) for name in Best.__dataclass_fields__))
 
     def _search(self, budgets: np.ndarray, values: Sequence[np.ndarray]) -> Best:
         """Find the best run for budgets and values of shapes that broadcast; budgets that draws share are one row."""

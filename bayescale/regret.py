@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 
 from bayescale.candidates import LARGEST_FLOPS, SMALLEST_FLOPS, Candidates, Frontier
 from bayescale.errors import InputError
+from bayescale.processes import in_threads
 
 CANDIDATES = 31
 """Sizes per budget at which the expected loss is computed; cubic splines join them."""
@@ -168,9 +169,8 @@ def average(posed: Posed, budgets: np.ndarray, optima: Choice, tolerance: float)
     """
     options = next(iter(posed.values()))
     allowed = _cheaper_loss(posed, optima, tolerance)
-    curves = [
-        [_curve(posed, k, budget, optima, i) for k in range(len(options))] for i, budget in enumerate(budgets.tolist())
-    ]
+    places = list(enumerate(budgets.tolist()))
+    curves = in_threads(lambda at: [_curve(posed, k, at[1], optima, at[0]) for k in range(len(options))], places)
     chosen = np.array([int(np.argmin([curve.least for curve in each])) for each in curves])
     best = [each[k] for each, k in zip(curves, chosen, strict=True)]
     return Averages(

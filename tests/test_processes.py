@@ -2,11 +2,13 @@
 
 import os
 import sys
+import threading
 import time
 
+import numpy as np
 import pytest
 
-from bayescale.processes import alongside, in_processes, prepare, stop
+from bayescale.processes import alongside, in_parts, in_processes, in_threads, prepare, stop
 
 
 def smaller(item):
@@ -124,3 +126,24 @@ def test_stopping_ends_every_process_at_once():
         os.kill(there, 0)
     prepare("wave")
     assert alongside(is_imported, ["wave"])[0][0]
+
+
+def test_threads_keep_the_order_and_the_callers_error_state():
+    def where_and_how(item):
+        time.sleep(0.05 / item)
+        return item, threading.get_ident(), np.geterr()["over"]
+
+    with np.errstate(over="ignore"):
+        done = in_threads(where_and_how, [1, 2, 3, 4])
+    assert [item for item, *_ in done] == [1, 2, 3, 4]
+    assert len({thread for _, thread, _ in done} - {threading.get_ident()}) == 2
+    assert {how for *_, how in done} == {"ignore"}
+    assert in_threads(where_and_how, [1])[0][1] == threading.get_ident()
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(0, [0]), (5, [5]), (2000, [2000]), (4001, [2000, 2000, 1])])
+def test_parts_cover_all_rows(rows, sizes):
+    values = np.arange(rows)
+    found = in_parts(lambda part: values[part], rows)
+    assert [part.size for part in found] == sizes
+    np.testing.assert_array_equal(np.concatenate(found), values)
