@@ -1,4 +1,4 @@
-"""Work shared between this process and others, as many as there are cores for."""
+"""Work shared between processes, as many as there are cores for, or between threads."""
 
 import importlib
 import sys
