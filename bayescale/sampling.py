@@ -9,6 +9,7 @@ import nutpie
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
+from pytensor.configdefaults import config
 
 from bayescale.diagnostics import Diagnostics, diagnose
 from bayescale.errors import InputError
@@ -135,10 +136,15 @@ def model_of(law: Law) -> pm.Model:
 
 
 def compiled_model(law: Law) -> Any:  # noqa: ANN401  (nutpie names no public type)
-    """Return the law's compiled model: made at most once in a process, and good for every table."""
+    """Return the law's compiled model: made at most once in a process, and good for every table.
+
+    Floating-point operations keep their order. Numba would otherwise order them by what it can inline, which depends
+    on what was compiled before: the same seed then gave other draws the second time.
+    """
     key = _key(law)
     if key not in _COMPILED:
-        _COMPILED[key] = nutpie.compile_pymc_model(model_of(law))
+        with config.change_flags(numba__fastmath=False):
+            _COMPILED[key] = nutpie.compile_pymc_model(model_of(law))
     return _COMPILED[key]
 
 

@@ -1,4 +1,7 @@
 import dataclasses
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -112,6 +115,22 @@ def test_the_same_seed_gives_the_same_draws_to_the_last_bit(small_runs):
 
 
 @pytest.mark.usefixtures("accept_all")
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_draws_before_and_after_numba_has_compiled(tmp_path):
+    code = """
+import bayescale as bs
+fit = bs.fit("kaplan_nd", bs.load_runs("chinchilla"), draws=100, tune=200, random_seed=1, cache=False)
+print(fit.data["posterior"].to_dataset().to_array().values.tobytes().hex())
+"""
+    environ = {**os.environ, "PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    first, again = (
+        subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert len(first) > 10_000
+    assert first == again
+
+
 def test_another_seed_gives_other_draws(small_runs):
     other = dataclasses.replace(QUICK, random_seed=6)
     first, second = (sampling.sample_posterior(LAW, data_of(small_runs), settings)[0] for settings in (QUICK, other))
