@@ -1,14 +1,45 @@
 """The PyMC model of a law seen through noisy runs."""
 
 import inspect
+import math
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.logprob.transforms import Transform
 
 from bayescale.errors import InputError
-from bayescale.laws import SMALLEST_VALUE, Law, Prior, Quantity
+from bayescale.laws import EXTRA_DEGREES, SMALLEST_VALUE, Law, Prior, Quantity
 from bayescale.priors import free_priors, parameters_from_free
+
+
+class _NormalScore(Transform):  # type: ignore[misc]  # PyMC tells mypy nothing
+    """An exponential variable as its normal score: that of its probability to be exceeded.
+
+    The sampler then sees a standard normal prior. The logarithm has a long tail to the left, which heavy-tailed noise
+    (nu near 2) fills and short trajectories explore slowly.
+    """
+
+    name = "score"  # PyMC takes what stands before the last underscore for the variable's own name
+    ndim_supp = 0
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def forward(self, value: Any, *_: Any) -> Any:  # noqa: ANN401  (PyTensor's variables)
+        return math.sqrt(2) * pt.erfcinv(2 * pt.exp(-value / self.scale))
+
+    def backward(self, value: Any, *_: Any) -> Any:  # noqa: ANN401
+        return -self.scale * pt.log(pt.erfc(value / math.sqrt(2)) / 2)
+
+    def log_jac_det(self, value: Any, *_: Any) -> Any:  # noqa: ANN401
+        density = -(value**2) / 2 - math.log(2 * math.pi) / 2
+        return density + math.log(self.scale) + self.backward(value) / self.scale
+
+
+NORMAL_SCORES = {"nu_above_2": _NormalScore(EXTRA_DEGREES)}
+"""Free variables that are not sampled on the scale that PyMC would choose."""
 
 
 def build_model(law: Law) -> pm.Model:
@@ -67,7 +98,8 @@ def _draw(law: Law, name: str, prior: Prior) -> Quantity:
         unknown = set(prior.parameters) - set(inspect.signature(distribution.dist).parameters)
         if unknown:  # PyMC would ignore them, and the prior would be another
             raise TypeError(f"unknown arguments {', '.join(sorted(unknown))}")
-        return distribution(name, **prior.parameters)
+        scale = {"default_transform": NORMAL_SCORES[name]} if name in NORMAL_SCORES else {}
+        return distribution(name, **prior.parameters, **scale)
     except (AttributeError, TypeError, ValueError) as error:
         parameter = name.removesuffix("_relative")
         raise InputError(f"law '{law.name}': PyMC cannot make the prior {prior} of {parameter}: {error}") from error

@@ -3,15 +3,17 @@ import dataclasses
 import numpy as np
 import pymc as pm
 import pytensor
+import pytensor.tensor as pt
 import pytest
 import xarray as xr
+from scipy import stats
 from simulation import CALIBRATED
 
 from bayescale.errors import InputError
 from bayescale.fits import log_likelihood, reference_values
 from bayescale.fitting import canonical_frame
-from bayescale.laws import LAWS, REAL_RUNS, Law, Prior, Share
-from bayescale.model import build_model
+from bayescale.laws import EXTRA_DEGREES, LAWS, REAL_RUNS, Law, Prior, Share
+from bayescale.model import NORMAL_SCORES, build_model, build_prior
 from bayescale.priors import parameters_from_free
 from bayescale.sampling import model_data, sample_prior
 
@@ -59,6 +61,22 @@ def test_free_variables_are_one_scalar_for_each_degree_of_freedom(law, models):
 def test_the_free_variables_of_chinchilla_have_these_names(models):
     names = [variable.name for variable in models["chinchilla"].free_RVs]
     assert names == ["alpha", "beta", "level", "E_part", "A_part", "sigma", "nu_above_2"]
+
+
+def test_the_sampler_sees_heavy_tails_as_a_standard_normal_variable():
+    scores = np.linspace(-6, 8, 15)
+    model = build_prior(LAWS["chinchilla"])
+    (noise,) = (variable for variable in model.free_RVs if variable.name == "nu_above_2")
+    (sampled,) = (variable for variable in model.value_vars if variable.name.startswith("nu_above_2"))
+    density = pytensor.function([sampled], model.logp(noise), mode="FAST_COMPILE")
+    densities = [density(score) for score in scores]
+    np.testing.assert_allclose(densities, stats.norm.logpdf(scores), atol=1e-7)  # its log(10) is single
+    score, extra = pt.dvector(), NORMAL_SCORES["nu_above_2"]
+    there = extra.backward(score)
+    np.testing.assert_allclose(
+        there.eval({score: scores}), stats.expon.isf(stats.norm.sf(scores), scale=EXTRA_DEGREES), rtol=1e-6, atol=1e-12
+    )
+    np.testing.assert_allclose(extra.forward(there).eval({score: scores}), scores, rtol=1e-6)
 
 
 def test_data_can_be_set_and_nothing_has_one_entry_per_run(law, models):
