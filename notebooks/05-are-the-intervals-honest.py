@@ -68,9 +68,10 @@ shown.round(2)
 # intervals in nats per token, and `lpd` the mean log density of what was observed (more is better).
 #
 # Where the law is right, plain intervals hold. Where it is only nearly right, as on the Chinchilla runs, they are far
-# too sure. Allowing for what the law misses widens them, and they hold more often and forecast better.
+# too sure. Allowing for what the law misses widens them: over these tables they hold more often, and on each of them
+# they forecast better.
 #
-# It is no cure. On the tables of the wrong law about half of the intervals hold: what shows only in larger runs, the
+# It is no cure. On the tables of the wrong law at most half of the intervals hold: what shows only in larger runs, the
 # smaller ones cannot tell.
 #
 # ## Over all tables
@@ -101,7 +102,9 @@ wrong = [name for name in tables if "right" not in name]
 held, lpd = (shown[measure].droplevel("held_out") for measure in ("coverage_90", "lpd"))
 assert (held.loc[right, "plain"] > 0.8).all()
 assert (held.loc[wrong, "plain"] < 0.75).all()
-assert (held.loc[wrong, "discrepancy"] > held.loc[wrong, "plain"]).all()
+gained = held.loc[wrong, "discrepancy"] - held.loc[wrong, "plain"]
+assert (gained >= 0).all()
+assert gained.mean() > 0.1
 assert (lpd.loc[wrong, "discrepancy"] > lpd.loc[wrong, "plain"]).all()
 assert (bins["held"][:2] > 0.8).all()
 assert bins["held"][2] < 0.8
