@@ -4,6 +4,7 @@ import ctypes
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -619,11 +620,22 @@ def test_an_interruption_ends_with_130_and_one_line(verbs, tmp_path, capsys):
     assert not path.exists()
 
 
+@pytest.fixture
+def interruptible():
+    """A process in the background may have been told to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_inside_a_callback_is_not_lost(verbs, capsys):
     def compile_slowly(*args, **kwargs):
         del args, kwargs
         ctypes.CFUNCTYPE(None)(Mock(side_effect=KeyboardInterrupt))()  # as from LLVM, while laws compile
-        time.sleep(10)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:  # at work, not asleep
+            pass
 
     verbs.fit_laws.side_effect = compile_slowly
     begin = sys.unraisablehook
