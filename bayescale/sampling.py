@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ from bayescale.settings import Settings
 from bayescale.storage import content_hash
 
 STATISTICS = ("diverging", "energy", "maxdepth_reached", "n_steps", "step_size", "logp")
+
+# PyTensor keeps the source of whatever it compiles: a score of files for each law, in the system's folder for temporary
+# files unless told otherwise, and there for ever. In a folder of its own they are named by content, and pruned by age.
+if getattr(config, "generated_src_dir", None) == "":
+    config.generated_src_dir = str(Path(config.compiledir) / "generated_src")
 
 _MODELS: dict[str, pm.Model] = {}
 _COMPILED: dict[str, Any] = {}

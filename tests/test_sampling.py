@@ -122,13 +122,16 @@ import bayescale as bs
 fit = bs.fit("kaplan_nd", bs.load_runs("chinchilla"), draws=100, tune=200, random_seed=1, cache=False)
 print(fit.data["posterior"].to_dataset().to_array().values.tobytes().hex())
 """
-    environ = {**os.environ, "PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    compiled, temporary = tmp_path / "compiled", tmp_path / "temporary"
+    temporary.mkdir()
+    environ = {**os.environ, "PYTENSOR_FLAGS": f"base_compiledir={compiled}", "TMPDIR": str(temporary)}
     first, again = (
         subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     )
     assert len(first) > 10_000
     assert first == again
+    assert not list(temporary.iterdir())  # nothing is left behind
 
 
 def test_another_seed_gives_other_draws(small_runs):
