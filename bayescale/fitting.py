@@ -306,7 +306,7 @@ def _sample_fit(
 ) -> Fit:
     from bayescale.sampling import log_prior, sample_prior  # noqa: PLC0415  (imports PyMC)
 
-    fitted = _sample_posterior_alone(law, runs, frame, settings, reference)
+    fitted = _sample_posterior_alone(law, runs, frame, settings, reference, scout=True)
     tree, posterior = fitted.data, fitted.data["posterior"].to_dataset()
     labels = {"run": frame["run"].to_numpy(dtype=str)}
     likelihood, predictive = log_likelihood(
@@ -335,16 +335,19 @@ def sample_posterior_alone(law: Law, runs: RunTable, settings: Settings) -> Fit:
     """
     check_table(law, runs)
     frame = canonical_frame(runs)
-    return _sample_posterior_alone(law, runs, frame, settings, reference_values(frame, runs.response, law))
+    reference = reference_values(frame, runs.response, law)
+    return _sample_posterior_alone(law, runs, frame, settings, reference, scout=False)
 
 
 def _sample_posterior_alone(
-    law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float]
+    law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float], *, scout: bool
 ) -> Fit:
-    from bayescale.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.sampling import missed_modes, sample_posterior  # noqa: PLC0415  (imports PyMC)
 
     data = sampler_data(law, frame, runs.response, reference)
     posterior, stats, diagnostics, attempt = sample_posterior(law, data, settings)
+    if scout and diagnostics.passed:
+        diagnostics = dataclasses.replace(diagnostics, failures=missed_modes(law, data, settings, posterior, stats))
     labels = {"run": frame["run"].to_numpy(dtype=str)}
     groups = {
         "posterior": posterior,

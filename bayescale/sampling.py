@@ -43,6 +43,12 @@ class Attempt:
 ATTEMPTS = (Attempt("low_rank", 0.95, 1), Attempt("diag", 0.99, 2))
 """Low-rank adaptation needs a fifth of the steps; where it fails, small steps and more draws may not."""
 
+SCOUTS = 12
+SCOUT_TUNE, SCOUT_DRAWS = 200, 50
+SCOUT = Attempt("low_rank", 0.8, 1)
+LEAST_LOGP = 0.01
+"""Scouts count if their density is that of the draws: at least this quantile of it."""
+
 
 def sample_posterior(
     law: Law, data: Mapping[str, np.ndarray], settings: Settings
@@ -82,6 +88,47 @@ def sample_posterior(
         if diagnostics.passed:
             break
     return posterior, stats, diagnostics, attempt
+
+
+def missed_modes(
+    law: Law, data: Mapping[str, np.ndarray], settings: Settings, posterior: xr.Dataset, stats: xr.Dataset
+) -> tuple[str, ...]:
+    """Send out short chains, and return a sentence if some settle, at densities like those of the draws, where none is.
+
+    Chains that agree may have missed a mode together: one that draws in a quarter of all chains is missed by four of
+    them one time in three, with an R-hat of 1.00. A scout counts if all its draws of some parameter lie outside the
+    range of all draws.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    data : mapping of str to numpy.ndarray
+        As :func:`sample_posterior` takes it.
+    settings : Settings
+        Those of the fit; the scouts' seed is derived from its seed.
+    posterior, stats : xarray.Dataset
+        What :func:`sample_posterior` returned (chain, draw).
+
+    Returns
+    -------
+    tuple of str
+        One sentence, or none.
+    """
+    seed = int(np.random.SeedSequence([settings.random_seed, SCOUTS]).generate_state(1)[0])
+    found, found_stats = _sample_once(law, data, Settings(SCOUT_DRAWS, SCOUT_TUNE, SCOUTS, seed), SCOUT)
+    likely = found_stats["logp"].mean("draw") >= stats["logp"].quantile(LEAST_LOGP)
+    outside = (found < posterior.min()).all("draw") | (found > posterior.max()).all("draw")
+    apart = outside.to_array("parameter") & likely
+    if not apart.any():
+        return ()
+    count, name = int(apart.any("parameter").sum()), str(apart.sum("chain").idxmax("parameter").item())
+    there, here = float(found[name].where(apart.sel(parameter=name)).median()), posterior[name]
+    return (
+        f"{count} of {SCOUTS} short chains settled where no draw is, at densities as high (for instance {name} near "
+        f"{there:.3g}; draws lie at {float(here.min()):.3g} to {float(here.max()):.3g}): the posterior has more than "
+        "one mode",
+    )
 
 
 def _sample_once(

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 import xarray as xr
 
 from bayescale import sampling
+from bayescale.catalogue import load_runs
 from bayescale.diagnostics import Diagnostics
 from bayescale.errors import InputError
 from bayescale.fits import reference_values
@@ -134,6 +136,21 @@ print(fit.data["posterior"].to_dataset().to_array().values.tobytes().hex())
     assert not list(temporary.iterdir())  # nothing is left behind
 
 
+@pytest.mark.slow
+def test_a_mode_that_four_chains_missed_is_found_and_one_mode_is_not_taken_for_more():
+    runs = select_runs(load_runs("chinchilla"), "10 <= D / N <= 40")
+    missed = 0
+    for law, modes in (("kaplan_nd", 2), ("chinchilla", 1)):
+        data = data_of(runs, LAWS[law])
+        for seed in range(8):
+            settings = Settings(random_seed=seed)
+            posterior, stats, diagnostics, _ = sampling.sample_posterior(LAWS[law], data, settings)
+            told = sampling.missed_modes(LAWS[law], data, settings, posterior, stats)
+            assert (bool(told) or not diagnostics.passed) == (modes > 1), (law, seed, told, diagnostics)
+            missed += modes > 1 and diagnostics.passed
+    assert missed > 0  # R-hat alone would not do
+
+
 def test_another_seed_gives_other_draws(small_runs):
     other = dataclasses.replace(QUICK, random_seed=6)
     first, second = (sampling.sample_posterior(LAW, data_of(small_runs), settings)[0] for settings in (QUICK, other))
@@ -228,6 +245,66 @@ def test_after_two_failures_the_last_attempt_is_returned_with_its_doubt(fake_sam
     assert attempt == sampling.ATTEMPTS[-1]
     assert diagnostics.failures == ("made to fail",)
     assert len(fake_sampler) == len(sampling.ATTEMPTS)
+
+
+# Further chains
+
+
+@pytest.fixture
+def scouted(monkeypatch):
+    """Return a function that says what the gate finds when scouts draw like this, beside 4000 draws around 0."""
+    rng = np.random.default_rng(0)
+
+    def draw(chains, draws, center=0.0):
+        values = {name: rng.standard_normal((chains, draws)) for name in ("alpha", "beta")}
+        values["beta"] += np.asarray(center)[..., None]
+        logp = -rng.chisquare(2, (chains, draws)) / 2
+        return tuple(
+            xr.Dataset({name: (("chain", "draw"), array) for name, array in arrays.items()})
+            for arrays in (values, {"logp": logp})
+        )
+
+    def ask(center, logp=0.0):
+        posterior, stats = draw(4, 1000)
+        found, found_stats = draw(sampling.SCOUTS, sampling.SCOUT_DRAWS, center)
+        asked = Mock(return_value=(found, found_stats + logp))
+        monkeypatch.setattr(sampling, "_sample_once", asked)
+        told = sampling.missed_modes(LAW, {}, QUICK, posterior, stats)
+        (_, _, settings, _), _ = asked.call_args
+        assert settings.chains == sampling.SCOUTS
+        assert settings.random_seed != QUICK.random_seed
+        return told
+
+    return ask
+
+
+def test_chains_that_settle_where_no_draw_is_are_told_with_the_place(scouted):
+    (told,) = scouted([9.0] * 3 + [0.0] * 9)
+    assert told.startswith(
+        "3 of 12 short chains settled where no draw is, at densities as high (for instance beta near "
+    )
+    near, low, high = (float(number) for number in re.findall(r"-?\d+\.\d+", told))
+    assert near == pytest.approx(9, abs=0.3)
+    assert -5 < low < -3 < 3 < high < 5
+
+
+def test_chains_among_the_draws_say_nothing(scouted):
+    assert scouted([0.0] * 12) == scouted([1.5] * 12) == ()
+
+
+def test_chains_that_found_no_likely_place_say_nothing(scouted):
+    assert scouted([9.0] * 12, logp=-10.0) == ()
+
+
+@pytest.mark.usefixtures("own_cache", "fake_sampler")
+def test_a_fit_whose_chains_missed_a_mode_is_kept_and_marked(small_runs, scripted_gate, monkeypatch):
+    scripted_gate(True, False, False)
+    missed = Mock(return_value=("more modes",))
+    monkeypatch.setattr(sampling, "missed_modes", missed)
+    assert fit("compute_floor", small_runs, draws=20, tune=100, random_seed=1).diagnostics.failures == ("more modes",)
+    failures = fit("compute_floor", small_runs, draws=20, tune=100, random_seed=2).diagnostics.failures
+    assert failures == ("made to fail",)
+    assert missed.call_count == 1  # what has failed is not asked again
 
 
 @pytest.mark.usefixtures("own_cache")
