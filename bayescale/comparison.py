@@ -60,13 +60,14 @@ class Comparison:
         ``elpd_diff`` (to the best law, at most 0), ``dse``, ``p_worse``, ``weight`` (stacking, by point LOO),
         ``best_probability`` (of being the best law, by a Bayesian bootstrap over runs), ``decided`` (whether the
         difference to the best law is one) and ``bad_k`` (rows whose Pareto k is too high and that were not refitted).
-        Where several rows come from one training run, ``se``, ``dse`` and ``best_probability`` are over training runs.
+        Where several rows come from one training run, ``se``, ``dse`` and ``best_probability`` are over training runs;
+        of a single one there are none (NaN).
     pointwise : mapping of str to arviz_stats.ELPDData
         LOO of each law with ``elpd_i`` and ``pareto_k`` (run,).
     exact : mapping of str to tuple of int
         Rows of each law whose density comes from an exact refit without the row.
     ranking_probability : float
-        Probability that the whole order of the laws stays, by the same bootstrap.
+        Probability that the whole order of the laws stays, by the same bootstrap; NaN with a single training run.
     notes : tuple of str
         What a reader must know of these numbers.
     """
@@ -277,10 +278,12 @@ def rank_laws(pointwise: Mapping[str, Any], units: np.ndarray, *, random_seed: i
     found = [_difference(pointwise[name], best, units) for name in names]
     _set_differences(table, found)
     table["decided"] = [each.decided for each in found]
-    totals = _bootstrap(np.stack([pointwise[name].elpd_i.to_numpy() for name in names]), units, random_seed)
-    leading = totals >= totals.max(axis=1, keepdims=True) - TIE
-    table["best_probability"] = (leading / leading.sum(axis=1, keepdims=True)).mean(axis=0)
-    stays = float((np.diff(totals, axis=1) <= TIE).all(axis=1).mean())
+    table["best_probability"], stays = float("nan"), float("nan")
+    if units.max() > 0:  # a single unit leaves a bootstrap nothing to weigh
+        totals = _bootstrap(np.stack([pointwise[name].elpd_i.to_numpy() for name in names]), units, random_seed)
+        leading = totals >= totals.max(axis=1, keepdims=True) - TIE
+        table["best_probability"] = (leading / leading.sum(axis=1, keepdims=True)).mean(axis=0)
+        stays = float((np.diff(totals, axis=1) <= TIE).all(axis=1).mean())
     weights = table["weight"].reindex(list(pointwise)).to_numpy()
     return Ranking(table, stays, int(units.max()) + 1, _weights_converged(pointwise, weights))
 
@@ -341,8 +344,9 @@ def _row_notes(units: np.ndarray) -> list[str]:
     if not _shared(units):
         return []
     return [
-        f"{units.size} rows of {units.max() + 1} training runs: standard errors are over training runs, but a row left "
-        "out is predicted with the other rows of its run still in; cross-validate by training_run as well"
+        f"{units.size} rows of {units.max() + 1} training run{'s' if units.max() else ''}: standard errors are over "
+        "training runs, but a row left out is predicted with the other rows of its run still in"
+        + ("; cross-validate by training_run as well" if units.max() else "")
     ]
 
 
@@ -358,7 +362,12 @@ def ranking_notes(ranking: Ranking, noun: str) -> list[str]:
     """
     table, notes = ranking.table, []
     best, size = table.index[0], table["elpd_diff"].abs()
-    if ranking.units < FEW_ROWS:
+    if ranking.units == 1:
+        notes.append(
+            "one training run: differences have no standard error and no law a probability of being best, so nothing "
+            "is decided"
+        )
+    elif ranking.units < FEW_ROWS:
         notes.append(
             f"{ranking.units} {noun} are fewer than {FEW_ROWS}: standard errors of differences are too small, and a "
             f"difference counts as decided only beyond {ERRORS_NEEDED_FEW:g} of them"
@@ -367,7 +376,7 @@ def ranking_notes(ranking: Ranking, noun: str) -> list[str]:
     if close:
         notes.append(f"within {SMALL_DIFFERENCE:g} nats of {best}, not told apart: {', '.join(close)}")
     unsure = [name for name in table.index[1:] if size[name] >= SMALL_DIFFERENCE and not table.loc[name, "decided"]]
-    if unsure:
+    if unsure and ranking.units > 1:
         notes.append(f"not decided against {best}, inside the standard errors: {', '.join(unsure)}")
     if not ranking.converged:
         notes.append("the stacking weights are not at their optimum: do not use them")
@@ -376,12 +385,16 @@ def ranking_notes(ranking: Ranking, noun: str) -> list[str]:
 
 def _refit_notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tuple[int, ...]]) -> list[str]:
     rows = len(next(iter(fits.values())).runs.frame)
-    notes = [f"{name}: {len(found)} runs refitted exactly for high Pareto k" for name, found in exact.items() if found]
+    notes = [
+        f"{name}: {len(found)} run{'s' if len(found) > 1 else ''} refitted exactly for high Pareto k"
+        for name, found in exact.items()
+        if found
+    ]
     for name in table.index:
         bad, effective = int(table.loc[name, "bad_k"]), float(table.loc[name, "p"])
         inferred = len(fits[name].law.parameters) + 2
         if bad:
-            notes.append(f"{name}: Pareto k of {bad} runs is too high; its elpd is doubtful")
+            notes.append(f"{name}: Pareto k of {bad} run{'s' if bad > 1 else ''} is too high; its elpd is doubtful")
         if bad > MOST_BAD * rows:
             notes.append(f"{name}: more than {percent(MOST_BAD)} of runs have high Pareto k; use K-fold instead")
         if effective > 2 * inferred:

@@ -260,7 +260,7 @@ def _ask(source: Fit | Comparison, flops: np.ndarray, aim: str) -> _Question:
 def _contenders(comparison: Comparison) -> tuple[dict[str, Fit], dict[str, float]]:
     """Return the laws that are not decidedly worse than the best, and the probability of each of being the best."""
     table = comparison.table
-    open_ = table[~table["decided"].astype(bool) & (table["best_probability"] >= LEAST_CHANCE)]
+    open_ = table[~table["decided"].astype(bool) & ~(table["best_probability"] < LEAST_CHANCE)]
     names = [str(name) for name in open_.index]
     if len(names) < 2:
         best = str(table.index[0])
@@ -268,8 +268,8 @@ def _contenders(comparison: Comparison) -> tuple[dict[str, Fit], dict[str, float
             f"nothing is left to tell: {best} is decidedly better than the other laws compared, or better with a "
             f"probability above {percent(1 - LEAST_CHANCE)}; choose another aim, or compare other laws"
         )
-    total = float(open_["best_probability"].sum())
-    shares = {name: float(open_.loc[name, "best_probability"]) / total for name in names}
+    chances = open_["best_probability"].fillna(1.0)  # of one training run there are none
+    shares = {name: float(chances[name] / chances.sum()) for name in names}
     return {name: comparison.fits[name] for name in names}, shares
 
 

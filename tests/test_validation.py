@@ -428,6 +428,17 @@ def test_compare_takes_standard_errors_over_training_runs(fits):
     assert any(note.startswith("30 training runs are fewer than 100") for note in grouped.notes)
 
 
+def test_of_one_training_run_there_are_no_standard_errors_and_no_probabilities(fits):
+    found = compare({n: with_labels(f, ["model"] * 120) for n, f in fits.items()}, max_refits=0)
+    assert found.table[["se", "dse", "best_probability"]].isna().all(axis=None)
+    assert np.isnan(found.ranking_probability)
+    assert not found.table["decided"].any()
+    assert found.notes[0].startswith("120 rows of 1 training run: ")
+    assert "cross-validate" not in found.notes[0]
+    assert found.notes[1].startswith("one training run: ")
+    assert not any("standard errors of differences are too small" in note for note in found.notes)
+
+
 def test_labels_that_never_repeat_change_nothing(fits):
     own = {name: with_labels(each, [f"model {i}" for i in range(120)]) for name, each in fits.items()}
     first, second = compare(fits, max_refits=0), compare(own, max_refits=0)

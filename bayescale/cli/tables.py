@@ -244,7 +244,7 @@ def show_compare(console: Console, record: Record) -> None:
     for law in record["laws"]:
         shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
         name = law["name"] if law["diagnostics_passed"] else f"{law['name']} (doubtful)"
-        parts = (f"{law['weight']:.2f}", f"{law['best_probability']:.2f}", f"{100 * law['missed']:.1f} %")
+        parts = (f"{law['weight']:.2f}", _probability(law["best_probability"]), f"{100 * law['missed']:.1f} %")
         table.add_row(name, *shown, *parts, str(law["bad_k"]))
     show_table(console, table)
     show_hanging(
@@ -266,7 +266,13 @@ def show_compare(console: Console, record: Record) -> None:
 
 
 def _stays(ranked: Record) -> str:
+    if ranked["ranking_probability"] is None:
+        return "One training run: this order of the laws has no probability."
     return f"This order of the laws has a probability of {ranked['ranking_probability']:.2f}."
+
+
+def _probability(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
 
 
 def _show_criterion(console: Console, criterion: Record) -> None:
@@ -279,7 +285,7 @@ def _show_criterion(console: Console, criterion: Record) -> None:
         shown = [number_of(law, column) for column in ("elpd", "se", "elpd_diff", "dse")]
         name = f"{law['name']} (doubtful)" if law["failed_folds"] else law["name"]
         said = "" if law["decided"] or not place else "not decided"
-        table.add_row(name, *shown, f"{law['weight']:.2f}", f"{law['best_probability']:.2f}", said)
+        table.add_row(name, *shown, f"{law['weight']:.2f}", _probability(law["best_probability"]), said)
     show_table(console, table)
     show_hanging(console, _stays(criterion), "")
     show_list(console, "Notes", criterion["notes"])
