@@ -27,7 +27,8 @@ MAX_REFITS = 5
 
 
 CHECKPOINTS = (
-    "Several rows are checkpoints of one run: they are not independent, and the standard errors are too small."
+    "Several rows are checkpoints of one run. Standard errors count runs; the fit takes rows as independent, and "
+    "intervals of parameters are too narrow."
 )
 
 
@@ -94,6 +95,11 @@ def few_rows(runs: bs.RunTable) -> bs.RunTable:
     return replace(runs, frame=frame.iloc[step - 1 :: step].reset_index(drop=True))
 
 
+def _error(value: float) -> str:
+    """Return a standard error; of a single training run there is none."""
+    return "none" if np.isnan(value) else f"{value:.1f}"
+
+
 def brief_row(job: Job) -> str:
     """Return the row of a further table: each law's difference of elpd to the best, and the verdict."""
     runs = job.load()
@@ -103,7 +109,7 @@ def brief_row(job: Job) -> str:
         return f"| {job.title} | {len(runs.frame)} | {'; '.join(refused)} | | {job.remark} |"
     comparison = bs.compare(fits, max_refits=0)
     shown = [
-        f"{name} {row['elpd_diff']:.1f} ({row['dse']:.1f})"
+        f"{name} {row['elpd_diff']:.1f} ({_error(row['dse'])})"
         + ("" if fits[str(name)].diagnostics.passed else ", diagnostics failed")
         for name, row in comparison.table.iterrows()
     ]
@@ -150,7 +156,7 @@ def comparison_lines(comparison: bs.Comparison) -> Iterator[str]:
     for name, row in comparison.table.iterrows():
         told = comparison.fits[str(name)].diagnostics
         yield (
-            f"| {name} | {row['elpd']:.1f} | {row['elpd_diff']:.1f} | {row['dse']:.1f} | {row['weight']:.2f} | "
+            f"| {name} | {row['elpd']:.1f} | {row['elpd_diff']:.1f} | {_error(row['dse'])} | {row['weight']:.2f} | "
             f"{int(row['bad_k'])} | {diagnosis(told)} |"
         )
 
@@ -294,7 +300,8 @@ INTRODUCTION = """# Every table, every law that fits it
 
 Made by `python docs/make_tables.py`; do not edit. Differences of elpd are to the best law, in nats over all rows, by
 PSIS-LOO with the worst rows refitted exactly; a difference counts as decided beyond 4 nats and 2 standard errors (4 on
-fewer than 100 rows). Point LOO scores interpolation: it does not say which law forecasts larger runs best."""
+fewer than 100 rows). Standard errors count training runs where a table has several rows of one. Point LOO scores
+interpolation: it does not say which law forecasts larger runs best."""
 
 
 if __name__ == "__main__":
