@@ -364,8 +364,8 @@ def ranking_notes(ranking: Ranking, noun: str) -> list[str]:
     best, size = table.index[0], table["elpd_diff"].abs()
     if ranking.units == 1:
         notes.append(
-            "one training run: differences have no standard error and no law a probability of being best, so nothing "
-            "is decided"
+            f"one {noun.removesuffix('s')}: differences have no standard error and no law a probability of being best, "
+            "so nothing is decided"
         )
     elif ranking.units < FEW_ROWS:
         notes.append(

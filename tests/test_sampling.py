@@ -116,7 +116,6 @@ def test_the_same_seed_gives_the_same_draws_to_the_last_bit(small_runs):
     assert first.equals(second)
 
 
-@pytest.mark.usefixtures("accept_all")
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws_before_and_after_numba_has_compiled(tmp_path):
     code = """
@@ -151,6 +150,7 @@ def test_a_mode_that_four_chains_missed_is_found_and_one_mode_is_not_taken_for_m
     assert missed > 0  # R-hat alone would not do
 
 
+@pytest.mark.usefixtures("accept_all")
 def test_another_seed_gives_other_draws(small_runs):
     other = dataclasses.replace(QUICK, random_seed=6)
     first, second = (sampling.sample_posterior(LAW, data_of(small_runs), settings)[0] for settings in (QUICK, other))

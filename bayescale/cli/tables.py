@@ -244,7 +244,7 @@ def show_compare(console: Console, record: Record) -> None:
     for law in record["laws"]:
         shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
         name = law["name"] if law["diagnostics_passed"] else f"{law['name']} (doubtful)"
-        parts = (f"{law['weight']:.2f}", _probability(law["best_probability"]), f"{100 * law['missed']:.1f} %")
+        parts = (f"{law['weight']:.2f}", number_of(law, "best_probability", 2), f"{100 * law['missed']:.1f} %")
         table.add_row(name, *shown, *parts, str(law["bad_k"]))
     show_table(console, table)
     show_hanging(
@@ -267,12 +267,8 @@ def show_compare(console: Console, record: Record) -> None:
 
 def _stays(ranked: Record) -> str:
     if ranked["ranking_probability"] is None:
-        return "One training run: this order of the laws has no probability."
+        return "This order of the laws has no probability: what was left out counts as one run."
     return f"This order of the laws has a probability of {ranked['ranking_probability']:.2f}."
-
-
-def _probability(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
 
 
 def _show_criterion(console: Console, criterion: Record) -> None:
@@ -285,7 +281,7 @@ def _show_criterion(console: Console, criterion: Record) -> None:
         shown = [number_of(law, column) for column in ("elpd", "se", "elpd_diff", "dse")]
         name = f"{law['name']} (doubtful)" if law["failed_folds"] else law["name"]
         said = "" if law["decided"] or not place else "not decided"
-        table.add_row(name, *shown, f"{law['weight']:.2f}", _probability(law["best_probability"]), said)
+        table.add_row(name, *shown, f"{law['weight']:.2f}", number_of(law, "best_probability", 2), said)
     show_table(console, table)
     show_hanging(console, _stays(criterion), "")
     show_list(console, "Notes", criterion["notes"])
@@ -302,9 +298,9 @@ def _show_sides(console: Console, record: Record) -> None:
     show_table(console, table)
 
 
-def number_of(law: Record, column: str) -> str:
-    """Return an entry of the comparison with one decimal; nats mean nothing beyond it."""
-    return "none" if law[column] is None else f"{law[column]:.1f}"
+def number_of(law: Record, column: str, decimals: int = 1) -> str:
+    """Return an entry of the comparison, by default with one decimal; nats mean nothing beyond it."""
+    return "none" if law[column] is None else f"{law[column]:.{decimals}f}"
 
 
 def show_verdict(console: Console, verdict: Record) -> None:
