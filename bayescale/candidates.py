@@ -8,11 +8,11 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from bayescale.constraints import Constraints
-from bayescale.costs import SERVING_PART, Cost, cost_of
 from bayescale.designs import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.laws import Law
+from bayescale.laws.costs import SERVING_PART, Cost, cost_of
 from bayescale.laws.data_constrained import effective
 from bayescale.optimum import EDGE, RATIOS
 from bayescale.processes import in_parts

@@ -12,10 +12,10 @@ from bayescale.averaging import averaged
 from bayescale.candidates import CLOSE, SLOPE_STEP, Candidates
 from bayescale.comparison import Comparison
 from bayescale.constraints import UNLIMITED, Constraints
-from bayescale.costs import SERVING_PART
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.intervals import check_probability, credible_interval
+from bayescale.laws.costs import SERVING_PART
 from bayescale.optimum import RATIOS
 
 

@@ -27,8 +27,8 @@ from bayescale.fits import (
     table_record,
 )
 from bayescale.laws import Law, Prior, Share, get_law, law_record
+from bayescale.laws.published import published_priors
 from bayescale.processes import in_processes
-from bayescale.published import published_priors
 from bayescale.runs import RunTable
 from bayescale.settings import Settings
 from bayescale.storage import cache_dir, content_hash, write_whole

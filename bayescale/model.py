@@ -11,7 +11,7 @@ from pymc.logprob.transforms import Transform
 
 from bayescale.errors import InputError
 from bayescale.laws import EXTRA_DEGREES, SMALLEST_VALUE, Law, Prior, Quantity
-from bayescale.priors import free_priors, parameters_from_free
+from bayescale.laws.priors import free_priors, parameters_from_free
 
 
 class _NormalScore(Transform):  # type: ignore[misc]  # PyMC tells mypy nothing
@@ -59,7 +59,7 @@ def build_model(law: Law) -> pm.Model:
     Returns
     -------
     pymc.Model
-        Its free variables become the law's parameters through :func:`bayescale.priors.parameters_from_free`; its
+        Its free variables become the law's parameters through :func:`bayescale.laws.priors.parameters_from_free`; its
         observed variable is ``log_response``.
 
     Raises

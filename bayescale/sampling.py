@@ -15,8 +15,8 @@ from pytensor.configdefaults import config
 from bayescale.diagnostics import Diagnostics, diagnose
 from bayescale.errors import InputError
 from bayescale.laws import Law, law_record
+from bayescale.laws.priors import free_from_parameters, parameters_from_free
 from bayescale.model import build_model, build_prior
-from bayescale.priors import free_from_parameters, parameters_from_free
 from bayescale.settings import Settings
 from bayescale.storage import content_hash
 

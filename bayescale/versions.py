@@ -14,7 +14,7 @@ def versions() -> dict[str, str]:
     from before a change of theirs is never taken for one after it.
     """
     packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
-    modules = ("laws/base.py", "priors.py", "model.py", "sampling.py", "diagnostics.py", "loo.py", "discrepancy.py")
+    modules = ("laws/law.py", "laws/priors.py", "model.py", "sampling.py", "diagnostics.py", "loo.py", "discrepancy.py")
     return {name: version(name) for name in packages} | {"model": source_hash(*modules)}
 
 

@@ -27,10 +27,10 @@ from bayescale.diagnostics import Diagnostics
 from bayescale.fits import fit_record, log_center, reference_values
 from bayescale.fitting import canonical_frame, sample_posterior_alone, sampler_data, table_hash
 from bayescale.laws import SMALLEST_VALUE, Law, get_law
+from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.optimum import find_optimum, sizes
 from bayescale.plan_beliefs import Outcomes, candidate_points, decide, foresee, pool, split_loss
 from bayescale.plan_search import choose
-from bayescale.priors import free_priors, from_normal, parameters_from_free
 from bayescale.settings import Settings
 
 LAW = get_law("chinchilla")

@@ -20,8 +20,8 @@ from bayescale.comparison import compare
 from bayescale.fits import log_likelihood
 from bayescale.fitting import exact_elpd, fit
 from bayescale.laws import LAWS
+from bayescale.laws.priors import parameters_from_free
 from bayescale.model import build_model
-from bayescale.priors import parameters_from_free
 from bayescale.runs import table_from_frame
 from bayescale.sampling import ATTEMPTS
 

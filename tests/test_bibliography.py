@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bayescale
-from bayescale.bibliography import METHOD, OWN, Entry, bibtex, entries_for
 from bayescale.catalogue import list_tables
 from bayescale.laws import LAWS
+from bayescale.laws.bibliography import METHOD, OWN, Entry, bibtex, entries_for
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARY = Path(bayescale.__file__).with_name("references.bib").read_text(encoding="utf-8")
+LIBRARY = Path(bayescale.__file__).with_name("laws").joinpath("references.bib").read_text(encoding="utf-8")
 KEYS = re.findall(r"^@\w+\{([^,]+),$", LIBRARY, re.MULTILINE)
 ENTRIES = {entry.key: entry.bibtex for entry in entries_for(KEYS)}
 VENUES = {"article": "journal", "inproceedings": "booktitle"}
@@ -204,6 +204,6 @@ def test_no_special_character_is_left_bare(words):
 
 
 def test_the_bibliography_loads_no_heavy_library():
-    check = "import sys, bayescale.bibliography as b; b.bibtex(b.METHOD); print('numpy' in sys.modules)"
+    check = "import sys, bayescale.laws.bibliography as b; b.bibtex(b.METHOD); print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

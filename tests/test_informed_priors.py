@@ -5,7 +5,7 @@ import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.fits import reference_values
 from bayescale.laws import LAWS
-from bayescale.published import published_priors
+from bayescale.laws.published import published_priors
 
 LAW = LAWS["chinchilla"]
 VALUES = LAW.published["Besiroglu et al. (2024)"]

@@ -13,8 +13,8 @@ from bayescale.errors import InputError
 from bayescale.fits import log_likelihood, reference_values
 from bayescale.fitting import canonical_frame
 from bayescale.laws import EXTRA_DEGREES, LAWS, REAL_RUNS, Law, Prior, Share
+from bayescale.laws.priors import parameters_from_free
 from bayescale.model import NORMAL_SCORES, build_model, build_prior
-from bayescale.priors import parameters_from_free
 from bayescale.sampling import model_data, sample_prior
 
 DRAWS = 4000

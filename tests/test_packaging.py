@@ -75,7 +75,7 @@ def elsewhere(tmp_path):
 def test_the_wheel_holds_the_package_and_the_tables(distributions):
     names = set(zipfile.ZipFile(distributions[1]).namelist())
     assert {f"bayescale/data/{name}" for name in ("chinchilla.csv", "chinchilla.toml", "catalogue.toml")} <= names
-    assert {"bayescale/py.typed", "bayescale/references.bib"} <= names
+    assert {"bayescale/py.typed", "bayescale/laws/references.bib"} <= names
     assert any(re.fullmatch(r"bayescale/report/.*\.j2", name) for name in names)
     assert shipped_files("bayescale") <= names
     assert {f"bayescale/{name}" for name in shipped_files("data")} <= names

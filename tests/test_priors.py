@@ -6,7 +6,7 @@ from scipy import stats
 
 from bayescale.errors import InputError
 from bayescale.laws import LAWS, Law, Prior, Share
-from bayescale.priors import free_from_parameters, free_priors, from_normal, parameters_from_free
+from bayescale.laws.priors import free_from_parameters, free_priors, from_normal, parameters_from_free
 
 UNIT = 2.5
 SCORES = np.linspace(-3, 3, 25)

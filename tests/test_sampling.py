@@ -18,7 +18,7 @@ from bayescale.errors import InputError
 from bayescale.fits import reference_values
 from bayescale.fitting import canonical_frame, fit
 from bayescale.laws import LAWS
-from bayescale.priors import parameters_from_free
+from bayescale.laws.priors import parameters_from_free
 from bayescale.runs import select_runs
 from bayescale.settings import Settings
 

@@ -18,8 +18,8 @@ from bayescale.errors import InputError
 from bayescale.fits import LOG_PRIOR, Fit, load_fit
 from bayescale.fitting import fit
 from bayescale.laws import LAWS, Prior
+from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.model import build_prior
-from bayescale.priors import free_priors, from_normal, parameters_from_free
 from bayescale.sampling import log_prior
 from bayescale.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh, sensitivity_record
 from bayescale.verdict import judge

@@ -6,24 +6,6 @@ from importlib.metadata import entry_points
 
 from bayescale.errors import InputError
 from bayescale.laws.adaptive_shape import ADAPTIVE_SHAPE
-from bayescale.laws.base import (
-    EXTRA_DEGREES,
-    NOISE_PRIORS,
-    NOISE_SCALE,
-    REAL_RUNS,
-    SMALLEST_VALUE,
-    Example,
-    Law,
-    Prior,
-    Quantity,
-    Share,
-    law_record,
-    priors_from_record,
-    priors_record,
-    published_scale,
-    reference_units,
-    unit_columns,
-)
 from bayescale.laws.bnsl import BNSL
 from bayescale.laws.bnsl_two import BNSL_TWO
 from bayescale.laws.bounded import BOUNDED
@@ -43,6 +25,24 @@ from bayescale.laws.kaplan_d import KAPLAN_D
 from bayescale.laws.kaplan_n import KAPLAN_N
 from bayescale.laws.kaplan_nd import KAPLAN_ND
 from bayescale.laws.kaplan_ns import KAPLAN_NS
+from bayescale.laws.law import (
+    EXTRA_DEGREES,
+    NOISE_PRIORS,
+    NOISE_SCALE,
+    REAL_RUNS,
+    SMALLEST_VALUE,
+    Example,
+    Law,
+    Prior,
+    Quantity,
+    Share,
+    law_record,
+    priors_from_record,
+    priors_record,
+    published_scale,
+    reference_units,
+    unit_columns,
+)
 from bayescale.laws.loss_to_error import LOSS_TO_ERROR
 from bayescale.laws.lr_anneal import LR_ANNEAL
 from bayescale.laws.m1 import M1

@@ -9,7 +9,7 @@ from math import log
 
 import numpy as np
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 type Break = tuple[Quantity, Quantity, Quantity]
 """Change of the slope c, place ln d, sharpness f (smaller is sharper)."""

@@ -8,8 +8,8 @@ from math import log
 
 import numpy as np
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
 from bayescale.laws.bnsl import Break, broken_power, undone
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
 def _breaks(

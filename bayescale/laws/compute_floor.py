@@ -2,7 +2,7 @@
 
 from math import log
 
-from bayescale.laws.base import Law, Prior, Quantity, Share
+from bayescale.laws.law import Law, Prior, Quantity, Share
 
 
 def loss(C: Quantity, *, E: Quantity, K: Quantity, gamma: Quantity) -> Quantity:

@@ -2,7 +2,7 @@
 
 from math import log
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 PETAFLOP_DAY = 8.64e19
 """FLOP in a petaFLOP/s-day, the unit of Kaplan et al."""

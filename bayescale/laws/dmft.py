@@ -4,7 +4,7 @@ from math import log
 
 import numpy as np
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
 def size_exponent(a_above_1: Quantity, b_above_1: Quantity) -> Quantity:

@@ -4,7 +4,7 @@ from math import log
 
 import numpy as np
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 GUO_UNIT = 6e21
 """FLOP in one billion parameters times one trillion tokens, the paper's unit of compute."""

@@ -2,8 +2,8 @@
 
 from math import inf, log
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
 from bayescale.laws.chinchilla import CHINCHILLA
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
 def loss(

@@ -4,7 +4,7 @@ from math import exp, log
 
 import numpy as np
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
 def error(loss: Quantity, *, epsilon: Quantity, learnt: Quantity, gamma: Quantity) -> Quantity:

@@ -5,7 +5,7 @@ The columns come from a learning-rate curve by ``bayescale.tradeoffs.learning_ra
 
 from math import log
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
 def loss(lr_sum: Quantity, lr_drop: Quantity, *, L_0: Quantity, A: Quantity, alpha: Quantity, C: Quantity) -> Quantity:

@@ -5,7 +5,7 @@ D is the number of examples or tokens; steps or anything else can be mapped to i
 
 from math import log
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
 def loss(D: Quantity, *, eps_inf: Quantity, beta: Quantity, c: Quantity) -> Quantity:

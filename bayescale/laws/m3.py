@@ -5,7 +5,7 @@ D is the number of examples or tokens; steps or anything else can be mapped to i
 
 from math import log
 
-from bayescale.laws.base import Law, Prior, Quantity, Share
+from bayescale.laws.law import Law, Prior, Quantity, Share
 
 
 def loss(D: Quantity, *, beta: Quantity, gamma: Quantity, c: Quantity) -> Quantity:

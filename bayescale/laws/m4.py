@@ -7,8 +7,8 @@ from math import log
 
 import numpy as np
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
 from bayescale.laws.bnsl import softplus
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 NEWTON_STEPS = 5
 """Enough for 1e-14 in the learnt part for alpha of the prior, and 1e-9 for alpha from 0.05 to 20."""

@@ -2,8 +2,8 @@
 
 from math import log
 
-from bayescale.laws.base import Example, Law, Prior, Quantity
 from bayescale.laws.chinchilla import CHINCHILLA
+from bayescale.laws.law import Example, Law, Prior, Quantity
 
 
 def loss(

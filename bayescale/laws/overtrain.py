@@ -2,7 +2,7 @@
 
 from math import log
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
 def loss(N: Quantity, D: Quantity, *, E: Quantity, A: Quantity, B: Quantity, eta: Quantity) -> Quantity:

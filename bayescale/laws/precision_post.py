@@ -5,7 +5,7 @@ from math import exp, log
 import numpy as np
 
 from bayescale.laws import precision
-from bayescale.laws.base import Example, Law, Prior, Quantity
+from bayescale.laws.law import Example, Law, Prior, Quantity
 
 USUAL_BITS = 4.0
 """Unit of the bits after training: what quantising adds is stated there; at none it would be many times the loss."""

@@ -4,7 +4,7 @@ from math import log
 
 import numpy as np
 
-from bayescale.laws.base import Example, Law, Prior, Quantity, Share
+from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
 def saturating(experts: Quantity, E_start: Quantity, E_max: Quantity) -> Quantity:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayescale.laws.base import Law, Prior, Quantity
+from bayescale.laws.law import Law, Prior, Quantity
 from bayescale.laws.routed import PRIORS, saturating
 
 

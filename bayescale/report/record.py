@@ -10,13 +10,13 @@ import numpy as np
 from bayescale.allocation import Allocation
 from bayescale.allocation_records import allocation_record
 from bayescale.backtesting import Backtest, backtest_record, can_backtest
-from bayescale.bibliography import METHOD as CITED
-from bayescale.bibliography import bibtex
 from bayescale.comparison import Comparison, comparison_record, pointwise_difference
 from bayescale.errors import InputError
 from bayescale.fits import Fit, contraction, flat_draws, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS
+from bayescale.laws.bibliography import METHOD as CITED
+from bayescale.laws.bibliography import bibtex
 from bayescale.planning import Plan, plan_record
 from bayescale.reliability import earned, reliability_statement
 from bayescale.report.assumptions import assumptions, limits_text

@@ -10,8 +10,8 @@ from formulas import pieces, symbol
 from meanings import meaning
 
 import bayescale as bs
-from bayescale.bibliography import bibtex
 from bayescale.laws import Share
+from bayescale.laws.bibliography import bibtex
 from bayescale.plots.priors import save_prior_predictive
 from bayescale.runs import headers
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import bayescale as bs
-from bayescale.bibliography import METHOD, Entry, entries_for
+from bayescale.laws.bibliography import METHOD, Entry, entries_for
 
 
 def references_page() -> str:
@@ -13,7 +13,7 @@ def references_page() -> str:
     parts = [entry_text(entry, cited[entry.key]) for entry in entries if entry.key in cited]
     return (
         "# References\n\nThe papers behind laws, tables and methods, as the package ships them "
-        "(`bayescale/references.bib`). Years and venues are those of the version that is cited.\n\n"
+        "(`bayescale/laws/references.bib`). Years and venues are those of the version that is cited.\n\n"
         + "\n\n".join(parts)
     )
 
