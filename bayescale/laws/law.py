@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from bayescale.annealing import RATES, SINCE
 from bayescale.errors import InputError
+from bayescale.runs.schedules import RATES, SINCE
 
 type Quantity = Any
 """A float, a NumPy or xarray array, or a PyTensor variable: whatever a formula is called with."""

@@ -4,7 +4,7 @@ Each function takes the parameters of a law at published scale, as ``bs.publishe
 ``bs.LAWS[name].published[source]`` give them, and returns arrays with one entry for each draw.
 """
 
-from bayescale.annealing import learning_rate_pieces
+from bayescale.runs.schedules import learning_rate_pieces
 from bayescale.tradeoffs.bridge import (
     ExponentLimits,
     compute_for_size,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.annealing import checked_rates
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
+from bayescale.runs.schedules import checked_rates
 
 MULTI_POWER: Mapping[str, Mapping[str, float]] = LAWS["multi_power"].published
 """Published values of the multi-power law, by size of the model (arXiv:2503.12811).
