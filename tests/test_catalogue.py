@@ -20,8 +20,8 @@ from bayescale.catalogue import (
     table_record,
     tables_of,
 )
+from bayescale.catalogue.recipes import RECIPES
 from bayescale.errors import InputError
-from bayescale.recipes import RECIPES
 from bayescale.runs import describe
 
 

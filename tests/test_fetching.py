@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bayescale import fetching
+from bayescale.catalogue import fetching
+from bayescale.catalogue.fetching import RemoteFile, UnreachableError, data_cache, fetch_file, fetched_file, is_fetched
 from bayescale.errors import InputError
-from bayescale.fetching import RemoteFile, UnreachableError, data_cache, fetch_file, fetched_file, is_fetched
 
 CONTENT = b"".join(b"run%06d,1e8,2e9,3.5\n" % row for row in range(20_000))  # several chunks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

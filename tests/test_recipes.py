@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from bayescale.catalogue import TABLES, catalogue_entry, load_runs, table_names
+from bayescale.catalogue.recipes import RECIPES, multipower
 from bayescale.laws import LAWS
-from bayescale.recipes import RECIPES, multipower
 from bayescale.runs import describe
 from bayescale.tradeoffs import MULTI_POWER, multi_power_loss
 

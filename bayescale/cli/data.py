@@ -13,13 +13,13 @@ from rich.text import Text
 
 import bayescale as bs
 from bayescale.catalogue import catalogue_entry, fetch_runs, table_record, tables_of
+from bayescale.catalogue.fetching import MIRROR, Progress, UnreachableError
 from bayescale.cli.completion import complete_tables
 from bayescale.cli.options import PRINTING, JsonFile, NoSeed, Printing, UsageError
 from bayescale.cli.output import emit
 from bayescale.cli.stages import is_watched
 from bayescale.cli.tables import show_hanging
 from bayescale.errors import InputError
-from bayescale.fetching import MIRROR, Progress, UnreachableError
 
 SCHEMA = "bayescale/data/1"
 TEXTS = ("title", "reference", "licence", "response", "unit")  # told first, in this order

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.recipes.base import Extract
+from bayescale.catalogue.recipes.base import Extract
 
 PARTS = {"train_1m": (1e6, 1e9), "test_1m": (1e6, 1e9), "test_60m": (60e6, 1e9), "test_1B": (1e9, 25e9)}
 """Parameters and tokens of each part: the sizes as named by the files, the tokens from the paper."""

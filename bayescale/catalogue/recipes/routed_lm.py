@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.recipes.base import Extract, left_out
+from bayescale.catalogue.recipes.base import Extract, left_out
 
 
 def extract(files: Mapping[str, Path], variant: str) -> Extract:

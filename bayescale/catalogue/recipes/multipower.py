@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayescale.recipes.base import Extract, left_out
+from bayescale.catalogue.recipes.base import Extract, left_out
 from bayescale.runs.schedules import learning_rate_pieces
 
 WARMUP, PEAK, END = 2160, 3e-4, 3e-5  # steps, and learning rates

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bayescale.recipes import (
+from bayescale.catalogue.recipes import (
     alabdulmohsin,
     datablations,
     epoch_chinchilla,
@@ -23,7 +23,7 @@ from bayescale.recipes import (
     steplaw,
     vocab_scaling,
 )
-from bayescale.recipes.base import Extract, Recipe
+from bayescale.catalogue.recipes.base import Extract, Recipe
 from bayescale.runs import RunTable, table_from_frame
 
 RECIPES: dict[str, Recipe] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayescale.recipes.base import Extract
+from bayescale.catalogue.recipes.base import Extract
 
 SCALES = {"m": 1e6, "b": 1e9}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from bayescale.catalogue.fetching import Progress, RemoteFile, chosen_mirror, fetch_file, fetched_file, is_fetched
 from bayescale.errors import InputError
-from bayescale.fetching import Progress, RemoteFile, chosen_mirror, fetch_file, fetched_file, is_fetched
 
 if TYPE_CHECKING:
     from bayescale.runs import RunTable
@@ -81,7 +81,7 @@ def load_runs(name: str, *, mirror: str | os.PathLike[str] | None = None) -> "Ru
         return read_runs(data_dir() / f"{name}.csv", name=name, unit=record["unit"], record=record)
     entry = catalogue_entry(name)
     files = {file.name: _local(file, entry, mirror) for file in entry.files}
-    from bayescale.recipes import make_table  # noqa: PLC0415
+    from bayescale.catalogue.recipes import make_table  # noqa: PLC0415
 
     return make_table(
         entry.recipe,
@@ -113,7 +113,7 @@ def fetch_runs(
     name : str
         One of :func:`table_names`; a shipped table needs nothing.
     mirror, progress
-        As in :func:`bayescale.fetching.fetch_file`.
+        As in :func:`bayescale.catalogue.fetching.fetch_file`.
 
     Returns
     -------
@@ -280,7 +280,7 @@ def resolve_runs(
 
 def data_dir() -> Path:
     """Return the folder of the shipped tables: inside an installed package, beside the package in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "data", package.parent / "data"):
         if (folder / f"{TABLES[0]}.csv").is_file():
             return folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.recipes.base import Extract
+from bayescale.catalogue.recipes.base import Extract
 
 
 def extract(files: Mapping[str, Path], variant: str) -> Extract:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.recipes.base import Extract, left_out
+from bayescale.catalogue.recipes.base import Extract, left_out
 
 SIZES = {"2.8B": 2.81e9, "4.2B": 4.2465e9, "8.7B": 8.67e9}
 """As the authors' notebook counts them."""

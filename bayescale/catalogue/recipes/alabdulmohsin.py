@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.recipes.base import Extract, left_out
+from bayescale.catalogue.recipes.base import Extract, left_out
 
 SEPARATE_RUNS = "NMT"  # each data size was trained on its own; the other domains follow one training
 

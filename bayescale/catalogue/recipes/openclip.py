@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.recipes.base import Extract, left_out
+from bayescale.catalogue.recipes.base import Extract, left_out
 
 SAMPLES = {"CLIP-WIT": 400e6, "LAION-80M": 80e6, "LAION-400M": 407e6, "LAION-2B": 2.3e9}
 """Image-text pairs of each training set; the published names round them."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayescale.recipes.base import Extract
+from bayescale.catalogue.recipes.base import Extract
 
 
 def tokens_per_character(vocabulary: "pd.Series[float]") -> "pd.Series[float]":

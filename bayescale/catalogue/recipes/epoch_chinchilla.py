@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.recipes.base import Extract
+from bayescale.catalogue.recipes.base import Extract
 
 EXCLUDED_BY_AUTHORS = 5  # the highest losses, which the replication leaves out of its fit
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.recipes.base import Extract, left_out
+from bayescale.catalogue.recipes.base import Extract, left_out
 
 TRILLIONS_TOO_LARGE = "cerebras/btlm-3b-8k-base"  # 627 in a column of trillions; the model was trained on 627 billion
 
