@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bayescale.comparison import Comparison, compare
     from bayescale.constraints import Constraints
     from bayescale.demand import Demand, demand_for_size, implied_demand
-    from bayescale.designs import (
+    from bayescale.designs.grids import (
         crossed_design,
         fixed_ratio_design,
         isoflop_design,
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         random_design,
         ridge_design,
     )
+    from bayescale.designs.identifiability import Identifiability, identify
+    from bayescale.designs.simulation import simulate
     from bayescale.diagnostics import Diagnostics
     from bayescale.discrepancy import Discrepancy, forecast, infer_discrepancy
     from bayescale.errors import InputError
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
         money_from_flops,
         params_that_fit,
     )
-    from bayescale.identifiability import Identifiability, identify
     from bayescale.importers import import_runs
     from bayescale.intervals import Interval, credible_interval
     from bayescale.laws import LAWS, Example, Law, Prior, Share, list_laws
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
     from bayescale.report import write_report
     from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
     from bayescale.sensitivity import Sensitivity, reweigh
-    from bayescale.simulation import simulate
     from bayescale.slices import IsoflopMinima, isoflop_minima, line_sizes
     from bayescale.validation import CrossValidation, cross_validate, weights_by
     from bayescale.verdict import Verdict, judge
@@ -73,7 +73,7 @@ _MODULES = {
     "comparison": ("Comparison", "compare"),
     "constraints": ("Constraints",),
     "demand": ("Demand", "demand_for_size", "implied_demand"),
-    "designs": (
+    "designs.grids": (
         "crossed_design",
         "fixed_ratio_design",
         "isoflop_design",
@@ -95,7 +95,7 @@ _MODULES = {
         "money_from_flops",
         "params_that_fit",
     ),
-    "identifiability": ("Identifiability", "identify"),
+    "designs.identifiability": ("Identifiability", "identify"),
     "importers": ("import_runs",),
     "intervals": ("Interval", "credible_interval"),
     "laws": ("LAWS", "Example", "Law", "Prior", "Share", "list_laws"),
@@ -119,7 +119,7 @@ _MODULES = {
     "report": ("write_report",),
     "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
     "sensitivity": ("Sensitivity", "reweigh"),
-    "simulation": ("simulate",),
+    "designs.simulation": ("simulate",),
     "slices": ("IsoflopMinima", "isoflop_minima", "line_sizes"),
     "validation": ("CrossValidation", "cross_validate", "weights_by"),
     "verdict": ("Verdict", "judge"),

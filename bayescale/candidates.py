@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from bayescale.constraints import Constraints
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.laws import Law

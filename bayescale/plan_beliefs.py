@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.discrepancy import infer_discrepancy
 from bayescale.errors import InputError
 from bayescale.fits import Fit, complete_points, log_center

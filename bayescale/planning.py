@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayescale.averaging import laws_that_split
 from bayescale.comparison import Comparison
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits import Fit
 from bayescale.intervals import check_probability, percent, short

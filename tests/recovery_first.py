@@ -3,7 +3,7 @@
 import numpy as np
 from recovery import Case
 
-from bayescale.designs import isoflop_design
+from bayescale.designs.grids import isoflop_design
 from bayescale.laws import LAWS
 
 DESIGN = isoflop_design(np.geomspace(1e18, 1e22, 7), [1.0, 4.0, 15.0, 60.0, 240.0])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from recovery import Case
 
-from bayescale.designs import isoflop_design
+from bayescale.designs.grids import isoflop_design
 from bayescale.laws import LAWS
 from bayescale.laws.bounded import MADE_UP as BOUNDED
 from bayescale.laws.isoflop import MADE_UP as ISOFLOP

@@ -13,7 +13,7 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale import sampling
-from bayescale.designs import RATIO, isoflop_design
+from bayescale.designs.grids import RATIO, isoflop_design
 from bayescale.diagnostics import Diagnostics
 from bayescale.discrepancy import forecast_runs
 from bayescale.fits import log_likelihood

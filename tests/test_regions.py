@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_plots import results
 
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.plots.regions import BEYOND, plot_iso_loss
 from bayescale.plots.rendering import svg_text

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.designs import (
+from bayescale.designs.grids import (
     crossed_design,
     fixed_ratio_design,
     isoflop_design,

@@ -7,10 +7,10 @@ import pytest
 import xarray as xr
 
 from bayescale.comparison import compare
+from bayescale.designs.simulation import simulate
 from bayescale.errors import InputError
 from bayescale.intervals import credible_interval
 from bayescale.optimum import find_optimum, loss_on_budget
-from bayescale.simulation import simulate
 from bayescale.verdict import FACTORS, judge, verdict_record
 
 LAWS_ASKED = ("compute_floor", "chinchilla", "tilt")

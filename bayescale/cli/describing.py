@@ -53,7 +53,7 @@ def check_record(table: "RunTable") -> dict[str, Any]:
 
 def _identifiability(table: "RunTable") -> dict[str, Any] | None:
     """Return what the runs will tell of the law that is fitted to split compute; None where it does not apply."""
-    from bayescale.identifiability import identifiability_record, identify  # noqa: PLC0415  (pandas)
+    from bayescale.designs.identifiability import identifiability_record, identify  # noqa: PLC0415  (pandas)
 
     law = get_law(SPLIT_LAW)
     if table.response not in law.responses or not set(law.covariates) <= set(table.frame):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.laws import Law
 from bayescale.tradeoffs.datastore import datastore_flops
 from bayescale.tradeoffs.moe import expert_flops

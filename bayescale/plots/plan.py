@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.planning import Plan
 from bayescale.plots.style import (
     BLUE,

@@ -5,7 +5,7 @@ from itertools import groupby
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits import Fit, law_value
 from bayescale.optimum import find_optimum, sizes

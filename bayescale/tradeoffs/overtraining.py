@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
 from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
 

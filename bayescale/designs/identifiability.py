@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.designs import FLOPS_PER_TOKEN
+from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.intervals import percent, short
 from bayescale.laws import SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
