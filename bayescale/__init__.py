@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     )
     from bayescale.designs.identifiability import Identifiability, identify
     from bayescale.designs.simulation import simulate
-    from bayescale.diagnostics import Diagnostics
-    from bayescale.discrepancy import Discrepancy, forecast, infer_discrepancy
     from bayescale.errors import InputError
-    from bayescale.fits import Fit, load_fit, predict, published_draws
-    from bayescale.fitting import fit, fit_laws
+    from bayescale.fits.diagnostics import Diagnostics
+    from bayescale.fits.discrepancy import Discrepancy, forecast, infer_discrepancy
+    from bayescale.fits.fit import Fit, load_fit, predict, published_draws
+    from bayescale.fits.fitting import fit, fit_laws
     from bayescale.hardware import (
         HARDWARE,
         Hardware,
@@ -81,11 +81,11 @@ _MODULES = {
         "random_design",
         "ridge_design",
     ),
-    "diagnostics": ("Diagnostics",),
-    "discrepancy": ("Discrepancy", "forecast", "infer_discrepancy"),
+    "fits.diagnostics": ("Diagnostics",),
+    "fits.discrepancy": ("Discrepancy", "forecast", "infer_discrepancy"),
     "errors": ("InputError",),
-    "fits": ("Fit", "load_fit", "predict", "published_draws"),
-    "fitting": ("fit", "fit_laws"),
+    "fits.fit": ("Fit", "load_fit", "predict", "published_draws"),
+    "fits.fitting": ("fit", "fit_laws"),
     "hardware": (
         "HARDWARE",
         "Hardware",

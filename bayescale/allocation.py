@@ -11,9 +11,9 @@ from bayescale.averaging import averaged
 from bayescale.candidates import Candidates, exhausting_flops, pose
 from bayescale.comparison import Comparison
 from bayescale.constraints import UNLIMITED, Constraints
-from bayescale.diagnostics import check_draws
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.diagnostics import check_draws
+from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, percent, short
 from bayescale.reaching import forecasts, reach, run_reaches
 from bayescale.regret import Averages, Choice, Posed, average, best_runs, cheapest_runs, joined

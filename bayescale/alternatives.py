@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
-from bayescale.fits import log_center, reference_values
+from bayescale.fits.fit import log_center, reference_values
 from bayescale.laws import Law, unit_columns
 from bayescale.scores import Forecast
 
@@ -219,7 +219,7 @@ def _log_response(frame: pd.DataFrame, response: str) -> np.ndarray:
 
 
 def _task(law: Law, train: pd.DataFrame, test: pd.DataFrame, response: str) -> _Task:
-    from bayescale.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
 
     for frame, what in ((train, "to fit"), (test, "to forecast")):
         _check_rows(law, frame, response, what)

@@ -9,7 +9,7 @@ from bayescale.candidates import missing_columns, pose, splits
 from bayescale.comparison import Comparison, difference
 from bayescale.constraints import UNLIMITED, Constraints
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.optimum import THINNED, check_splits
 from bayescale.regret import Posed, best_runs, check_alike
 

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale import versions
 from bayescale.alternatives import METHODS as ALTERNATIVES
-from bayescale.discrepancy import forecast_runs
 from bayescale.errors import InputError
-from bayescale.fits import Fit, log_likelihood
-from bayescale.fitting import canonical_frame, distinct_laws, sample_posterior_alone, table_hash
+from bayescale.fits import versions
+from bayescale.fits.discrepancy import forecast_runs
+from bayescale.fits.fit import Fit, log_likelihood
+from bayescale.fits.fitting import canonical_frame, distinct_laws, sample_posterior_alone, table_hash
+from bayescale.fits.settings import Settings
 from bayescale.intervals import short
 from bayescale.laws import Law, law_record
 from bayescale.processes import in_processes
 from bayescale.runs import RunTable
 from bayescale.scores import Forecast, equal_tailed, pointwise, summarise
-from bayescale.settings import Settings
 from bayescale.storage import cache_dir, content_hash, write_whole
 from bayescale.validation import budgets_of
 
@@ -337,7 +337,7 @@ def _compiled() -> int:
     """Return how many models this process has compiled, without importing PyMC to say none."""
     import sys  # noqa: PLC0415
 
-    sampling = sys.modules.get("bayescale.sampling")
+    sampling = sys.modules.get("bayescale.fits.sampling")
     return len(sampling._COMPILED) if sampling else 0
 
 

@@ -10,7 +10,7 @@ from scipy.optimize import elementwise
 from bayescale.constraints import Constraints
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.laws import Law
 from bayescale.laws.costs import SERVING_PART, Cost, cost_of
 from bayescale.laws.data_constrained import effective

@@ -10,12 +10,12 @@ import arviz_stats as azs
 import numpy as np
 import pandas as pd
 
-from bayescale.discrepancy import infer_discrepancy
 from bayescale.errors import InputError
-from bayescale.fits import Fit
-from bayescale.fitting import exact_elpd
+from bayescale.fits.discrepancy import infer_discrepancy
+from bayescale.fits.fit import Fit
+from bayescale.fits.fitting import exact_elpd
+from bayescale.fits.loo import point_loo
 from bayescale.intervals import percent
-from bayescale.loo import point_loo
 from bayescale.runs import RunTable
 
 SMALL_DIFFERENCE = 4.0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.errors import InputError
-from bayescale.fits import Fit, published_draws
+from bayescale.fits.fit import Fit, published_draws
 
 OPTIONS = 64
 """More combinations of covariates than this are more than anyone reads."""

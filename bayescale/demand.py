@@ -13,7 +13,7 @@ from bayescale.candidates import CLOSE, SLOPE_STEP, Candidates
 from bayescale.comparison import Comparison
 from bayescale.constraints import UNLIMITED, Constraints
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval
 from bayescale.laws.costs import SERVING_PART
 from bayescale.optimum import RATIOS

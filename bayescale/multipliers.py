@@ -9,9 +9,9 @@ import pandas as pd
 import xarray as xr
 from scipy.optimize import elementwise
 
-from bayescale.diagnostics import check_draws
 from bayescale.errors import InputError
-from bayescale.fits import Fit, law_value
+from bayescale.fits.diagnostics import check_draws
+from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import check_probability, credible_interval, percent, short
 from bayescale.laws import Law
 from bayescale.optimum import find_optimum

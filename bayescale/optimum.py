@@ -8,7 +8,7 @@ from scipy.optimize import elementwise
 
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
-from bayescale.fits import Fit, law_value
+from bayescale.fits.fit import Fit, law_value
 from bayescale.laws import Law
 
 RATIOS = (1e-3, 1e6)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.designs.grids import FLOPS_PER_TOKEN
-from bayescale.discrepancy import infer_discrepancy
 from bayescale.errors import InputError
-from bayescale.fits import Fit, complete_points, log_center
+from bayescale.fits.discrepancy import infer_discrepancy
+from bayescale.fits.fit import Fit, complete_points, log_center
 from bayescale.optimum import Optimum, find_optimum, loss_on_budget, sizes
 from bayescale.plan_search import LawGoal, NormalGoal
 

@@ -14,7 +14,7 @@ from bayescale.averaging import laws_that_split
 from bayescale.comparison import Comparison
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, percent, short
 from bayescale.plan_beliefs import (
     Decision,

@@ -8,8 +8,8 @@ from inspect import Parameter, Signature
 import numpy as np
 
 from bayescale.errors import InputError
-from bayescale.fits import Fit
-from bayescale.fitting import fit
+from bayescale.fits.fit import Fit
+from bayescale.fits.fitting import fit
 from bayescale.laws import Law, Prior, Quantity, get_law, law_record
 from bayescale.runs import RunTable
 from bayescale.storage import content_hash

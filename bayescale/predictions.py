@@ -16,7 +16,7 @@ from bayescale.candidates import CLOSE, Candidates, exhausting_flops, pose
 from bayescale.comparison import Comparison
 from bayescale.constraints import Constraints
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short
 from bayescale.regret import Choice, best_runs, cheapest_runs, joined
 from bayescale.runs import RunTable

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, check_probability, credible_interval
 from bayescale.optimum import RATIOS, Optimum, find_optimum, sizes
 

@@ -7,8 +7,8 @@ import xarray as xr
 
 from bayescale.averaging import Averaged
 from bayescale.candidates import Candidates, pose
-from bayescale.discrepancy import Discrepancy, infer_discrepancy, run_draws
 from bayescale.errors import InputError
+from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy, run_draws
 from bayescale.intervals import percent
 from bayescale.regret import (
     Bought,

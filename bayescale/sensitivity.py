@@ -11,7 +11,7 @@ from bayescale.allocation import Allocation
 from bayescale.averaging import laws_that_split
 from bayescale.comparison import Comparison
 from bayescale.errors import InputError
-from bayescale.fits import LOG_PRIOR, Fit
+from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.intervals import Interval, check_probability, credible_interval, short
 from bayescale.optimum import find_optimum, sizes
 from bayescale.ranges import check_budgets, ratio_ends

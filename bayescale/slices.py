@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short
 from bayescale.optimum import find_optimum, sizes
 from bayescale.runs import RunTable

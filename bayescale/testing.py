@@ -110,7 +110,7 @@ def _failure(library: str, error: Exception) -> str:
 
 
 def _made_up_case(law: Law, random_seed: int) -> _Case:
-    from bayescale.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
 
     rng = np.random.default_rng(random_seed)
     ranges = {name: np.log(REAL_RUNS.get(name, (1e2, 1e6))) for name in unit_columns(law)}
@@ -203,7 +203,7 @@ def _with_xarray(case: _Case, scaled: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _with_pytensor(case: _Case, scaled: Mapping[str, np.ndarray]) -> np.ndarray:
-    from bayescale.sampling import evaluate_symbolically  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import evaluate_symbolically  # noqa: PLC0415  (imports PyMC)
 
     parameters = {name: case.draws[name][:, None] for name in case.law.parameters}
     columns = {name: column[None, :] for name, column in scaled.items()}

@@ -29,13 +29,13 @@ from bayescale.comparison import (
     standard_error,
 )
 from bayescale.errors import InputError
-from bayescale.fits import Fit, log_likelihood
-from bayescale.fitting import canonical_frame, sampler_data
+from bayescale.fits.fit import Fit, log_likelihood
+from bayescale.fits.fitting import canonical_frame, sampler_data
+from bayescale.fits.settings import Settings
 from bayescale.intervals import percent, short
 from bayescale.laws import Law
 from bayescale.processes import in_processes
 from bayescale.runs import RunTable
-from bayescale.settings import Settings
 from bayescale.storage import cache_dir, content_hash, write_whole
 
 NOUNS = {
@@ -469,7 +469,7 @@ def _refit_law(refits: _Refits, folder: Path) -> None:
 
 def _refit_without(refits: _Refits, rows: Sequence[int]) -> dict[str, Any]:
     """Return the log predictive density of some runs under the posterior of all others."""
-    from bayescale.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
 
     law, frame, response, reference = refits.law, refits.frame, refits.response, refits.reference
     held = frame.index.isin(rows)

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayescale.comparison import FEW_ROWS, Comparison, Difference, difference
 from bayescale.errors import InputError
-from bayescale.fits import Fit, law_value
+from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import Interval, check_probability, credible_interval, percent, short
 from bayescale.optimum import RATIOS, extra_compute, find_optimum, has_optimum, sizes
 from bayescale.ranges import (

@@ -3,7 +3,7 @@
 import numpy as np
 
 import bayescale as bs
-from bayescale.fits import law_value
+from bayescale.fits.fit import law_value
 
 HELD_OUT = 0.2
 PROBABILITY = 0.9

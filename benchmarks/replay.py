@@ -23,15 +23,15 @@ import xarray as xr
 from scipy.special import gammaln
 
 import bayescale as bs
-from bayescale.diagnostics import Diagnostics
-from bayescale.fits import fit_record, log_center, reference_values
-from bayescale.fitting import canonical_frame, sample_posterior_alone, sampler_data, table_hash
+from bayescale.fits.diagnostics import Diagnostics
+from bayescale.fits.fit import fit_record, log_center, reference_values
+from bayescale.fits.fitting import canonical_frame, sample_posterior_alone, sampler_data, table_hash
+from bayescale.fits.settings import Settings
 from bayescale.laws import SMALLEST_VALUE, Law, get_law
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.optimum import find_optimum, sizes
 from bayescale.plan_beliefs import Outcomes, candidate_points, decide, foresee, pool, split_loss
 from bayescale.plan_search import choose
-from bayescale.settings import Settings
 
 LAW = get_law("chinchilla")
 FIRST = 10

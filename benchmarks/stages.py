@@ -98,8 +98,8 @@ def stages(table: str) -> list[Row]:
     rows: list[Row] = []
     with stage(rows, "import"):
         import bayescale as bs  # noqa: PLC0415  (its time is measured)
+        from bayescale.fits.sampling import compiled_model  # noqa: PLC0415
         from bayescale.laws import get_law  # noqa: PLC0415
-        from bayescale.sampling import compiled_model  # noqa: PLC0415
 
         verbs = (bs.compare, bs.judge, bs.allocate, bs.fit)
     with stage(rows, "read table"):

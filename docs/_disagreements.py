@@ -9,7 +9,7 @@ import numpy as np
 from _tables import Job
 
 import bayescale as bs
-from bayescale.fits import law_value
+from bayescale.fits.fit import law_value
 from bayescale.intervals import percent, short
 from bayescale.laws import Law
 from bayescale.optimum import find_optimum, loss_on_budget, sizes

@@ -11,10 +11,10 @@ import recovery_founding
 import recovery_other
 from scipy import stats
 
-from bayescale import sampling
-from bayescale.fits import law_value, reference_values
+from bayescale.fits import sampling
+from bayescale.fits.fit import law_value, reference_values
+from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, SMALLEST_VALUE, Law
-from bayescale.settings import Settings
 
 CASES = {**recovery_first.CASES, **recovery_founding.CASES, **recovery_other.CASES}
 

@@ -11,12 +11,12 @@ from hypothesis import settings
 from scipy.optimize import least_squares
 
 from bayescale.comparison import compare
-from bayescale.diagnostics import Diagnostics
-from bayescale.fits import COVARIATES, Fit, fit_record, log_likelihood, reference_values
-from bayescale.fitting import canonical_frame, fit, table_hash
+from bayescale.fits.diagnostics import Diagnostics
+from bayescale.fits.fit import COVARIATES, Fit, fit_record, log_likelihood, reference_values
+from bayescale.fits.fitting import canonical_frame, fit, table_hash
+from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, Prior, get_law
 from bayescale.runs import table_from_frame
-from bayescale.settings import Settings
 
 # No deadline, for the first example may import a library; the same examples every time, for a failure is no chance.
 settings.register_profile("bayescale", deadline=None, derandomize=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from bayescale import sampling
+from bayescale.fits import sampling
+from bayescale.fits.settings import Settings
 from bayescale.laws import SMALLEST_VALUE, Law, Prior
-from bayescale.settings import Settings
 
 CALIBRATED = ("guo_compute", "compute_power", "compute_floor", "tilt", "kaplan_n", "kaplan_nd", "chinchilla")
 """The laws that a verdict and an allocation rest on."""

@@ -13,9 +13,9 @@ from bayescale.allocation_records import allocation_record
 from bayescale.comparison import compare
 from bayescale.constraints import Constraints
 from bayescale.demand import demand_for_size, demand_record, implied_demand
-from bayescale.discrepancy import discrepancy_group
 from bayescale.errors import InputError
-from bayescale.fits import Fit, law_value, predict, published_draws
+from bayescale.fits.discrepancy import discrepancy_group
+from bayescale.fits.fit import Fit, law_value, predict, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws.data_constrained import effective
 

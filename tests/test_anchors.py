@@ -17,13 +17,13 @@ from scipy.special import gammaln
 from simulation import CALIBRATED, DESIGN, REFERENCE, SCALED, UNIT, log_prior, simulate_tables
 
 from bayescale.comparison import compare
-from bayescale.fits import log_likelihood
-from bayescale.fitting import exact_elpd, fit
+from bayescale.fits.fit import log_likelihood
+from bayescale.fits.fitting import exact_elpd, fit
+from bayescale.fits.model import build_model
+from bayescale.fits.sampling import ATTEMPTS
 from bayescale.laws import LAWS
 from bayescale.laws.priors import parameters_from_free
-from bayescale.model import build_model
 from bayescale.runs import table_from_frame
-from bayescale.sampling import ATTEMPTS
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from calibration import calibrate
 from scipy import stats
 from simulation import CALIBRATED, has_best_split, quantities, refit_briefly, simulate_tables, table_data
 
+from bayescale.fits.sampling import ATTEMPTS, sample_posterior
+from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
-from bayescale.sampling import ATTEMPTS, sample_posterior
-from bayescale.settings import Settings
 
 pytestmark = pytest.mark.slow
 

@@ -175,7 +175,7 @@ def test_times_read_as_a_clock():
 def test_a_dry_run_tells_what_is_to_be_sampled_and_samples_nothing(command, own_cache, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     laws = ["--laws", "tilt,chinchilla"]
-    with patch("bayescale.sampling.sample_posterior", side_effect=AssertionError("sampled")):
+    with patch("bayescale.fits.sampling.sample_posterior", side_effect=AssertionError("sampled")):
         assert main([command, "chinchilla", *laws, "--dry-run", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["schema"] == "bayescale/dry-run/1"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bayescale import comparison as module
 from bayescale.comparison import Difference, compare, comparison_record, difference
 from bayescale.errors import InputError
-from bayescale.fits import Fit
-from bayescale.fitting import canonical_frame
+from bayescale.fits.fit import Fit
+from bayescale.fits.fitting import canonical_frame
 
 SAID_BY_ARVIZ = pytest.mark.filterwarnings("ignore:Estimated shape parameter")
 NAMES = ["chinchilla", "compute_floor", "tilt", "kaplan_n"]

@@ -12,16 +12,16 @@ import pytest
 from scipy import stats
 
 import bayescale as bs
-from bayescale import sampling
 from bayescale.designs.grids import RATIO, isoflop_design
-from bayescale.diagnostics import Diagnostics
-from bayescale.discrepancy import forecast_runs
-from bayescale.fits import log_likelihood
-from bayescale.fitting import sample_posterior_alone
+from bayescale.fits import sampling
+from bayescale.fits.diagnostics import Diagnostics
+from bayescale.fits.discrepancy import forecast_runs
+from bayescale.fits.fit import log_likelihood
+from bayescale.fits.fitting import sample_posterior_alone
+from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
 from bayescale.optimum import find_optimum
 from bayescale.scores import Forecast, score
-from bayescale.settings import Settings
 
 pytestmark = pytest.mark.slow
 

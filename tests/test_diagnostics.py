@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale.diagnostics import check_draws, diagnose, diagnostics_from_record
+from bayescale.fits.diagnostics import check_draws, diagnose, diagnostics_from_record
 
 CHAINS, DRAWS = 4, 500
 DIMS = ("chain", "draw")

@@ -6,10 +6,10 @@ from recovery_other import CASES as OTHER
 from scipy import stats
 
 import bayescale as bs
-from bayescale import discrepancy
-from bayescale.discrepancy import NUS, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, forecast_runs, sample_weights
 from bayescale.errors import InputError
-from bayescale.fits import Fit, load_fit
+from bayescale.fits import discrepancy
+from bayescale.fits.discrepancy import NUS, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, forecast_runs, sample_weights
+from bayescale.fits.fit import Fit, load_fit
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Share
 from bayescale.scores import score
 

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from bayescale.errors import InputError
-from bayescale.fits import (
+from bayescale.fits.fit import (
     GROUPS,
     LOG_PRIOR,
     SCHEMA,

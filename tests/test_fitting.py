@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import fitting, sampling
-from bayescale.diagnostics import Diagnostics
 from bayescale.errors import InputError
-from bayescale.fits import Fit, log_likelihood, reference_values
-from bayescale.fitting import canonical_frame, check_table, exact_elpd, fit, fit_laws, is_cached, table_hash
+from bayescale.fits import fitting, sampling
+from bayescale.fits.diagnostics import Diagnostics
+from bayescale.fits.fit import Fit, log_likelihood, reference_values
+from bayescale.fits.fitting import canonical_frame, check_table, exact_elpd, fit, fit_laws, is_cached, table_hash
+from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, Law, Prior, Share, law_record
 from bayescale.runs import RunTable, table_from_frame
-from bayescale.settings import Settings
 
 QUICK = {"draws": 20, "tune": 100, "chains": 2, "random_seed": 1}
 

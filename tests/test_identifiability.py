@@ -9,8 +9,8 @@ from bayescale.cli.describing import check_record
 from bayescale.designs.grids import fixed_ratio_design, isoflop_design
 from bayescale.designs.identifiability import DEGREES, NOISE, identify
 from bayescale.errors import InputError
-from bayescale.fits import contraction
-from bayescale.fitting import fit
+from bayescale.fits.fit import contraction
+from bayescale.fits.fitting import fit
 from bayescale.laws import LAWS, Law, Prior
 from bayescale.runs import table_from_frame
 

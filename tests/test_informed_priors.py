@@ -3,7 +3,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import InputError
-from bayescale.fits import reference_values
+from bayescale.fits.fit import reference_values
 from bayescale.laws import LAWS
 from bayescale.laws.published import published_priors
 

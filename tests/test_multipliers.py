@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import bayescale as bs
 from bayescale.cli.program import main
 from bayescale.errors import InputError
-from bayescale.fitting import fit_laws
+from bayescale.fits.fitting import fit_laws
 from bayescale.intervals import credible_interval
 from bayescale.laws import LAWS, get_law, law_record
 from bayescale.multipliers import group_table, multiplier, multiplier_record, multiplier_statements

@@ -15,17 +15,17 @@ import bayescale as bs
 from bayescale.allocation import Allocation, allocate
 from bayescale.backtesting import Backtest, _ends, _points, _scores
 from bayescale.comparison import Comparison, compare
-from bayescale.diagnostics import Diagnostics
 from bayescale.errors import InputError
-from bayescale.fits import Fit, fit_record, law_value, log_likelihood, reference_values
-from bayescale.fitting import canonical_frame
+from bayescale.fits.diagnostics import Diagnostics
+from bayescale.fits.fit import Fit, fit_record, law_value, log_likelihood, reference_values
+from bayescale.fits.fitting import canonical_frame
+from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, Law
 from bayescale.plots.rendering import render, rendering_settings, svg_text
 from bayescale.plots.style import BLUE, INK, count_text, percent_text, power_text
 from bayescale.processes import alongside
 from bayescale.runs import RunTable, table_from_frame
 from bayescale.scores import Forecast, pointwise
-from bayescale.settings import Settings
 from bayescale.verdict import Verdict, judge
 
 BUDGETS = (1e21, 5.76e23)

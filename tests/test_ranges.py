@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bayescale.catalogue import load_runs
 from bayescale.errors import InputError
-from bayescale.fitting import fit
+from bayescale.fits.fitting import fit
 from bayescale.laws import LAWS
 from bayescale.optimum import RATIOS, extra_compute, find_optimum, loss_on_budget
 from bayescale.ranges import chance_inside, range_record, ratio_ends, ratio_range, ratio_ranges

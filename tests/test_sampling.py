@@ -11,16 +11,16 @@ import nutpie
 import pytest
 import xarray as xr
 
-from bayescale import sampling
 from bayescale.catalogue import load_runs
-from bayescale.diagnostics import Diagnostics
 from bayescale.errors import InputError
-from bayescale.fits import reference_values
-from bayescale.fitting import canonical_frame, fit
+from bayescale.fits import sampling
+from bayescale.fits.diagnostics import Diagnostics
+from bayescale.fits.fit import reference_values
+from bayescale.fits.fitting import canonical_frame, fit
+from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
 from bayescale.laws.priors import parameters_from_free
 from bayescale.runs import select_runs
-from bayescale.settings import Settings
 
 LAW = LAWS["compute_floor"]  # the one law that the quick tests compile
 QUICK = Settings(draws=50, tune=150, chains=2, random_seed=5)

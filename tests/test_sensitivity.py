@@ -15,12 +15,12 @@ from bayescale.allocation import allocate
 from bayescale.cli.records import allocate_record
 from bayescale.comparison import compare
 from bayescale.errors import InputError
-from bayescale.fits import LOG_PRIOR, Fit, load_fit
-from bayescale.fitting import fit
+from bayescale.fits.fit import LOG_PRIOR, Fit, load_fit
+from bayescale.fits.fitting import fit
+from bayescale.fits.model import build_prior
+from bayescale.fits.sampling import log_prior
 from bayescale.laws import LAWS, Prior
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
-from bayescale.model import build_prior
-from bayescale.sampling import log_prior
 from bayescale.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh, sensitivity_record
 from bayescale.verdict import judge
 

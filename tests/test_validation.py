@@ -14,8 +14,8 @@ from bayescale import validation as module
 from bayescale.cli.program import main
 from bayescale.comparison import compare, difference, pointwise_difference, standard_error
 from bayescale.errors import InputError
-from bayescale.fits import Fit
-from bayescale.fitting import exact_elpd
+from bayescale.fits.fit import Fit
+from bayescale.fits.fitting import exact_elpd
 from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
 from bayescale.runs import table_from_frame
 from bayescale.validation import cross_validate, cross_validation_record, weights_by

@@ -30,7 +30,7 @@ from bayescale.cli.steps import load_table
 from bayescale.cli.tables import make_table, show_hanging, show_table
 
 if TYPE_CHECKING:
-    from bayescale.fits import Fit
+    from bayescale.fits.fit import Fit
 
 Groups = Annotated[
     str, Parameter(help="Column that names each run's recipe or family.", metavar="COLUMN", show_default=True)

@@ -38,7 +38,7 @@ from bayescale.cli.tables import interval, number, show_hanging
 
 if TYPE_CHECKING:
     from bayescale.comparison import Comparison
-    from bayescale.fits import Fit
+    from bayescale.fits.fit import Fit
     from bayescale.runs import RunTable
 
 FIGURE_MULTIPLES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -11,7 +11,7 @@ from bayescale.allocation import Allocation
 from bayescale.allocation_records import allocation_record
 from bayescale.backtesting import Backtest, threshold_text
 from bayescale.comparison import Comparison, comparison_record
-from bayescale.fits import Fit, contraction, published_draws
+from bayescale.fits.fit import Fit, contraction, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.reliability import reliability_statement
 from bayescale.runs import RunTable

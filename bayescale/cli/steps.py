@@ -7,14 +7,14 @@ import bayescale as bs
 from bayescale.cli.options import Reading, Refitting, Sampling, UsageError, check_folder, parse_laws
 from bayescale.cli.stages import Stages
 from bayescale.cli.timings import keep_timing
-from bayescale.settings import Settings
+from bayescale.fits.settings import Settings
 from bayescale.storage import cache_dir
 
 if TYPE_CHECKING:
     from bayescale.allocation import Allocation
     from bayescale.backtesting import Backtest
     from bayescale.comparison import Comparison
-    from bayescale.fits import Fit
+    from bayescale.fits.fit import Fit
     from bayescale.planning import Plan
     from bayescale.runs import RunTable
     from bayescale.validation import CrossValidation
@@ -122,7 +122,7 @@ def waiting_laws(table: "RunTable", names: Sequence[str], sampling: Sampling) ->
     """Return the laws that are to be sampled."""
     if sampling.no_cache:
         return list(names)
-    from bayescale.fitting import is_cached  # noqa: PLC0415  (ArviZ, which --help does not need)
+    from bayescale.fits.fitting import is_cached  # noqa: PLC0415  (ArviZ, which --help does not need)
     from bayescale.laws import get_law  # noqa: PLC0415  (NumPy)
 
     settings = Settings(draws=sampling.draws, random_seed=sampling.seed)

@@ -10,7 +10,7 @@ from scipy.interpolate import CubicSpline
 
 from bayescale.allocation import Allocation
 from bayescale.backtesting import Backtest
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.optimum import loss_on_budget
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.style import (

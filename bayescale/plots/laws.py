@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale.comparison import Comparison
-from bayescale.fits import Fit, flat_draws
+from bayescale.fits.fit import Fit, flat_draws
 from bayescale.laws import Law, Prior
 from bayescale.plots.style import (
     BLUE,

@@ -112,7 +112,7 @@ def _span(name: str) -> np.ndarray:
 
 def _prior_draws(law: Law, random_seed: int) -> dict[str, np.ndarray]:
     """Return the prior's draws of each parameter at reference scale, over the typical response (draw, 1)."""
-    from bayescale.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
 
     draws = sample_prior(law, 1.0, DRAWS, random_seed)
     return {name: draws[name].to_numpy().reshape(-1, 1) for name in law.parameters}

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
-from bayescale.fits import Fit, law_value
+from bayescale.fits.fit import Fit, law_value
 from bayescale.optimum import find_optimum, sizes
 from bayescale.plots.style import (
     BLUE,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bayescale.allocation import allocate
 from bayescale.designs.grids import FLOPS_PER_TOKEN
-from bayescale.fits import Fit, law_value
+from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import short
 from bayescale.plots.style import (
     BLUE,

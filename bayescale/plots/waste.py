@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bayescale.comparison import Comparison
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.intervals import short
 from bayescale.optimum import extra_compute
 from bayescale.plots.style import (

@@ -7,7 +7,7 @@ import numpy as np
 from bayescale.allocation import Allocation
 from bayescale.backtesting import Backtest
 from bayescale.comparison import Comparison, pointwise_difference
-from bayescale.fits import Fit, contraction
+from bayescale.fits.fit import Fit, contraction
 from bayescale.intervals import short
 from bayescale.planning import Plan
 from bayescale.plots.calibration import most_held_out

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bayescale.allocation import Allocation
 from bayescale.comparison import Comparison
 from bayescale.constraints import Constraints
-from bayescale.fits import Fit, law_value
+from bayescale.fits.fit import Fit, law_value
 from bayescale.optimum import has_optimum
 from bayescale.report.twins import javascript
 

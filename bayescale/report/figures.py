@@ -14,7 +14,7 @@ from bayescale.allocation import Allocation, allocate
 from bayescale.backtesting import Backtest
 from bayescale.comparison import Comparison
 from bayescale.errors import InputError
-from bayescale.fits import Fit
+from bayescale.fits.fit import Fit
 from bayescale.optimum import has_optimum
 from bayescale.planning import Plan
 from bayescale.plots.calibration import plot_calibration, plot_held_out

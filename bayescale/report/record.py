@@ -12,7 +12,7 @@ from bayescale.allocation_records import allocation_record
 from bayescale.backtesting import Backtest, backtest_record, can_backtest
 from bayescale.comparison import Comparison, comparison_record, pointwise_difference
 from bayescale.errors import InputError
-from bayescale.fits import Fit, contraction, flat_draws, published_draws
+from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS
 from bayescale.laws.bibliography import METHOD as CITED

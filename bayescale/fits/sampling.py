@@ -12,12 +12,12 @@ import pytensor.tensor as pt
 import xarray as xr
 from pytensor.configdefaults import config
 
-from bayescale.diagnostics import Diagnostics, diagnose
 from bayescale.errors import InputError
+from bayescale.fits.diagnostics import Diagnostics, diagnose
+from bayescale.fits.model import build_model, build_prior
+from bayescale.fits.settings import Settings
 from bayescale.laws import Law, law_record
 from bayescale.laws.priors import free_from_parameters, parameters_from_free
-from bayescale.model import build_model, build_prior
-from bayescale.settings import Settings
 from bayescale.storage import content_hash
 
 STATISTICS = ("diverging", "energy", "maxdepth_reached", "n_steps", "step_size", "logp")

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.diagnostics import Diagnostics, diagnostics_from_record
 from bayescale.errors import InputError
+from bayescale.fits.diagnostics import Diagnostics, diagnostics_from_record
+from bayescale.fits.settings import Settings
+from bayescale.fits.versions import versions
 from bayescale.laws import (
     LAWS,
     SMALLEST_VALUE,
@@ -28,9 +30,7 @@ from bayescale.laws import (
     unit_columns,
 )
 from bayescale.runs import ALIASES, RunTable
-from bayescale.settings import Settings
 from bayescale.storage import content_hash, write_whole
-from bayescale.versions import versions
 
 SCHEMA = "bayescale/fit/1"
 COVARIATES = ("N", "D", "C")

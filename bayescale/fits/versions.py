@@ -14,11 +14,19 @@ def versions() -> dict[str, str]:
     from before a change of theirs is never taken for one after it.
     """
     packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
-    modules = ("laws/law.py", "laws/priors.py", "model.py", "sampling.py", "diagnostics.py", "loo.py", "discrepancy.py")
+    modules = (
+        "laws/law.py",
+        "laws/priors.py",
+        "fits/model.py",
+        "fits/sampling.py",
+        "fits/diagnostics.py",
+        "fits/loo.py",
+        "fits/discrepancy.py",
+    )
     return {name: version(name) for name in packages} | {"model": source_hash(*modules)}
 
 
 def source_hash(*modules: str) -> str:
     """Return a hash of the source of modules, named by their paths in the package."""
-    source = b"".join((Path(__file__).parent / name).read_bytes() for name in modules)
+    source = b"".join((Path(__file__).parents[1] / name).read_bytes() for name in modules)
     return hashlib.sha256(source).hexdigest()[:12]

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import gammaln
 
 from bayescale.errors import InputError
-from bayescale.fits import Fit, complete_points, log_center
+from bayescale.fits.fit import Fit, complete_points, log_center
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
 from bayescale.scores import Forecast
 

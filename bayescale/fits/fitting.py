@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale import discrepancy, loo
 from bayescale.errors import InputError
-from bayescale.fits import (
+from bayescale.fits import discrepancy, loo
+from bayescale.fits.fit import (
     COVARIATES,
     GROUPS,
     KEPT,
@@ -26,13 +26,13 @@ from bayescale.fits import (
     reference_values,
     table_record,
 )
+from bayescale.fits.settings import Settings
+from bayescale.fits.versions import versions
 from bayescale.laws import Law, Prior, Share, get_law, law_record
 from bayescale.laws.published import published_priors
 from bayescale.processes import in_processes
 from bayescale.runs import RunTable
-from bayescale.settings import Settings
 from bayescale.storage import cache_dir, content_hash, write_whole
-from bayescale.versions import versions
 
 PRIOR_DRAWS = 1000
 
@@ -190,7 +190,7 @@ def _read_number(path: Path) -> float | None:
 
 
 def _refit_density(fitted: Fit, row: int) -> float:
-    from bayescale.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
 
     law, runs, reference = fitted.law, fitted.runs, fitted.reference
     rest = runs.frame.drop(index=row)
@@ -304,7 +304,7 @@ def _from_cache(path: Path, law: Law) -> Fit | None:
 def _sample_fit(
     law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float]
 ) -> Fit:
-    from bayescale.sampling import log_prior, sample_prior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import log_prior, sample_prior  # noqa: PLC0415  (imports PyMC)
 
     fitted = _sample_posterior_alone(law, runs, frame, settings, reference, scout=True)
     tree, posterior = fitted.data, fitted.data["posterior"].to_dataset()
@@ -342,7 +342,7 @@ def sample_posterior_alone(law: Law, runs: RunTable, settings: Settings) -> Fit:
 def _sample_posterior_alone(
     law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float], *, scout: bool
 ) -> Fit:
-    from bayescale.sampling import missed_modes, sample_posterior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import missed_modes, sample_posterior  # noqa: PLC0415  (imports PyMC)
 
     data = sampler_data(law, frame, runs.response, reference)
     posterior, stats, diagnostics, attempt = sample_posterior(law, data, settings)
@@ -381,7 +381,7 @@ def _plain(column: pd.Series) -> np.ndarray:
 
 
 def sampler_data(law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Return what :func:`bayescale.sampling.sample_posterior` takes: columns at reference scale, and log response."""
+    """Return what :func:`bayescale.fits.sampling.sample_posterior` takes: columns at reference scale, and log response."""
     covariates = {name: frame[name].to_numpy() / reference[name] for name in law.covariates}
     log_response = np.log(frame[response].to_numpy())
     return {**covariates, "log_response": log_response, "loss_unit": np.asarray(reference[response])}
