@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from bayescale.backtesting import Backtest, backtest, scores_by_factor
     from bayescale.catalogue import list_tables, load_runs, resolve_runs
     from bayescale.comparison import Comparison, compare
-    from bayescale.constraints import Constraints
     from bayescale.demand import Demand, demand_for_size, implied_demand
     from bayescale.designs.grids import (
         crossed_design,
@@ -56,11 +55,12 @@ if TYPE_CHECKING:
     from bayescale.plots.waste import plot_waste, plot_weights
     from bayescale.pooling import fit_groups
     from bayescale.predictions import DataExhausted, Inference, data_exhausted, inference
-    from bayescale.ranges import RatioRange, ratio_ranges
     from bayescale.report import write_report
     from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
     from bayescale.sensitivity import Sensitivity, reweigh
     from bayescale.slices import IsoflopMinima, isoflop_minima, line_sizes
+    from bayescale.splits.constraints import Constraints
+    from bayescale.splits.ranges import RatioRange, ratio_ranges
     from bayescale.validation import CrossValidation, cross_validate, weights_by
     from bayescale.verdict import Verdict, judge
 
@@ -71,7 +71,7 @@ _MODULES = {
     "backtesting": ("Backtest", "backtest", "scores_by_factor"),
     "catalogue": ("list_tables", "load_runs", "resolve_runs"),
     "comparison": ("Comparison", "compare"),
-    "constraints": ("Constraints",),
+    "splits.constraints": ("Constraints",),
     "demand": ("Demand", "demand_for_size", "implied_demand"),
     "designs.grids": (
         "crossed_design",
@@ -115,7 +115,7 @@ _MODULES = {
     "plots.waste": ("plot_waste", "plot_weights"),
     "pooling": ("fit_groups",),
     "predictions": ("DataExhausted", "Inference", "data_exhausted", "inference"),
-    "ranges": ("RatioRange", "ratio_ranges"),
+    "splits.ranges": ("RatioRange", "ratio_ranges"),
     "report": ("write_report",),
     "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
     "sensitivity": ("Sensitivity", "reweigh"),

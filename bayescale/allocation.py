@@ -8,9 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.averaging import averaged
-from bayescale.candidates import Candidates, exhausting_flops, pose
 from bayescale.comparison import Comparison
-from bayescale.constraints import UNLIMITED, Constraints
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
@@ -19,6 +17,8 @@ from bayescale.reaching import forecasts, reach, run_reaches
 from bayescale.regret import Averages, Choice, Posed, average, best_runs, cheapest_runs, joined
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
 from bayescale.slices import minima_notes
+from bayescale.splits.candidates import Candidates, exhausting_flops, pose
+from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.track_record import coverage_earned
 
 USUAL_REACH = 1000.0

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.candidates import missing_columns, pose, splits
 from bayescale.comparison import Comparison, difference
-from bayescale.constraints import UNLIMITED, Constraints
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.optimum import THINNED, check_splits
 from bayescale.regret import Posed, best_runs, check_alike
+from bayescale.splits.candidates import missing_columns, pose, splits
+from bayescale.splits.constraints import UNLIMITED, Constraints
+from bayescale.splits.optimum import THINNED, check_splits
 
 LEAST_WEIGHT = 0.005
 """Laws of less stacking weight than this are not averaged."""

@@ -9,14 +9,14 @@ import xarray as xr
 from scipy.optimize import elementwise
 
 from bayescale.averaging import averaged
-from bayescale.candidates import CLOSE, SLOPE_STEP, Candidates
 from bayescale.comparison import Comparison
-from bayescale.constraints import UNLIMITED, Constraints
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval
 from bayescale.laws.costs import SERVING_PART
-from bayescale.optimum import RATIOS
+from bayescale.splits.candidates import CLOSE, SLOPE_STEP, Candidates
+from bayescale.splits.constraints import UNLIMITED, Constraints
+from bayescale.splits.optimum import RATIOS
 
 
 @dataclass(frozen=True, eq=False)

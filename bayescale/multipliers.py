@@ -14,9 +14,9 @@ from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import check_probability, credible_interval, percent, short
 from bayescale.laws import Law
-from bayescale.optimum import find_optimum
 from bayescale.pooling import group_law, group_names, group_of
 from bayescale.runs import RunTable
+from bayescale.splits.optimum import find_optimum
 
 WIDEST = 40.0
 """Multipliers are sought between e^-40 and e^40."""

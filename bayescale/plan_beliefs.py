@@ -10,8 +10,8 @@ from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import infer_discrepancy
 from bayescale.fits.fit import Fit, complete_points, log_center
-from bayescale.optimum import Optimum, find_optimum, loss_on_budget, sizes
 from bayescale.plan_search import LawGoal, NormalGoal
+from bayescale.splits.optimum import Optimum, find_optimum, loss_on_budget, sizes
 
 DRAWS = 2000
 """Posterior draws in all, laws by their weights."""

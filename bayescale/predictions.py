@@ -12,14 +12,14 @@ import numpy as np
 import xarray as xr
 
 from bayescale.averaging import Averaged, averaged
-from bayescale.candidates import CLOSE, Candidates, exhausting_flops, pose
 from bayescale.comparison import Comparison
-from bayescale.constraints import Constraints
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short
 from bayescale.regret import Choice, best_runs, cheapest_runs, joined
 from bayescale.runs import RunTable
+from bayescale.splits.candidates import CLOSE, Candidates, exhausting_flops, pose
+from bayescale.splits.constraints import Constraints
 
 DRAWS = 1000
 """So many draws of all laws together are enough for an interval, and leave time for many demands."""

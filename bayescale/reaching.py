@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from bayescale.averaging import Averaged
-from bayescale.candidates import Candidates, pose
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy, run_draws
 from bayescale.intervals import percent
@@ -21,6 +20,7 @@ from bayescale.regret import (
     joined,
     reach_probability,
 )
+from bayescale.splits.candidates import Candidates, pose
 
 
 def reach(posed: Posed, losses: np.ndarray, probability: float) -> tuple[xr.Dataset, list[Bought]]:

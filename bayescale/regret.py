@@ -9,9 +9,9 @@ import xarray as xr
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
-from bayescale.candidates import LARGEST_FLOPS, SMALLEST_FLOPS, Candidates, Frontier
 from bayescale.errors import InputError
 from bayescale.processes import in_threads
+from bayescale.splits.candidates import LARGEST_FLOPS, SMALLEST_FLOPS, Candidates, Frontier
 
 CANDIDATES = 31
 """Sizes per budget at which the expected loss is computed; cubic splines join them."""

@@ -13,9 +13,9 @@ from bayescale.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.intervals import Interval, check_probability, credible_interval, short
-from bayescale.optimum import find_optimum, sizes
-from bayescale.ranges import check_budgets, ratio_ends
 from bayescale.runs.numerals import count_text
+from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.ranges import check_budgets, ratio_ends
 from bayescale.verdict import Verdict, tilt_draws
 
 FACTORS = (0.5, 2.0)

@@ -9,8 +9,8 @@ import pandas as pd
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short
-from bayescale.optimum import find_optimum, sizes
 from bayescale.runs import RunTable
+from bayescale.splits.optimum import find_optimum, sizes
 from bayescale.validation import budgets_of
 
 WINDOW = np.log(6.0)

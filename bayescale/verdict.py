@@ -9,8 +9,9 @@ from bayescale.comparison import FEW_ROWS, Comparison, Difference, difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import Interval, check_probability, credible_interval, percent, short
-from bayescale.optimum import RATIOS, extra_compute, find_optimum, has_optimum, sizes
-from bayescale.ranges import (
+from bayescale.runs import RunTable, describe
+from bayescale.splits.optimum import RATIOS, extra_compute, find_optimum, has_optimum, sizes
+from bayescale.splits.ranges import (
     RatioRange,
     chance_inside,
     check_budgets,
@@ -19,7 +20,6 @@ from bayescale.ranges import (
     ratio_ends,
     ratio_range,
 )
-from bayescale.runs import RunTable, describe
 
 FACTORS = (2.0, 4.0, 10.0)
 """By how much a model may be mis-sized, in the table of waste."""

@@ -18,8 +18,8 @@ from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
-from bayescale.optimum import find_optimum, sizes
 from bayescale.slices import isoflop_minima, line_sizes
+from bayescale.splits.optimum import find_optimum, sizes
 
 CORPORA = {"rw": "RefinedWeb", "owt2": "OpenWebText2"}
 SCHEDULES = ("base-long-kaplan", "base-short-kaplan", "base-short-chinchilla", "tuned-short-const")

@@ -12,8 +12,8 @@ import bayescale as bs
 from bayescale.fits.fit import law_value
 from bayescale.intervals import percent, short
 from bayescale.laws import Law
-from bayescale.optimum import find_optimum, loss_on_budget, sizes
 from bayescale.plots.style import count_text
+from bayescale.splits.optimum import find_optimum, loss_on_budget, sizes
 
 PROBABILITY = 0.9
 MAX_REFITS = 5

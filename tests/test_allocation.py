@@ -11,13 +11,13 @@ from bayescale import tradeoffs
 from bayescale.allocation import allocate
 from bayescale.allocation_records import allocation_record
 from bayescale.comparison import compare
-from bayescale.constraints import Constraints
 from bayescale.demand import demand_for_size, demand_record, implied_demand
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import discrepancy_group
 from bayescale.fits.fit import Fit, law_value, predict, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws.data_constrained import effective
+from bayescale.splits.constraints import Constraints
 
 FLOPS = [1e20, 1e21, 5.76e23]
 MOE = {"c": 0.47, "g": 2.1, "gamma": 0.58, "a": 18.1, "alpha": 0.115, "b": 30.8, "beta": 0.147}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayescale.laws import LAWS
-from bayescale.optimum import find_optimum, sizes
+from bayescale.splits.optimum import find_optimum, sizes
 
 N = np.array([400e6, 1e9, 10e9, 67e9, 175e9, 280e9, 520e9, 1e12, 10e12])
 FLOPS = {

@@ -9,13 +9,13 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from bayescale import tradeoffs
-from bayescale.candidates import exhausting_flops, missing_columns, pose
-from bayescale.constraints import UNLIMITED, Constraints
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.laws.data_constrained import effective
-from bayescale.optimum import RATIOS
 from bayescale.regret import best_runs, cheapest_runs
+from bayescale.splits.candidates import exhausting_flops, missing_columns, pose
+from bayescale.splits.constraints import UNLIMITED, Constraints
+from bayescale.splits.optimum import RATIOS
 
 BUDGETS = np.array([1e19, 1e21, 5.76e23])
 QUICK = (Phase.explicit, Phase.generate)  # a smaller failing example is not worth minutes

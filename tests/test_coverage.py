@@ -20,8 +20,8 @@ from bayescale.fits.fit import log_likelihood
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
-from bayescale.optimum import find_optimum
 from bayescale.scores import Forecast, score
+from bayescale.splits.optimum import find_optimum
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ import bayescale as bs
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, published_scale
-from bayescale.optimum import find_optimum, sizes
 from bayescale.slices import isoflop_minima, line_sizes, minima_notes
+from bayescale.splits.optimum import find_optimum, sizes
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 RUNS, MINIMA, FITS = (

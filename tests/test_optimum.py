@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
-from bayescale.optimum import (
+from bayescale.splits.optimum import (
     FLOPS_PER_TOKEN,
     RATIOS,
     check_splits,

@@ -11,9 +11,9 @@ from bayescale.catalogue import load_runs
 from bayescale.errors import InputError
 from bayescale.fits.fitting import fit
 from bayescale.laws import LAWS
-from bayescale.optimum import RATIOS, extra_compute, find_optimum, loss_on_budget
-from bayescale.ranges import chance_inside, range_record, ratio_ends, ratio_range, ratio_ranges
 from bayescale.runs import select_runs
+from bayescale.splits.optimum import RATIOS, extra_compute, find_optimum, loss_on_budget
+from bayescale.splits.ranges import chance_inside, range_record, ratio_ends, ratio_range, ratio_ranges
 
 BUDGETS = np.array([1e19, 1e21, 5.76e23])
 

@@ -10,7 +10,7 @@ from bayescale.comparison import compare
 from bayescale.designs.simulation import simulate
 from bayescale.errors import InputError
 from bayescale.intervals import credible_interval
-from bayescale.optimum import find_optimum, loss_on_budget
+from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.verdict import FACTORS, judge, verdict_record
 
 LAWS_ASKED = ("compute_floor", "chinchilla", "tilt")

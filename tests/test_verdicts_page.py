@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bayescale as bs
-from bayescale.optimum import extra_compute, find_optimum
+from bayescale.splits.optimum import extra_compute, find_optimum
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "verdicts.md").read_text(encoding="utf-8")

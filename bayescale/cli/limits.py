@@ -123,7 +123,7 @@ class Limits:
             given["covariates"] = parse_covariates(self.covariate)
         if not given:
             return {}
-        from bayescale.constraints import Constraints  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.splits.constraints import Constraints  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         try:
             return {"constraints": Constraints(**given)}

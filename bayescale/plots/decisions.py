@@ -11,7 +11,6 @@ from scipy.interpolate import CubicSpline
 from bayescale.allocation import Allocation
 from bayescale.backtesting import Backtest
 from bayescale.fits.fit import Fit
-from bayescale.optimum import loss_on_budget
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.style import (
     BLUE,
@@ -33,6 +32,7 @@ from bayescale.plots.style import (
     styled,
 )
 from bayescale.runs import RunTable
+from bayescale.splits.optimum import loss_on_budget
 
 type Quantity = Literal["N", "D", "tokens_per_parameter"]
 

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, law_value
-from bayescale.optimum import find_optimum, sizes
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -23,8 +22,9 @@ from bayescale.plots.style import (
     power_text,
     styled,
 )
-from bayescale.ranges import RatioRange, ratio_ranges
 from bayescale.runs import RunTable
+from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.ranges import RatioRange, ratio_ranges
 
 BUDGETS = 7
 """From the smallest run to the largest budget, beside that of a typical run, at which a verdict is told.

@@ -10,7 +10,6 @@ from bayescale.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import short
-from bayescale.optimum import extra_compute
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -27,6 +26,7 @@ from bayescale.plots.style import (
     power_text,
     styled,
 )
+from bayescale.splits.optimum import extra_compute
 from bayescale.validation import weights_by
 
 FARTHEST = 10.0

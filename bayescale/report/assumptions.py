@@ -3,7 +3,7 @@
 from bayescale.allocation import Allocation
 from bayescale.allocation_records import limit_texts
 from bayescale.comparison import Comparison
-from bayescale.constraints import Constraints
+from bayescale.splits.constraints import Constraints
 
 AVERAGED = " and of the laws' weights"
 

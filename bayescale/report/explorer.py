@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 from bayescale.allocation import Allocation
 from bayescale.comparison import Comparison
-from bayescale.constraints import Constraints
 from bayescale.fits.fit import Fit, law_value
-from bayescale.optimum import has_optimum
 from bayescale.report.twins import javascript
+from bayescale.splits.constraints import Constraints
+from bayescale.splits.optimum import has_optimum
 
 SCRIPT = Path(__file__).parent / "explorer.js"
 

@@ -15,7 +15,6 @@ from bayescale.backtesting import Backtest
 from bayescale.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.optimum import has_optimum
 from bayescale.planning import Plan
 from bayescale.plots.calibration import plot_calibration, plot_held_out
 from bayescale.plots.decisions import Quantity, plot_allocation, plot_loss, plot_regret
@@ -31,6 +30,7 @@ from bayescale.plots.waste import plot_waste, plot_weights
 from bayescale.processes import alongside
 from bayescale.report import captions
 from bayescale.report.record import METHOD, law_in_use
+from bayescale.splits.optimum import has_optimum
 from bayescale.verdict import Verdict
 
 SECTIONS = ("decision", "verdict", "forecasts", "laws", "next", "diagnostics")

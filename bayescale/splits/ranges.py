@@ -10,7 +10,7 @@ from scipy.optimize import elementwise
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, check_probability, credible_interval
-from bayescale.optimum import RATIOS, Optimum, find_optimum, sizes
+from bayescale.splits.optimum import RATIOS, Optimum, find_optimum, sizes
 
 FIRST_STEP = 0.7
 """In ln(D/N), a factor of 2: how far from the best split the search for an end begins."""

@@ -7,15 +7,15 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import elementwise
 
-from bayescale.constraints import Constraints
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.laws import Law
 from bayescale.laws.costs import SERVING_PART, Cost, cost_of
 from bayescale.laws.data_constrained import effective
-from bayescale.optimum import EDGE, RATIOS
 from bayescale.processes import in_parts
+from bayescale.splits.constraints import Constraints
+from bayescale.splits.optimum import EDGE, RATIOS
 from bayescale.tradeoffs.search import Number
 
 CLOSE = 1e-6
