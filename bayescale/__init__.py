@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from bayescale.allocation import Allocation, allocate
     from bayescale.backtesting import Backtest, backtest, scores_by_factor
     from bayescale.catalogue import list_tables, load_runs, resolve_runs
-    from bayescale.comparison import Comparison, compare
+    from bayescale.comparison.comparison import Comparison, compare
+    from bayescale.comparison.cross_validation import CrossValidation, cross_validate, weights_by
+    from bayescale.comparison.verdict import Verdict, judge
     from bayescale.demand import Demand, demand_for_size, implied_demand
     from bayescale.designs.grids import (
         crossed_design,
@@ -61,8 +63,6 @@ if TYPE_CHECKING:
     from bayescale.slices import IsoflopMinima, isoflop_minima, line_sizes
     from bayescale.splits.constraints import Constraints
     from bayescale.splits.ranges import RatioRange, ratio_ranges
-    from bayescale.validation import CrossValidation, cross_validate, weights_by
-    from bayescale.verdict import Verdict, judge
 
 __version__ = "0.1.0"
 
@@ -70,7 +70,7 @@ _MODULES = {
     "allocation": ("Allocation", "allocate"),
     "backtesting": ("Backtest", "backtest", "scores_by_factor"),
     "catalogue": ("list_tables", "load_runs", "resolve_runs"),
-    "comparison": ("Comparison", "compare"),
+    "comparison.comparison": ("Comparison", "compare"),
     "splits.constraints": ("Constraints",),
     "demand": ("Demand", "demand_for_size", "implied_demand"),
     "designs.grids": (
@@ -121,8 +121,8 @@ _MODULES = {
     "sensitivity": ("Sensitivity", "reweigh"),
     "designs.simulation": ("simulate",),
     "slices": ("IsoflopMinima", "isoflop_minima", "line_sizes"),
-    "validation": ("CrossValidation", "cross_validate", "weights_by"),
-    "verdict": ("Verdict", "judge"),
+    "comparison.cross_validation": ("CrossValidation", "cross_validate", "weights_by"),
+    "comparison.verdict": ("Verdict", "judge"),
 }
 _SUBMODULES = ("testing", "tradeoffs")
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

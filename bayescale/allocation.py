@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.averaging import averaged
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit

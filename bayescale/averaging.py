@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.comparison import Comparison, difference
+from bayescale.comparison.comparison import Comparison, difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.regret import Posed, best_runs, check_alike

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.alternatives import METHODS as ALTERNATIVES
+from bayescale.comparison.cross_validation import budgets_of
 from bayescale.errors import InputError
 from bayescale.fits import versions
 from bayescale.fits.discrepancy import forecast_runs
@@ -25,7 +26,6 @@ from bayescale.processes import in_processes
 from bayescale.runs import RunTable
 from bayescale.scores import Forecast, equal_tailed, pointwise, summarise
 from bayescale.storage import cache_dir, content_hash, write_whole
-from bayescale.validation import budgets_of
 
 METHODS = ("discrepancy", "plain", *ALTERNATIVES)
 """How runs are forecast: the law with its discrepancy, the law with constant noise, and what people use today."""

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.optimize import elementwise
 
 from bayescale.averaging import averaged
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.averaging import laws_that_split
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.averaging import Averaged, averaged
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short

@@ -9,14 +9,14 @@ from arviz_stats.base import array_stats
 
 from bayescale.allocation import Allocation
 from bayescale.averaging import laws_that_split
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
+from bayescale.comparison.verdict import Verdict, tilt_draws
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.intervals import Interval, check_probability, credible_interval, short
 from bayescale.runs.numerals import count_text
 from bayescale.splits.optimum import find_optimum, sizes
 from bayescale.splits.ranges import check_budgets, ratio_ends
-from bayescale.verdict import Verdict, tilt_draws
 
 FACTORS = (0.5, 2.0)
 """By what the weight of the prior, or of the runs, is multiplied: halved and doubled."""

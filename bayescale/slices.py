@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescale.comparison.cross_validation import budgets_of
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum, sizes
-from bayescale.validation import budgets_of
 
 WINDOW = np.log(6.0)
 HEIGHT = 0.05

@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import settings
 from scipy.optimize import least_squares
 
-from bayescale.comparison import compare
+from bayescale.comparison.comparison import compare
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import COVARIATES, Fit, fit_record, log_likelihood, reference_values
 from bayescale.fits.fitting import canonical_frame, fit, table_hash

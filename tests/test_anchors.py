@@ -16,7 +16,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import gammaln
 from simulation import CALIBRATED, DESIGN, REFERENCE, SCALED, UNIT, log_prior, simulate_tables
 
-from bayescale.comparison import compare
+from bayescale.comparison.comparison import compare
 from bayescale.fits.fit import log_likelihood
 from bayescale.fits.fitting import exact_elpd, fit
 from bayescale.fits.model import build_model

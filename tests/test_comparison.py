@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bayescale import comparison as module
-from bayescale.comparison import Difference, compare, comparison_record, difference
+from bayescale.comparison import comparison as module
+from bayescale.comparison.comparison import Difference, compare, comparison_record, difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import canonical_frame

@@ -15,12 +15,12 @@ import pytest
 from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
 
 from bayescale import Constraints, allocate
+from bayescale.comparison.verdict import judge
 from bayescale.laws import LAWS
 from bayescale.laws.law import REAL_RUNS
 from bayescale.report import write_report
 from bayescale.report.explorer import explorer_data, explorer_script
 from bayescale.report.twins import javascript
-from bayescale.verdict import judge
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """A browser that is installed; tests need one and never fetch one."""

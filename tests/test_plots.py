@@ -14,7 +14,8 @@ from scipy.optimize import least_squares
 import bayescale as bs
 from bayescale.allocation import Allocation, allocate
 from bayescale.backtesting import Backtest, _ends, _points, _scores
-from bayescale.comparison import Comparison, compare
+from bayescale.comparison.comparison import Comparison, compare
+from bayescale.comparison.verdict import Verdict, judge
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import Fit, fit_record, law_value, log_likelihood, reference_values
@@ -26,7 +27,6 @@ from bayescale.plots.style import BLUE, INK, count_text, percent_text, power_tex
 from bayescale.processes import alongside
 from bayescale.runs import RunTable, table_from_frame
 from bayescale.scores import Forecast, pointwise
-from bayescale.verdict import Verdict, judge
 
 BUDGETS = (1e21, 5.76e23)
 GOOD = Diagnostics((), 1.001, 900.0, 800.0, 0.9, 0, 0, 800)

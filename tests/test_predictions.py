@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import bayescale as bs
 from bayescale.cli.predictions import parse_demands
 from bayescale.cli.program import main
-from bayescale.comparison import compare
+from bayescale.comparison.comparison import compare
 from bayescale.errors import InputError
 from bayescale.fits.fit import published_draws
 from bayescale.plots.predictions import plot_data_exhausted, plot_inference, save_prediction

@@ -9,7 +9,7 @@ import xarray as xr
 from simulation import DESIGN
 
 import bayescale as bs
-from bayescale.comparison import difference
+from bayescale.comparison.comparison import difference
 
 pytestmark = pytest.mark.slow
 

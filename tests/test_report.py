@@ -20,13 +20,13 @@ from test_plots import BUDGETS, results, simulated_backtest, simulated_compariso
 
 from bayescale.allocation import allocate
 from bayescale.backtesting import can_backtest
+from bayescale.comparison.verdict import judge
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.planning import plan
 from bayescale.report import captions, figures, report_record, write_report
 from bayescale.report.page import count, number, percent, python_script, reach, render_page
 from bayescale.report.pdf import page_as_pdf
-from bayescale.verdict import judge
 
 SECTIONS = (
     "answer",

@@ -10,15 +10,15 @@ from matplotlib.colors import to_hex
 from scipy.stats import norm
 
 import bayescale as bs
-from bayescale import validation as module
 from bayescale.cli.program import main
-from bayescale.comparison import compare, difference, pointwise_difference, standard_error
+from bayescale.comparison import cross_validation as module
+from bayescale.comparison.comparison import compare, difference, pointwise_difference, standard_error
+from bayescale.comparison.cross_validation import cross_validate, cross_validation_record, weights_by
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
 from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
 from bayescale.runs import table_from_frame
-from bayescale.validation import cross_validate, cross_validation_record, weights_by
 
 NAMES = ("chinchilla", "compute_floor", "tilt")
 

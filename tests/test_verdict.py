@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from bayescale.comparison import compare
+from bayescale.comparison.comparison import compare
+from bayescale.comparison.verdict import FACTORS, judge, verdict_record
 from bayescale.designs.simulation import simulate
 from bayescale.errors import InputError
 from bayescale.intervals import credible_interval
 from bayescale.splits.optimum import find_optimum, loss_on_budget
-from bayescale.verdict import FACTORS, judge, verdict_record
 
 LAWS_ASKED = ("compute_floor", "chinchilla", "tilt")
 

@@ -47,8 +47,8 @@ def fits_of(table: "RunTable", names: Sequence[str], sampling: Sampling) -> Work
 def refits_of(table: "RunTable", names: Sequence[str], by: str, sampling: Sampling) -> Work:
     """Return the refits of a cross-validation."""
     import bayescale as bs  # noqa: PLC0415  (as below)
+    from bayescale.comparison.cross_validation import planned_refits  # noqa: PLC0415  (ArviZ)
     from bayescale.laws import get_law  # noqa: PLC0415  (NumPy, which --help does not need)
-    from bayescale.validation import planned_refits  # noqa: PLC0415  (ArviZ)
 
     waiting = waiting_laws(table, names, sampling)
     there = [name for name in names if name not in waiting]

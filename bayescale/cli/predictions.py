@@ -37,7 +37,7 @@ from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_
 from bayescale.cli.tables import interval, number, show_hanging
 
 if TYPE_CHECKING:
-    from bayescale.comparison import Comparison
+    from bayescale.comparison.comparison import Comparison
     from bayescale.fits.fit import Fit
     from bayescale.runs import RunTable
 

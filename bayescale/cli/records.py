@@ -10,14 +10,14 @@ from bayescale import backtesting
 from bayescale.allocation import Allocation
 from bayescale.allocation_records import allocation_record
 from bayescale.backtesting import Backtest, threshold_text
-from bayescale.comparison import Comparison, comparison_record
+from bayescale.comparison.comparison import Comparison, comparison_record
+from bayescale.comparison.cross_validation import CrossValidation, cross_validation_record
+from bayescale.comparison.verdict import Verdict, verdict_record
 from bayescale.fits.fit import Fit, contraction, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.reliability import reliability_statement
 from bayescale.runs import RunTable
 from bayescale.sensitivity import sensitivity_record
-from bayescale.validation import CrossValidation, cross_validation_record
-from bayescale.verdict import Verdict, verdict_record
 
 LEAST_CONTRACTION = 0.5
 """Below this the runs have taken less than half of the prior's variance away."""

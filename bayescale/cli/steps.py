@@ -13,11 +13,11 @@ from bayescale.storage import cache_dir
 if TYPE_CHECKING:
     from bayescale.allocation import Allocation
     from bayescale.backtesting import Backtest
-    from bayescale.comparison import Comparison
+    from bayescale.comparison.comparison import Comparison
+    from bayescale.comparison.cross_validation import CrossValidation
     from bayescale.fits.fit import Fit
     from bayescale.planning import Plan
     from bayescale.runs import RunTable
-    from bayescale.validation import CrossValidation
 
 DEFAULT_LAWS = {
     "loss": ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla"),

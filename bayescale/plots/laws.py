@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
 from bayescale.fits.fit import Fit, flat_draws
 from bayescale.laws import Law, Prior
 from bayescale.plots.style import (

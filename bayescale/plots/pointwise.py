@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.comparison import Comparison, pointwise_difference
+from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.errors import InputError
 from bayescale.intervals import short
 from bayescale.plots.style import finish, log_axis, new_axes, styled

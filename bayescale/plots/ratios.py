@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from bayescale.comparison.verdict import Verdict
 from bayescale.intervals import short
 from bayescale.plots.style import (
     BLUE,
@@ -17,7 +18,6 @@ from bayescale.plots.style import (
     styled,
 )
 from bayescale.runs import RunTable
-from bayescale.verdict import Verdict
 
 
 @styled

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bayescale.allocation import allocate
+from bayescale.comparison.cross_validation import budgets_of
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import short
@@ -27,7 +28,6 @@ from bayescale.plots.style import (
     styled,
 )
 from bayescale.runs import RunTable
-from bayescale.validation import budgets_of
 
 LINES = (
     (VERMILLION, "-", "v"),

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
+from bayescale.comparison.cross_validation import weights_by
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import short
@@ -27,7 +28,6 @@ from bayescale.plots.style import (
     styled,
 )
 from bayescale.splits.optimum import extra_compute
-from bayescale.validation import weights_by
 
 FARTHEST = 10.0
 """Times above and below the best size."""

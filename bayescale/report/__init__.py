@@ -9,7 +9,8 @@ from typing import Any
 
 from bayescale.allocation import Allocation
 from bayescale.backtesting import Backtest
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
+from bayescale.comparison.verdict import Verdict
 from bayescale.errors import InputError
 from bayescale.planning import Plan
 from bayescale.report.explorer import explorer_data
@@ -18,7 +19,6 @@ from bayescale.report.page import render_markdown, render_page
 from bayescale.report.pdf import check_pdf, page_as_pdf
 from bayescale.report.record import law_in_use, own_backtest, report_record
 from bayescale.storage import write_whole
-from bayescale.verdict import Verdict
 
 __all__ = ["check_report_name", "law_in_use", "report_record", "write_report"]
 

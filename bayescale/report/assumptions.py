@@ -2,7 +2,7 @@
 
 from bayescale.allocation import Allocation
 from bayescale.allocation_records import limit_texts
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
 from bayescale.splits.constraints import Constraints
 
 AVERAGED = " and of the laws' weights"

@@ -6,7 +6,8 @@ import numpy as np
 
 from bayescale.allocation import Allocation
 from bayescale.backtesting import Backtest
-from bayescale.comparison import Comparison, pointwise_difference
+from bayescale.comparison.comparison import Comparison, pointwise_difference
+from bayescale.comparison.verdict import Verdict
 from bayescale.fits.fit import Fit, contraction
 from bayescale.intervals import short
 from bayescale.planning import Plan
@@ -16,7 +17,6 @@ from bayescale.plots.laws import exponents as exponents_of
 from bayescale.plots.style import count_text, percent_text, power_text
 from bayescale.reliability import reliability_statement
 from bayescale.runs import RunTable
-from bayescale.verdict import Verdict
 
 WORDS: dict[Quantity, str] = {
     "N": "The best size goes",

@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from bayescale.allocation import Allocation
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
 from bayescale.fits.fit import Fit, law_value
 from bayescale.report.twins import javascript
 from bayescale.splits.constraints import Constraints

@@ -12,7 +12,8 @@ from markupsafe import Markup, escape
 
 from bayescale.allocation import Allocation, allocate
 from bayescale.backtesting import Backtest
-from bayescale.comparison import Comparison
+from bayescale.comparison.comparison import Comparison
+from bayescale.comparison.verdict import Verdict
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.planning import Plan
@@ -31,7 +32,6 @@ from bayescale.processes import alongside
 from bayescale.report import captions
 from bayescale.report.record import METHOD, law_in_use
 from bayescale.splits.optimum import has_optimum
-from bayescale.verdict import Verdict
 
 SECTIONS = ("decision", "verdict", "forecasts", "laws", "next", "diagnostics")
 """Sections that have pictures."""

@@ -10,7 +10,8 @@ import numpy as np
 from bayescale.allocation import Allocation
 from bayescale.allocation_records import allocation_record
 from bayescale.backtesting import Backtest, backtest_record, can_backtest
-from bayescale.comparison import Comparison, comparison_record, pointwise_difference
+from bayescale.comparison.comparison import Comparison, comparison_record, pointwise_difference
+from bayescale.comparison.verdict import Verdict, verdict_record
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
 from bayescale.intervals import credible_interval
@@ -22,7 +23,6 @@ from bayescale.reliability import earned, reliability_statement
 from bayescale.report.assumptions import assumptions, limits_text
 from bayescale.runs import RunTable, describe, description_record
 from bayescale.sensitivity import sensitivity_record
-from bayescale.verdict import Verdict, verdict_record
 
 SCHEMA = "bayescale/report/1"
 

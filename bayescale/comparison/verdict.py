@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.comparison import FEW_ROWS, Comparison, Difference, difference
+from bayescale.comparison.comparison import FEW_ROWS, Comparison, Difference, difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import Interval, check_probability, credible_interval, percent, short

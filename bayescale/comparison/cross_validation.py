@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.comparison import (
+from bayescale.comparison.comparison import (
     Comparison,
     check_comparable,
     failure_notes,
