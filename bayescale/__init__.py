@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bayescale.allocation import Allocation, allocate
-    from bayescale.backtesting import Backtest, backtest, scores_by_factor
     from bayescale.catalogue import list_tables, load_runs, resolve_runs
     from bayescale.comparison.comparison import Comparison, compare
     from bayescale.comparison.cross_validation import CrossValidation, cross_validate, weights_by
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from bayescale.fits.discrepancy import Discrepancy, forecast, infer_discrepancy
     from bayescale.fits.fit import Fit, load_fit, predict, published_draws
     from bayescale.fits.fitting import fit, fit_laws
+    from bayescale.forecasts.backtesting import Backtest, backtest, scores_by_factor
     from bayescale.hardware import (
         HARDWARE,
         Hardware,
@@ -68,7 +68,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "allocation": ("Allocation", "allocate"),
-    "backtesting": ("Backtest", "backtest", "scores_by_factor"),
+    "forecasts.backtesting": ("Backtest", "backtest", "scores_by_factor"),
     "catalogue": ("list_tables", "load_runs", "resolve_runs"),
     "comparison.comparison": ("Comparison", "compare"),
     "splits.constraints": ("Constraints",),

@@ -12,6 +12,7 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
+from bayescale.forecasts.track_record import coverage_earned
 from bayescale.intervals import check_probability, percent, short
 from bayescale.reaching import forecasts, reach, run_reaches
 from bayescale.regret import Averages, Choice, Posed, average, best_runs, cheapest_runs, joined
@@ -19,7 +20,6 @@ from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
 from bayescale.slices import minima_notes
 from bayescale.splits.candidates import Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
-from bayescale.track_record import coverage_earned
 
 USUAL_REACH = 1000.0
 """How far beyond the largest run a law must have a best split where the budget is not known yet."""

@@ -27,7 +27,13 @@ nitpicky = True
 smartquotes = False  # two hyphens are an option's
 nitpick_ignore = [  # functions that docstrings name, and that are not public
     ("py:func", name)
-    for name in ("bayescale.scores.pointwise", "bayescale.runs.read_runs", "group_names", "law_in_use", "table_names")
+    for name in (
+        "bayescale.forecasts.scores.pointwise",
+        "bayescale.runs.read_runs",
+        "group_names",
+        "law_in_use",
+        "table_names",
+    )
 ]
 rst_epilog = r".. |delta| replace:: \|delta\|"  # docstrings write an absolute value so
 

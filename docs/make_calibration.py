@@ -17,7 +17,7 @@ import pandas as pd
 from _tables import Job, catalogued, further_jobs
 
 import bayescale as bs
-from bayescale.backtesting import METHODS, backtest
+from bayescale.forecasts.backtesting import METHODS, backtest
 from bayescale.plots.calibration import plot_calibration
 from bayescale.storage import write_whole
 

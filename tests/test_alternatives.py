@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 from scipy import optimize, special, stats
 
-from bayescale import alternatives, testing
-from bayescale.alternatives import HUBER_DELTA, METHODS, least_squares
+from bayescale import testing
 from bayescale.errors import InputError
+from bayescale.forecasts import alternatives
+from bayescale.forecasts.alternatives import HUBER_DELTA, METHODS, least_squares
+from bayescale.forecasts.scores import score
 from bayescale.laws import LAWS, Law, Prior, get_law
-from bayescale.scores import score
 
 LOSSES = pytest.mark.parametrize("delta", [math.inf, HUBER_DELTA], ids=["squares", "huber"])
 EACH = pytest.mark.parametrize("method", METHODS)

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale import alternatives, backtesting
-from bayescale.backtesting import METHODS, backtest_record, scores_by_factor, threshold_text
 from bayescale.errors import InputError
 from bayescale.fits import sampling
+from bayescale.forecasts import alternatives, backtesting
+from bayescale.forecasts.backtesting import METHODS, backtest_record, scores_by_factor, threshold_text
+from bayescale.forecasts.scores import summarise
 from bayescale.runs import table_from_frame
-from bayescale.scores import summarise
 
 QUICK = ("least_squares",)
 OWN = ("discrepancy", "plain")

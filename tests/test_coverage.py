@@ -19,8 +19,8 @@ from bayescale.fits.discrepancy import forecast_runs
 from bayescale.fits.fit import log_likelihood
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
+from bayescale.forecasts.scores import Forecast, score
 from bayescale.laws import LAWS
-from bayescale.scores import Forecast, score
 from bayescale.splits.optimum import find_optimum
 
 pytestmark = pytest.mark.slow

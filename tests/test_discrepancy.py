@@ -10,8 +10,8 @@ from bayescale.errors import InputError
 from bayescale.fits import discrepancy
 from bayescale.fits.discrepancy import NUS, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, forecast_runs, sample_weights
 from bayescale.fits.fit import Fit, load_fit
+from bayescale.forecasts.scores import score
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Share
-from bayescale.scores import score
 
 PRIORS = {
     "tau": (TAUS, np.log(TAUS) - 0.5 * (TAUS / discrepancy.SCALE) ** 2),

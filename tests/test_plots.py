@@ -13,7 +13,6 @@ from scipy.optimize import least_squares
 
 import bayescale as bs
 from bayescale.allocation import Allocation, allocate
-from bayescale.backtesting import Backtest, _ends, _points, _scores
 from bayescale.comparison.comparison import Comparison, compare
 from bayescale.comparison.verdict import Verdict, judge
 from bayescale.errors import InputError
@@ -21,12 +20,13 @@ from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import Fit, fit_record, law_value, log_likelihood, reference_values
 from bayescale.fits.fitting import canonical_frame
 from bayescale.fits.settings import Settings
+from bayescale.forecasts.backtesting import Backtest, _ends, _points, _scores
+from bayescale.forecasts.scores import Forecast, pointwise
 from bayescale.laws import LAWS, Law
 from bayescale.plots.rendering import render, rendering_settings, svg_text
 from bayescale.plots.style import BLUE, INK, count_text, percent_text, power_text
 from bayescale.processes import alongside
 from bayescale.runs import RunTable, table_from_frame
-from bayescale.scores import Forecast, pointwise
 
 BUDGETS = (1e21, 5.76e23)
 GOOD = Diagnostics((), 1.001, 900.0, 800.0, 0.9, 0, 0, 800)

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import beta
 
 from bayescale.errors import InputError
-from bayescale.reliability import earned, held_text, reliability, reliability_statement
+from bayescale.forecasts.reliability import earned, held_text, reliability, reliability_statement
 
 
 def points_of(*rows):

@@ -19,9 +19,9 @@ import pytest
 from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
 
 from bayescale.allocation import allocate
-from bayescale.backtesting import can_backtest
 from bayescale.comparison.verdict import judge
 from bayescale.errors import InputError
+from bayescale.forecasts.backtesting import can_backtest
 from bayescale.laws import LAWS
 from bayescale.planning import plan
 from bayescale.report import captions, figures, report_record, write_report

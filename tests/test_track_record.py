@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from bayescale import track_record
 from bayescale.catalogue import data_dir
-from bayescale.track_record import coverage_earned
+from bayescale.forecasts import track_record
+from bayescale.forecasts.track_record import coverage_earned
 
 
 @pytest.fixture

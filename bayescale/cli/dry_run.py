@@ -62,7 +62,7 @@ def folds_of(
     table: "RunTable", names: Sequence[str], by: str, thresholds: Sequence[float] | None, refitting: Refitting
 ) -> Work:
     """Return the folds of a backtest."""
-    from bayescale.backtesting import planned_folds  # noqa: PLC0415  (ArviZ, which --help does not need)
+    from bayescale.forecasts.backtesting import planned_folds  # noqa: PLC0415  (ArviZ, which --help does not need)
 
     planned = planned_folds(
         table, names, by=by, thresholds=thresholds, random_seed=refitting.seed, cache=not refitting.no_cache

@@ -12,10 +12,10 @@ from bayescale.storage import cache_dir
 
 if TYPE_CHECKING:
     from bayescale.allocation import Allocation
-    from bayescale.backtesting import Backtest
     from bayescale.comparison.comparison import Comparison
     from bayescale.comparison.cross_validation import CrossValidation
     from bayescale.fits.fit import Fit
+    from bayescale.forecasts.backtesting import Backtest
     from bayescale.planning import Plan
     from bayescale.runs import RunTable
 
@@ -182,7 +182,7 @@ def hold_out(
     say: Stages,
 ) -> "Backtest":
     """Forecast held-out runs by each law and method, and show how many folds are done."""
-    from bayescale.backtesting import planned_folds  # noqa: PLC0415  (ArviZ, which --help does not need)
+    from bayescale.forecasts.backtesting import planned_folds  # noqa: PLC0415  (ArviZ, which --help does not need)
 
     asked: dict[str, Any] = {
         "by": by,

@@ -330,7 +330,7 @@ def _part_interval(entry: Record) -> str:
 
 def show_backtest(console: Console, record: Record) -> None:
     """Print the scores of each threshold, coverage by reach, and what to take from them."""
-    from bayescale.backtesting import threshold_text  # noqa: PLC0415  (NumPy, which --help does not need)
+    from bayescale.forecasts.backtesting import threshold_text  # noqa: PLC0415  (NumPy, which --help does not need)
 
     show_heading(console, record)
     for _, scores in _grouped(record["scores"], "threshold"):

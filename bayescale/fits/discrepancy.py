@@ -10,8 +10,8 @@ from scipy.special import gammaln
 
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, complete_points, log_center
+from bayescale.forecasts.scores import Forecast
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
-from bayescale.scores import Forecast
 
 GROUP = "discrepancy"
 SAMPLES = 400

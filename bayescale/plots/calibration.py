@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.backtesting import Backtest, threshold_text
 from bayescale.errors import InputError
+from bayescale.forecasts.backtesting import Backtest, threshold_text
+from bayescale.forecasts.reliability import BAR, reliability
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -25,7 +26,6 @@ from bayescale.plots.style import (
     percent_text,
     styled,
 )
-from bayescale.reliability import BAR, reliability
 
 WORDS: Mapping[str, str] = {
     "discrepancy": "law with discrepancy",

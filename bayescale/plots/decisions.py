@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from scipy.interpolate import CubicSpline
 
 from bayescale.allocation import Allocation
-from bayescale.backtesting import Backtest
 from bayescale.fits.fit import Fit
+from bayescale.forecasts.backtesting import Backtest
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.style import (
     BLUE,

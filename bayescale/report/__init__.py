@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bayescale.allocation import Allocation
-from bayescale.backtesting import Backtest
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
 from bayescale.errors import InputError
+from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning import Plan
 from bayescale.report.explorer import explorer_data
 from bayescale.report.figures import Picture, draw_figures

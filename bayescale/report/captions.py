@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayescale.allocation import Allocation
-from bayescale.backtesting import Backtest
 from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.comparison.verdict import Verdict
 from bayescale.fits.fit import Fit, contraction
+from bayescale.forecasts.backtesting import Backtest
+from bayescale.forecasts.reliability import reliability_statement
 from bayescale.intervals import short
 from bayescale.planning import Plan
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.decisions import Quantity
 from bayescale.plots.laws import exponents as exponents_of
 from bayescale.plots.style import count_text, percent_text, power_text
-from bayescale.reliability import reliability_statement
 from bayescale.runs import RunTable
 
 WORDS: dict[Quantity, str] = {

@@ -11,11 +11,11 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from bayescale.allocation import Allocation, allocate
-from bayescale.backtesting import Backtest
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning import Plan
 from bayescale.plots.calibration import plot_calibration, plot_held_out
 from bayescale.plots.decisions import Quantity, plot_allocation, plot_loss, plot_regret

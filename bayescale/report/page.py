@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bayescale.backtesting import threshold_text
+from bayescale.forecasts.backtesting import threshold_text
 from bayescale.intervals import short
 from bayescale.plots.style import count_text, percent_text, power_text
 from bayescale.report.explorer import explorer_script

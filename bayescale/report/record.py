@@ -9,17 +9,17 @@ import numpy as np
 
 from bayescale.allocation import Allocation
 from bayescale.allocation_records import allocation_record
-from bayescale.backtesting import Backtest, backtest_record, can_backtest
 from bayescale.comparison.comparison import Comparison, comparison_record, pointwise_difference
 from bayescale.comparison.verdict import Verdict, verdict_record
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
+from bayescale.forecasts.backtesting import Backtest, backtest_record, can_backtest
+from bayescale.forecasts.reliability import earned, reliability_statement
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS
 from bayescale.laws.bibliography import METHOD as CITED
 from bayescale.laws.bibliography import bibtex
 from bayescale.planning import Plan, plan_record
-from bayescale.reliability import earned, reliability_statement
 from bayescale.report.assumptions import assumptions, limits_text
 from bayescale.runs import RunTable, describe, description_record
 from bayescale.sensitivity import sensitivity_record

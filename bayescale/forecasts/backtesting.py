@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.alternatives import METHODS as ALTERNATIVES
 from bayescale.comparison.cross_validation import budgets_of
 from bayescale.errors import InputError
 from bayescale.fits import versions
@@ -20,11 +19,12 @@ from bayescale.fits.discrepancy import forecast_runs
 from bayescale.fits.fit import Fit, log_likelihood
 from bayescale.fits.fitting import canonical_frame, distinct_laws, sample_posterior_alone, table_hash
 from bayescale.fits.settings import Settings
+from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
+from bayescale.forecasts.scores import Forecast, equal_tailed, pointwise, summarise
 from bayescale.intervals import short
 from bayescale.laws import Law, law_record
 from bayescale.processes import in_processes
 from bayescale.runs import RunTable
-from bayescale.scores import Forecast, equal_tailed, pointwise, summarise
 from bayescale.storage import cache_dir, content_hash, write_whole
 
 METHODS = ("discrepancy", "plain", *ALTERNATIVES)
@@ -71,7 +71,7 @@ class Backtest:
         One row for each law, method, threshold and held-out run: ``law``, ``method``, ``threshold``, ``run``,
         ``factor`` (its C, or what was held out by, over the largest of the training runs), ``observed`` and the ends
         ``low_90`` and ``high_90`` of its 90 % interval (in the response's unit), and the columns of
-        :func:`bayescale.scores.pointwise`.
+        :func:`bayescale.forecasts.scores.pointwise`.
     scores : pandas.DataFrame
         One row for each law, method and threshold: ``held_out``, ``factor`` (of the largest run), ``coverage_50`` to
         ``coverage_95``, ``width``, ``lpd``, ``crps``, ``bias``, ``rmse`` and ``passed`` (the diagnostics gate).
@@ -418,7 +418,7 @@ def _path(task: _Task, fold: Fold, method: str) -> Path:
         "fold": dataclasses.asdict(fold),
         "method": method,
         "seed": task.random_seed,
-        "versions": versions.versions() | {"scores": versions.source_hash("scores.py", "alternatives.py")},
+        "versions": versions.versions() | {"scores": versions.source_hash("forecasts/scores.py", "forecasts/alternatives.py")},
     }
     return cache_dir() / "backtests" / f"{content_hash(content)[:32]}.json"
 

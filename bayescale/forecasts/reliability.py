@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
-from bayescale.backtesting import EDGES
 from bayescale.errors import InputError
+from bayescale.forecasts.backtesting import EDGES
+from bayescale.forecasts.scores import PROBABILITIES
 from bayescale.intervals import check_probability, short
-from bayescale.scores import PROBABILITIES
 
 BAR = 0.9
 """Probability of the interval of a coverage."""
