@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bayescale.fits.fit import Fit, load_fit, predict, published_draws
     from bayescale.fits.fitting import fit, fit_laws
     from bayescale.forecasts.backtesting import Backtest, backtest, scores_by_factor
+    from bayescale.groups.fitting import fit_groups
+    from bayescale.groups.multipliers import Multiplier, multiplier
     from bayescale.hardware import (
         HARDWARE,
         Hardware,
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from bayescale.importers import import_runs
     from bayescale.intervals import Interval, credible_interval
     from bayescale.laws import LAWS, Example, Law, Prior, Share, list_laws
-    from bayescale.multipliers import Multiplier, multiplier
     from bayescale.planning import Plan, plan
     from bayescale.plots.calibration import plot_calibration, plot_held_out
     from bayescale.plots.data import figure_data
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from bayescale.plots.regions import plot_iso_loss
     from bayescale.plots.slices import plot_isoflop
     from bayescale.plots.waste import plot_waste, plot_weights
-    from bayescale.pooling import fit_groups
     from bayescale.predictions import DataExhausted, Inference, data_exhausted, inference
     from bayescale.report import write_report
     from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
@@ -99,7 +99,7 @@ _MODULES = {
     "importers": ("import_runs",),
     "intervals": ("Interval", "credible_interval"),
     "laws": ("LAWS", "Example", "Law", "Prior", "Share", "list_laws"),
-    "multipliers": ("Multiplier", "multiplier"),
+    "groups.multipliers": ("Multiplier", "multiplier"),
     "planning": ("Plan", "plan"),
     "plots.calibration": ("plot_calibration", "plot_held_out"),
     "plots.data": ("figure_data",),
@@ -113,7 +113,7 @@ _MODULES = {
     "plots.regions": ("plot_iso_loss",),
     "plots.slices": ("plot_isoflop",),
     "plots.waste": ("plot_waste", "plot_weights"),
-    "pooling": ("fit_groups",),
+    "groups.fitting": ("fit_groups",),
     "predictions": ("DataExhausted", "Inference", "data_exhausted", "inference"),
     "splits.ranges": ("RatioRange", "ratio_ranges"),
     "report": ("write_report",),

@@ -11,10 +11,7 @@ import bayescale as bs
 from bayescale.cli.program import main
 from bayescale.errors import InputError
 from bayescale.fits.fitting import fit_laws
-from bayescale.intervals import credible_interval
-from bayescale.laws import LAWS, get_law, law_record
-from bayescale.multipliers import group_table, multiplier, multiplier_record, multiplier_statements
-from bayescale.pooling import (
+from bayescale.groups.fitting import (
     _check_groups,
     _with_indicators,
     fit_groups,
@@ -24,6 +21,9 @@ from bayescale.pooling import (
     grouped_law,
     offsets,
 )
+from bayescale.groups.multipliers import group_table, multiplier, multiplier_record, multiplier_statements
+from bayescale.intervals import credible_interval
+from bayescale.laws import LAWS, get_law, law_record
 from bayescale.runs import table_from_frame
 
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2000.0, "alpha": 0.35, "beta": 0.37}

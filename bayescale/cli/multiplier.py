@@ -73,7 +73,7 @@ def multiplier(
     if from_ is not None and from_ == to:
         raise UsageError(f"--from and --to are both {to}; choose two groups")
     with progress(printing) as say:
-        from bayescale.multipliers import group_table, multiplier_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.groups.multipliers import group_table, multiplier_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])
@@ -104,7 +104,7 @@ def multiplier(
 
 def _pairs(fitted: "Fit", from_: str | None, to: str | None) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the groups to compare, and a sentence where the first is the default."""
-    from bayescale.multipliers import group_table  # noqa: PLC0415  (as above)
+    from bayescale.groups.multipliers import group_table  # noqa: PLC0415  (as above)
 
     rows = {row["name"]: row["rows"] for row in group_table(fitted)}
     reference = from_ or max((name for name in rows if name != to), key=lambda name: (rows[name], name))

@@ -418,7 +418,8 @@ def _path(task: _Task, fold: Fold, method: str) -> Path:
         "fold": dataclasses.asdict(fold),
         "method": method,
         "seed": task.random_seed,
-        "versions": versions.versions() | {"scores": versions.source_hash("forecasts/scores.py", "forecasts/alternatives.py")},
+        "versions": versions.versions()
+        | {"scores": versions.source_hash("forecasts/scores.py", "forecasts/alternatives.py")},
     }
     return cache_dir() / "backtests" / f"{content_hash(content)[:32]}.json"
 

@@ -12,9 +12,9 @@ from scipy.optimize import elementwise
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit, law_value
+from bayescale.groups.fitting import group_law, group_names, group_of
 from bayescale.intervals import check_probability, credible_interval, percent, short
 from bayescale.laws import Law
-from bayescale.pooling import group_law, group_names, group_of
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum
 
