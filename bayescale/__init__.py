@@ -7,12 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bayescale.allocation import Allocation, allocate
     from bayescale.catalogue import list_tables, load_runs, resolve_runs
     from bayescale.comparison.comparison import Comparison, compare
     from bayescale.comparison.cross_validation import CrossValidation, cross_validate, weights_by
     from bayescale.comparison.verdict import Verdict, judge
-    from bayescale.demand import Demand, demand_for_size, implied_demand
+    from bayescale.decisions.allocation import Allocation, allocate
+    from bayescale.decisions.demand import Demand, demand_for_size, implied_demand
+    from bayescale.decisions.minima import IsoflopMinima, isoflop_minima, line_sizes
+    from bayescale.decisions.sensitivity import Sensitivity, reweigh
+    from bayescale.decisions.serving import DataExhausted, Inference, data_exhausted, inference
     from bayescale.designs.grids import (
         crossed_design,
         fixed_ratio_design,
@@ -56,23 +59,20 @@ if TYPE_CHECKING:
     from bayescale.plots.regions import plot_iso_loss
     from bayescale.plots.slices import plot_isoflop
     from bayescale.plots.waste import plot_waste, plot_weights
-    from bayescale.predictions import DataExhausted, Inference, data_exhausted, inference
     from bayescale.report import write_report
     from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
-    from bayescale.sensitivity import Sensitivity, reweigh
-    from bayescale.slices import IsoflopMinima, isoflop_minima, line_sizes
     from bayescale.splits.constraints import Constraints
     from bayescale.splits.ranges import RatioRange, ratio_ranges
 
 __version__ = "0.1.0"
 
 _MODULES = {
-    "allocation": ("Allocation", "allocate"),
+    "decisions.allocation": ("Allocation", "allocate"),
     "forecasts.backtesting": ("Backtest", "backtest", "scores_by_factor"),
     "catalogue": ("list_tables", "load_runs", "resolve_runs"),
     "comparison.comparison": ("Comparison", "compare"),
     "splits.constraints": ("Constraints",),
-    "demand": ("Demand", "demand_for_size", "implied_demand"),
+    "decisions.demand": ("Demand", "demand_for_size", "implied_demand"),
     "designs.grids": (
         "crossed_design",
         "fixed_ratio_design",
@@ -114,13 +114,13 @@ _MODULES = {
     "plots.slices": ("plot_isoflop",),
     "plots.waste": ("plot_waste", "plot_weights"),
     "groups.fitting": ("fit_groups",),
-    "predictions": ("DataExhausted", "Inference", "data_exhausted", "inference"),
+    "decisions.serving": ("DataExhausted", "Inference", "data_exhausted", "inference"),
     "splits.ranges": ("RatioRange", "ratio_ranges"),
     "report": ("write_report",),
     "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
-    "sensitivity": ("Sensitivity", "reweigh"),
+    "decisions.sensitivity": ("Sensitivity", "reweigh"),
     "designs.simulation": ("simulate",),
-    "slices": ("IsoflopMinima", "isoflop_minima", "line_sizes"),
+    "decisions.minima": ("IsoflopMinima", "isoflop_minima", "line_sizes"),
     "comparison.cross_validation": ("CrossValidation", "cross_validate", "weights_by"),
     "comparison.verdict": ("Verdict", "judge"),
 }

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.allocation import Allocation
+from bayescale.decisions.allocation import Allocation
 from bayescale.intervals import credible_interval, short
 
 

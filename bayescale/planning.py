@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale.averaging import laws_that_split
 from bayescale.comparison.comparison import Comparison
+from bayescale.decisions.mixture import laws_that_split
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit

@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bayescale import tradeoffs
-from bayescale.allocation import allocate
 from bayescale.allocation_records import allocation_record
 from bayescale.comparison.comparison import compare
-from bayescale.demand import demand_for_size, demand_record, implied_demand
+from bayescale.decisions.allocation import allocate
+from bayescale.decisions.demand import demand_for_size, demand_record, implied_demand
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import discrepancy_group
 from bayescale.fits.fit import Fit, law_value, predict, published_draws

@@ -9,10 +9,10 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from bayescale import tradeoffs
+from bayescale.decisions.regret import best_runs, cheapest_runs
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.laws.data_constrained import effective
-from bayescale.regret import best_runs, cheapest_runs
 from bayescale.splits.candidates import exhausting_flops, missing_columns, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.optimum import RATIOS

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.decisions.minima import isoflop_minima, line_sizes, minima_notes
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, published_scale
-from bayescale.slices import isoflop_minima, line_sizes, minima_notes
 from bayescale.splits.optimum import find_optimum, sizes
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -12,9 +12,9 @@ import xarray as xr
 from scipy.optimize import least_squares
 
 import bayescale as bs
-from bayescale.allocation import Allocation, allocate
 from bayescale.comparison.comparison import Comparison, compare
 from bayescale.comparison.verdict import Verdict, judge
+from bayescale.decisions.allocation import Allocation, allocate
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import Fit, fit_record, law_value, log_likelihood, reference_values

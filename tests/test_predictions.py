@@ -9,10 +9,10 @@ import bayescale as bs
 from bayescale.cli.predictions import parse_demands
 from bayescale.cli.program import main
 from bayescale.comparison.comparison import compare
+from bayescale.decisions.serving import data_exhausted, data_exhausted_record, inference, inference_record
 from bayescale.errors import InputError
 from bayescale.fits.fit import published_draws
 from bayescale.plots.predictions import plot_data_exhausted, plot_inference, save_prediction
-from bayescale.predictions import data_exhausted, data_exhausted_record, inference, inference_record
 from bayescale.tradeoffs import best_for_serving
 
 FLOPS = [1e21, 1e24]

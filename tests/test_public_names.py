@@ -71,5 +71,5 @@ def test_checking_a_table_loads_no_sampler():
 
 
 def test_reading_a_fit_and_judging_it_loads_no_sampler():
-    statement = "import bayescale.allocation, bayescale.fits.fitting, bayescale.comparison.verdict"
+    statement = "import bayescale.decisions.allocation, bayescale.fits.fitting, bayescale.comparison.verdict"
     assert not {"nutpie", "pymc", "matplotlib"} & set(imported_by(statement))

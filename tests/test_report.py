@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
 
-from bayescale.allocation import allocate
 from bayescale.comparison.verdict import judge
+from bayescale.decisions.allocation import allocate
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import can_backtest
 from bayescale.laws import LAWS

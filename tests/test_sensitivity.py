@@ -10,11 +10,12 @@ from scipy import stats
 from simulation import log_prior as scipy_log_prior
 from test_report import page_of
 
-from bayescale import sensitivity
-from bayescale.allocation import allocate
 from bayescale.cli.records import allocate_record
 from bayescale.comparison.comparison import compare
 from bayescale.comparison.verdict import judge
+from bayescale.decisions import sensitivity
+from bayescale.decisions.allocation import allocate
+from bayescale.decisions.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh, sensitivity_record
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit, load_fit
 from bayescale.fits.fitting import fit
@@ -22,7 +23,6 @@ from bayescale.fits.model import build_prior
 from bayescale.fits.sampling import log_prior
 from bayescale.laws import LAWS, Prior
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
-from bayescale.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh, sensitivity_record
 
 BUDGETS = (1e21, 5.76e23)
 

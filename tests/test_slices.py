@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bayescale import slices
+from bayescale.decisions import minima as slices
+from bayescale.decisions.minima import BEYOND_CHANCE, disagreement, isoflop_minima, line_sizes, minima_notes
 from bayescale.errors import InputError
 from bayescale.runs import table_from_frame
-from bayescale.slices import BEYOND_CHANCE, disagreement, isoflop_minima, line_sizes, minima_notes
 
 LOPSIDED = {"E": 2.1, "A": 230.0, "B": 3e6, "alpha": 0.3, "beta": 0.7}
 """A law whose valleys are steeper on the side of large models, as fits of the Gemstones runs are."""

@@ -130,7 +130,7 @@ def inference(
     """Tell how much smaller a model should be, and on how many more tokens trained, if it must be served."""
     tokens, multiples = parse_demands(demands)
     with progress(printing) as say:
-        from bayescale.predictions import inference_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.decisions.serving import inference_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         source, law_note = _source(table, laws, law, sampling, say)
@@ -164,7 +164,7 @@ def data_exhausted(
     """Tell how much larger a model should be when the data end, and from which budget on they do."""
     tokens = parse_count(unique_tokens)
     with progress(printing) as say:
-        from bayescale.predictions import data_exhausted_record  # noqa: PLC0415  (as above)
+        from bayescale.decisions.serving import data_exhausted_record  # noqa: PLC0415  (as above)
 
         table = load_table(runs, reading, say)
         source, law_note = _source(table, laws, law, sampling, say)

@@ -6,18 +6,18 @@ from typing import Any
 
 import arviz_stats  # noqa: F401  (first, as it searches every module that is there by then)
 
-from bayescale.allocation import Allocation
 from bayescale.allocation_records import allocation_record
 from bayescale.comparison.comparison import Comparison, comparison_record
 from bayescale.comparison.cross_validation import CrossValidation, cross_validation_record
 from bayescale.comparison.verdict import Verdict, verdict_record
+from bayescale.decisions.allocation import Allocation
+from bayescale.decisions.sensitivity import sensitivity_record
 from bayescale.fits.fit import Fit, contraction, published_draws
 from bayescale.forecasts import backtesting
 from bayescale.forecasts.backtesting import Backtest, threshold_text
 from bayescale.forecasts.reliability import reliability_statement
 from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
-from bayescale.sensitivity import sensitivity_record
 
 LEAST_CONTRACTION = 0.5
 """Below this the runs have taken less than half of the prior's variance away."""

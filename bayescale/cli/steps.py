@@ -11,9 +11,9 @@ from bayescale.fits.settings import Settings
 from bayescale.storage import cache_dir
 
 if TYPE_CHECKING:
-    from bayescale.allocation import Allocation
     from bayescale.comparison.comparison import Comparison
     from bayescale.comparison.cross_validation import CrossValidation
+    from bayescale.decisions.allocation import Allocation
     from bayescale.fits.fit import Fit
     from bayescale.forecasts.backtesting import Backtest
     from bayescale.planning import Plan

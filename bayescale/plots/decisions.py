@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy.interpolate import CubicSpline
 
-from bayescale.allocation import Allocation
+from bayescale.decisions.allocation import Allocation
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.plots.calibration import most_held_out

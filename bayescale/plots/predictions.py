@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayescale.decisions.serving import DataExhausted, Inference
 from bayescale.errors import InputError
 from bayescale.intervals import short
 from bayescale.plots.style import (
@@ -26,7 +27,6 @@ from bayescale.plots.style import (
     power_text,
     styled,
 )
-from bayescale.predictions import DataExhausted, Inference
 from bayescale.storage import write_whole
 
 FORMATS = (".svg", ".png", ".pdf")

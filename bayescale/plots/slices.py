@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.allocation import allocate
 from bayescale.comparison.cross_validation import budgets_of
+from bayescale.decisions.allocation import allocate
 from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import short

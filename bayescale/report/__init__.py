@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bayescale.allocation import Allocation
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
+from bayescale.decisions.allocation import Allocation
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning import Plan

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bayescale.allocation import Allocation
 from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.comparison.verdict import Verdict
+from bayescale.decisions.allocation import Allocation
 from bayescale.fits.fit import Fit, contraction
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.forecasts.reliability import reliability_statement

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from bayescale.allocation import Allocation
 from bayescale.comparison.comparison import Comparison
+from bayescale.decisions.allocation import Allocation
 from bayescale.fits.fit import Fit, law_value
 from bayescale.report.twins import javascript
 from bayescale.splits.constraints import Constraints

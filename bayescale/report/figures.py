@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup, escape
 
-from bayescale.allocation import Allocation, allocate
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
+from bayescale.decisions.allocation import Allocation, allocate
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.backtesting import Backtest

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.allocation import Allocation
 from bayescale.allocation_records import allocation_record
 from bayescale.comparison.comparison import Comparison, comparison_record, pointwise_difference
 from bayescale.comparison.verdict import Verdict, verdict_record
+from bayescale.decisions.allocation import Allocation
+from bayescale.decisions.sensitivity import sensitivity_record
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
 from bayescale.forecasts.backtesting import Backtest, backtest_record, can_backtest
@@ -22,7 +23,6 @@ from bayescale.laws.bibliography import bibtex
 from bayescale.planning import Plan, plan_record
 from bayescale.report.assumptions import assumptions, limits_text
 from bayescale.runs import RunTable, describe, description_record
-from bayescale.sensitivity import sensitivity_record
 
 SCHEMA = "bayescale/report/1"
 

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import elementwise
 
-from bayescale.averaging import averaged
 from bayescale.comparison.comparison import Comparison
+from bayescale.decisions.mixture import averaged
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval

@@ -5,11 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from bayescale.averaging import Averaged
-from bayescale.errors import InputError
-from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy, run_draws
-from bayescale.intervals import percent
-from bayescale.regret import (
+from bayescale.decisions.mixture import Averaged
+from bayescale.decisions.regret import (
     Bought,
     Choice,
     Posed,
@@ -20,6 +17,9 @@ from bayescale.regret import (
     joined,
     reach_probability,
 )
+from bayescale.errors import InputError
+from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy, run_draws
+from bayescale.intervals import percent
 from bayescale.splits.candidates import Candidates, pose
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.comparison.comparison import Comparison, difference
+from bayescale.decisions.regret import Posed, best_runs, check_alike
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.regret import Posed, best_runs, check_alike
 from bayescale.splits.candidates import missing_columns, pose, splits
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.optimum import THINNED, check_splits

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from arviz_stats.base import array_stats
 
-from bayescale.allocation import Allocation
-from bayescale.averaging import laws_that_split
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict, tilt_draws
+from bayescale.decisions.allocation import Allocation
+from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.intervals import Interval, check_probability, credible_interval, short

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.averaging import Averaged, averaged
 from bayescale.comparison.comparison import Comparison
+from bayescale.decisions.mixture import Averaged, averaged
+from bayescale.decisions.regret import Choice, best_runs, cheapest_runs, joined
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short
-from bayescale.regret import Choice, best_runs, cheapest_runs, joined
 from bayescale.runs import RunTable
 from bayescale.splits.candidates import CLOSE, Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import Constraints

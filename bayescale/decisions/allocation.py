@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayescale.averaging import averaged
 from bayescale.comparison.comparison import Comparison
+from bayescale.decisions.minima import minima_notes
+from bayescale.decisions.mixture import averaged
+from bayescale.decisions.regret import Averages, Choice, Posed, average, best_runs, cheapest_runs, joined
+from bayescale.decisions.targets import forecasts, reach, run_reaches
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.track_record import coverage_earned
 from bayescale.intervals import check_probability, percent, short
-from bayescale.reaching import forecasts, reach, run_reaches
-from bayescale.regret import Averages, Choice, Posed, average, best_runs, cheapest_runs, joined
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
-from bayescale.slices import minima_notes
 from bayescale.splits.candidates import Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
 
