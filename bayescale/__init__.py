@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from bayescale.importers import import_runs
     from bayescale.intervals import Interval, credible_interval
     from bayescale.laws import LAWS, Example, Law, Prior, Share, list_laws
-    from bayescale.planning import Plan, plan
+    from bayescale.planning.plan import Plan, plan
     from bayescale.plots.calibration import plot_calibration, plot_held_out
     from bayescale.plots.data import figure_data
     from bayescale.plots.decisions import plot_allocation, plot_loss, plot_regret
@@ -100,7 +100,7 @@ _MODULES = {
     "intervals": ("Interval", "credible_interval"),
     "laws": ("LAWS", "Example", "Law", "Prior", "Share", "list_laws"),
     "groups.multipliers": ("Multiplier", "multiplier"),
-    "planning": ("Plan", "plan"),
+    "planning.plan": ("Plan", "plan"),
     "plots.calibration": ("plot_calibration", "plot_held_out"),
     "plots.data": ("figure_data",),
     "plots.decisions": ("plot_allocation", "plot_loss", "plot_regret"),

@@ -29,8 +29,8 @@ from bayescale.fits.fitting import canonical_frame, sample_posterior_alone, samp
 from bayescale.fits.settings import Settings
 from bayescale.laws import SMALLEST_VALUE, Law, get_law
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
-from bayescale.plan_beliefs import Outcomes, candidate_points, decide, foresee, pool, split_loss
-from bayescale.plan_search import choose
+from bayescale.planning.beliefs import Outcomes, candidate_points, decide, foresee, pool, split_loss
+from bayescale.planning.goals import choose
 from bayescale.splits.optimum import find_optimum, sizes
 
 LAW = get_law("chinchilla")

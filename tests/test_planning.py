@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import bayescale as bs
 from bayescale.cli.output import without_infinities
-from bayescale.plan_beliefs import decide, effective_noise, pool, split_loss
-from bayescale.plan_candidates import design_candidates
-from bayescale.plan_search import LawGoal, NormalGoal, choose
-from bayescale.planning import plan_record
+from bayescale.planning.beliefs import decide, effective_noise, pool, split_loss
+from bayescale.planning.goals import LawGoal, NormalGoal, choose
+from bayescale.planning.plan import plan_record
+from bayescale.planning.proposals import design_candidates
 from bayescale.plots.plan import plot_plan
 
 TARGET = 1e23

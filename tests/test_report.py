@@ -23,7 +23,7 @@ from bayescale.decisions.allocation import allocate
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import can_backtest
 from bayescale.laws import LAWS
-from bayescale.planning import plan
+from bayescale.planning.plan import plan
 from bayescale.report import captions, figures, report_record, write_report
 from bayescale.report.page import count, number, percent, python_script, reach, render_page
 from bayescale.report.pdf import page_as_pdf

@@ -124,7 +124,7 @@ def plan(
         raise UsageError("--aim laws tells several laws apart; name them by --laws")
     listed = None if candidates is None else read_candidates(candidates)
     with progress(printing) as say:
-        from bayescale.planning import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.planning.plan import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, law or laws)

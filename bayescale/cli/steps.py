@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bayescale.decisions.allocation import Allocation
     from bayescale.fits.fit import Fit
     from bayescale.forecasts.backtesting import Backtest
-    from bayescale.planning import Plan
+    from bayescale.planning.plan import Plan
     from bayescale.runs import RunTable
 
 DEFAULT_LAWS = {

@@ -12,7 +12,7 @@ from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import Backtest
-from bayescale.planning import Plan
+from bayescale.planning.plan import Plan
 from bayescale.report.explorer import explorer_data
 from bayescale.report.figures import Picture, draw_figures
 from bayescale.report.page import render_markdown, render_page

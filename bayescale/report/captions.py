@@ -11,7 +11,7 @@ from bayescale.fits.fit import Fit, contraction
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.forecasts.reliability import reliability_statement
 from bayescale.intervals import short
-from bayescale.planning import Plan
+from bayescale.planning.plan import Plan
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.decisions import Quantity
 from bayescale.plots.laws import exponents as exponents_of

@@ -16,7 +16,7 @@ from bayescale.decisions.allocation import Allocation, allocate
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.backtesting import Backtest
-from bayescale.planning import Plan
+from bayescale.planning.plan import Plan
 from bayescale.plots.calibration import plot_calibration, plot_held_out
 from bayescale.plots.decisions import Quantity, plot_allocation, plot_loss, plot_regret
 from bayescale.plots.laws import Order, plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check

@@ -20,7 +20,7 @@ from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS
 from bayescale.laws.bibliography import METHOD as CITED
 from bayescale.laws.bibliography import bibtex
-from bayescale.planning import Plan, plan_record
+from bayescale.planning.plan import Plan, plan_record
 from bayescale.report.assumptions import assumptions, limits_text
 from bayescale.runs import RunTable, describe, description_record
 

@@ -16,7 +16,7 @@ from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, percent, short
-from bayescale.plan_beliefs import (
+from bayescale.planning.beliefs import (
     Decision,
     Pool,
     candidate_points,
@@ -28,9 +28,9 @@ from bayescale.plan_beliefs import (
     regret_goal,
     size_goal,
 )
-from bayescale.plan_candidates import check_candidates, design_candidates
-from bayescale.plan_check import Check, reweigh
-from bayescale.plan_search import Goal, NormalGoal, choose
+from bayescale.planning.check import Check, reweigh
+from bayescale.planning.goals import Goal, NormalGoal, choose
+from bayescale.planning.proposals import check_candidates, design_candidates
 from bayescale.runs import RunTable
 
 type Aim = Literal["regret", "laws", "size", "loss"]

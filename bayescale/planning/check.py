@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from bayescale.plan_beliefs import Decision, Pool, size_grid, split_loss
+from bayescale.planning.beliefs import Decision, Pool, size_grid, split_loss
 
 TRUTHS = 300
 """Draws that are the truth in turn."""
