@@ -8,7 +8,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bayescale import tradeoffs
-from bayescale.allocation_records import allocation_record
 from bayescale.comparison.comparison import compare
 from bayescale.decisions.allocation import allocate
 from bayescale.decisions.demand import demand_for_size, demand_record, implied_demand
@@ -17,6 +16,7 @@ from bayescale.fits.discrepancy import discrepancy_group
 from bayescale.fits.fit import Fit, law_value, predict, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws.data_constrained import effective
+from bayescale.records.allocation import allocation_record
 from bayescale.splits.constraints import Constraints
 
 FLOPS = [1e20, 1e21, 5.76e23]

@@ -296,7 +296,7 @@ def test_report_without_a_backtest_says_why(tmp_path):
     few = dataclasses.replace(simulated_runs(), frame=simulated_runs().frame.iloc[:9])
     assert can_backtest(LAWS["chinchilla"], simulated_runs())
     assert not can_backtest(LAWS["chinchilla"], few)
-    with mock.patch("bayescale.report.record.can_backtest", autospec=True, return_value=False):
+    with mock.patch("bayescale.records.report.can_backtest", autospec=True, return_value=False):
         assert "48 runs are too few, or too alike in C" in page_of(tmp_path, *results()).text
 
 

@@ -10,7 +10,6 @@ from scipy import stats
 from simulation import log_prior as scipy_log_prior
 from test_report import page_of
 
-from bayescale.cli.records import allocate_record
 from bayescale.comparison.comparison import compare
 from bayescale.comparison.verdict import judge
 from bayescale.decisions import sensitivity
@@ -23,6 +22,7 @@ from bayescale.fits.model import build_prior
 from bayescale.fits.sampling import log_prior
 from bayescale.laws import LAWS, Prior
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
+from bayescale.records.fits import allocate_record
 
 BUDGETS = (1e21, 5.76e23)
 

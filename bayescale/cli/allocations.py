@@ -22,7 +22,7 @@ def show_allocate(console: Console, record: Record) -> None:
     show_heading(console, record)
     console.print(_averaged(record["weights"]))
     if record["constraints"]:
-        from bayescale.allocation_records import limit_texts  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records.allocation import limit_texts  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         show_hanging(console, f"within: {'; '.join(limit_texts(record['constraints'], 4))}", "")
     for allocation in record["allocations"]:

@@ -155,7 +155,7 @@ def fit(
     if single and (laws is None or len(parse_laws(laws)) > 1):
         raise UsageError(f"--output {output} is one file; choose one law by --law, or name a folder")
     with progress(printing) as say:
-        from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws)
@@ -187,7 +187,7 @@ def compare(
     _expect_several(laws)
     asked = parse_criteria(by) if by else []
     with progress(printing) as say:
-        from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws)
@@ -235,7 +235,7 @@ def allocate(
     if targets:
         asked["target_loss"] = list(targets)
     with progress(printing) as say:
-        from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         names, law_note = choose_laws(table, law or laws)
@@ -269,7 +269,7 @@ def backtest(
     if thresholds is not None and by in ("budget", "family"):
         raise UsageError(f"--thresholds goes with --by C, N or D; --by {by} holds out each in turn")
     with progress(printing) as say:
-        from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws)
@@ -307,7 +307,7 @@ def report(
     asked = limits.keywords()
     prepare("bayescale.plots.rendering")
     with progress(printing) as say:
-        from bayescale.cli import records  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
         from bayescale.report import check_report_name  # noqa: PLC0415  (Matplotlib)
 
         path = check_report_name(output or Path(f"{Path(runs).stem}-report.html"))

@@ -13,11 +13,11 @@ from bayescale.decisions.allocation import Allocation
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning.plan import Plan
+from bayescale.records.report import law_in_use, own_backtest, report_record
 from bayescale.report.explorer import explorer_data
 from bayescale.report.figures import Picture, draw_figures
 from bayescale.report.page import render_markdown, render_page
 from bayescale.report.pdf import check_pdf, page_as_pdf
-from bayescale.report.record import law_in_use, own_backtest, report_record
 from bayescale.storage import write_whole
 
 __all__ = ["check_report_name", "law_in_use", "report_record", "write_report"]

@@ -1,8 +1,8 @@
 """What the numbers of a report rest on, as sentences."""
 
-from bayescale.allocation_records import limit_texts
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.allocation import Allocation
+from bayescale.records.allocation import limit_texts
 from bayescale.splits.constraints import Constraints
 
 AVERAGED = " and of the laws' weights"

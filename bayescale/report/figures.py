@@ -29,8 +29,8 @@ from bayescale.plots.slices import plot_isoflop
 from bayescale.plots.style import BLUE, INK
 from bayescale.plots.waste import plot_waste, plot_weights
 from bayescale.processes import alongside
+from bayescale.records.report import METHOD, law_in_use
 from bayescale.report import captions
-from bayescale.report.record import METHOD, law_in_use
 from bayescale.splits.optimum import has_optimum
 
 SECTIONS = ("decision", "verdict", "forecasts", "laws", "next", "diagnostics")

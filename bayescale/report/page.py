@@ -43,7 +43,7 @@ def render_page(
     Parameters
     ----------
     record : mapping
-        What :func:`bayescale.report.record.report_record` returned.
+        What :func:`bayescale.records.report.report_record` returned.
     figures : mapping of str to tuple of Picture
         Figures by section.
     explorer : mapping, optional

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.allocation_records import allocation_record
 from bayescale.comparison.comparison import Comparison, comparison_record, pointwise_difference
 from bayescale.comparison.verdict import Verdict, verdict_record
 from bayescale.decisions.allocation import Allocation
@@ -21,6 +20,7 @@ from bayescale.laws import NOISE_PRIORS
 from bayescale.laws.bibliography import METHOD as CITED
 from bayescale.laws.bibliography import bibtex
 from bayescale.planning.plan import Plan, plan_record
+from bayescale.records.allocation import allocation_record
 from bayescale.report.assumptions import assumptions, limits_text
 from bayescale.runs import RunTable, describe, description_record
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import arviz_stats  # noqa: F401  (first, as it searches every module that is there by then)
 
-from bayescale.allocation_records import allocation_record
 from bayescale.comparison.comparison import Comparison, comparison_record
 from bayescale.comparison.cross_validation import CrossValidation, cross_validation_record
 from bayescale.comparison.verdict import Verdict, verdict_record
@@ -17,6 +16,7 @@ from bayescale.forecasts import backtesting
 from bayescale.forecasts.backtesting import Backtest, threshold_text
 from bayescale.forecasts.reliability import reliability_statement
 from bayescale.intervals import credible_interval
+from bayescale.records.allocation import allocation_record
 from bayescale.runs import RunTable
 
 LEAST_CONTRACTION = 0.5

@@ -1,0 +1,1 @@
+"""Records: the plain data of results, as the command line and the report write them."""
