@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from bayescale.designs.simulation import simulate
     from bayescale.errors import InputError
     from bayescale.fits.diagnostics import Diagnostics
-    from bayescale.fits.discrepancy import Discrepancy, forecast, infer_discrepancy
+    from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
     from bayescale.fits.fit import Fit, load_fit, predict, published_draws
     from bayescale.fits.fitting import fit, fit_laws
+    from bayescale.fits.forecast import forecast
     from bayescale.forecasts.backtesting import Backtest, backtest, scores_by_factor
     from bayescale.groups.fitting import fit_groups
     from bayescale.groups.multipliers import Multiplier, multiplier
@@ -82,10 +83,11 @@ _MODULES = {
         "ridge_design",
     ),
     "fits.diagnostics": ("Diagnostics",),
-    "fits.discrepancy": ("Discrepancy", "forecast", "infer_discrepancy"),
+    "fits.discrepancy": ("Discrepancy", "infer_discrepancy"),
     "errors": ("InputError",),
     "fits.fit": ("Fit", "load_fit", "predict", "published_draws"),
     "fits.fitting": ("fit", "fit_laws"),
+    "fits.forecast": ("forecast",),
     "hardware": (
         "HARDWARE",
         "Hardware",

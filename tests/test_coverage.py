@@ -15,11 +15,11 @@ import bayescale as bs
 from bayescale.designs.grids import RATIO, isoflop_design
 from bayescale.fits import sampling
 from bayescale.fits.diagnostics import Diagnostics
-from bayescale.fits.discrepancy import forecast_runs
 from bayescale.fits.fit import log_likelihood
 from bayescale.fits.fitting import sample_posterior_alone
+from bayescale.fits.forecast import Forecast, forecast_runs
 from bayescale.fits.settings import Settings
-from bayescale.forecasts.scores import Forecast, score
+from bayescale.forecasts.scores import score
 from bayescale.laws import LAWS
 from bayescale.splits.optimum import find_optimum
 

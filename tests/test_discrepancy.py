@@ -8,8 +8,9 @@ from scipy import stats
 import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.fits import discrepancy
-from bayescale.fits.discrepancy import NUS, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, forecast_runs, sample_weights
+from bayescale.fits.discrepancy import NUS, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, sample_weights
 from bayescale.fits.fit import Fit, load_fit
+from bayescale.fits.forecast import forecast_runs
 from bayescale.forecasts.scores import score
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Share
 

@@ -19,9 +19,10 @@ from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import Fit, fit_record, law_value, log_likelihood, reference_values
 from bayescale.fits.fitting import canonical_frame
+from bayescale.fits.forecast import Forecast
 from bayescale.fits.settings import Settings
 from bayescale.forecasts.backtesting import Backtest, _ends, _points, _scores
-from bayescale.forecasts.scores import Forecast, pointwise
+from bayescale.forecasts.scores import pointwise
 from bayescale.laws import LAWS, Law
 from bayescale.plots.rendering import render, rendering_settings, svg_text
 from bayescale.plots.style import BLUE, INK, count_text, percent_text, power_text

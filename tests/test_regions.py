@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_plots import results
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.plots.regions import BEYOND, plot_iso_loss
 from bayescale.plots.rendering import svg_text
 from bayescale.runs import table_from_frame

@@ -7,7 +7,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 
 from bayescale.errors import InputError
-from bayescale.forecasts.scores import PROBABILITIES, Forecast, crps, pointwise, score, summarise
+from bayescale.fits.forecast import Forecast
+from bayescale.forecasts.scores import PROBABILITIES, crps, pointwise, score, summarise
 
 values = st.floats(-3.0, 3.0)
 draws_and_observed = st.tuples(arrays(float, (7, 3), elements=values), arrays(float, 3, elements=values))

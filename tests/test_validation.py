@@ -19,6 +19,7 @@ from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
 from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
 from bayescale.runs import table_from_frame
+from bayescale.runs.folds import grouping_of
 
 NAMES = ("chinchilla", "compute_floor", "tilt")
 
@@ -40,7 +41,7 @@ def with_labels(fitted, labels, column="training_run"):
 
 
 def grouping(runs, by, folds=None, seed=0):
-    return module._grouping(runs, by, folds, seed)
+    return grouping_of(runs, by, folds, seed)
 
 
 def made_up(refits, rows):

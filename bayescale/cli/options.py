@@ -104,7 +104,7 @@ def parse_criteria(asked: tuple[str, ...]) -> list[str]:
     ValueError
         If a criterion is unknown or named twice.
     """
-    from bayescale.comparison.cross_validation import NOUNS  # noqa: PLC0415  (ArviZ, which --help does not need)
+    from bayescale.runs.folds import NOUNS  # noqa: PLC0415  (ArviZ, which --help does not need)
 
     names = [name.strip() for text in asked for name in text.split(",")]
     unknown = [name for name in names if name not in NOUNS]

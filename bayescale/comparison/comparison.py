@@ -17,6 +17,7 @@ from bayescale.fits.fitting import exact_elpd
 from bayescale.fits.loo import point_loo
 from bayescale.intervals import percent
 from bayescale.runs import RunTable
+from bayescale.runs.units import independent_units
 
 SMALL_DIFFERENCE = 4.0
 """Below this many nats two laws are not told apart (Sivula et al. 2025, arXiv:2008.10296)."""
@@ -182,24 +183,6 @@ def compare(
     notes = [*failure_notes(fits), *_row_notes(units), *ranking_notes(ranking, _noun(units))]
     notes += _refit_notes(fits, table, exact)
     return Comparison(dict(fits), table, pointwise, exact, ranking.probability, tuple(notes))
-
-
-def independent_units(runs: RunTable) -> np.ndarray:
-    """Return the number of each row's training run, from 0 (run,); a row without a label is one of its own."""
-    if "training_run" not in runs.frame:
-        return np.arange(len(runs.frame))
-    return numbered(group_labels(runs.frame["training_run"]))
-
-
-def group_labels(column: pd.Series) -> np.ndarray:
-    """Return labels of groups as text; a row without a label is a group of its own (row,)."""
-    return np.array([label or f"row {row}" for row, label in enumerate(column.to_numpy(dtype=str))])
-
-
-def numbered(labels: np.ndarray) -> np.ndarray:
-    """Return a whole number from 0 for each label, the same for the same label (row,)."""
-    numbers: np.ndarray = np.unique(labels, return_inverse=True)[1]
-    return numbers
 
 
 def _noun(units: np.ndarray) -> str:

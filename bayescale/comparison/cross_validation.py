@@ -21,9 +21,6 @@ from bayescale.comparison.comparison import (
     Comparison,
     check_comparable,
     failure_notes,
-    group_labels,
-    independent_units,
-    numbered,
     rank_laws,
     ranking_notes,
     standard_error,
@@ -32,36 +29,14 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, log_likelihood
 from bayescale.fits.fitting import canonical_frame, sampler_data
 from bayescale.fits.settings import Settings
-from bayescale.intervals import percent, short
 from bayescale.laws import Law
 from bayescale.processes import in_processes
 from bayescale.runs import RunTable
+from bayescale.runs.folds import ALONE, Grouping, grouping_of, noun
+from bayescale.runs.units import numbered
 from bayescale.storage import cache_dir, content_hash, write_whole
 
-NOUNS = {
-    "budget": "budgets",
-    "family": "families",
-    "training_run": "training runs",
-    "largest": "runs",
-    "random": "runs",
-}
-"""What can be left out together, and what standard errors are over."""
-
-RANDOM_FOLDS = 10
-LARGEST_PART = 0.2
-FEWEST_LARGEST = 5
-"""Folds of ``random``; part of the runs that ``largest`` leaves out, and the fewest that it does."""
-
-BUDGET_GAP, BUDGET_WIDTH, BUDGET_RUNS = 0.05, 0.1, 3
-"""Budgets are told apart by gaps of log10 C; each is no wider than this, and they hold this many runs on average."""
-
-BINS_PER_DECADE = 4
-"""Where C is not discrete: bins centred on 1, 1.8, 3.2 and 5.6 times a power of ten."""
-
 WATCH_SECONDS = 0.2
-ALONE = -1
-"""Fold of a run that is never left out."""
-
 type Progress = Callable[[str, int, int], object]
 """Called with the name of a law, its folds done and its folds in all."""
 
@@ -159,15 +134,19 @@ def cross_validate(
     check_comparable(fits)
     runs = next(iter(fits.values())).runs
     laws = [fitted.law for fitted in fits.values()]
-    grouping = _with_enough_left(_grouping(runs, by, folds, random_seed), laws, runs)
+    grouping = _with_enough_left(grouping_of(runs, by, folds, random_seed), laws, runs)
     refits = {name: _refits(fitted, grouping.folds) for name, fitted in fits.items()}
     elpd_i, failed = _score(refits, len(runs.frame), cache=cache, progress=progress)
     held = np.flatnonzero(grouping.folds != ALONE)
     units = numbered(grouping.units[held])
     pointwise = {name: _elpd_data(values[held], units, fits[name], grouping) for name, values in elpd_i.items()}
     ranking = rank_laws(pointwise, units, random_seed=random_seed)
-    noun = _noun(by, runs)
-    notes = [*grouping.notes, *failure_notes(fits), *_fold_notes(failed, grouping), *ranking_notes(ranking, noun)]
+    notes = [
+        *grouping.notes,
+        *failure_notes(fits),
+        *_fold_notes(failed, grouping),
+        *ranking_notes(ranking, noun(by, runs)),
+    ]
     return CrossValidation(
         fits=dict(fits),
         by=by,
@@ -208,7 +187,7 @@ def planned_refits(
         As :func:`cross_validate`.
     """
     table = dataclasses.replace(runs, frame=canonical_frame(runs))
-    grouping = _with_enough_left(_grouping(table, by, None, random_seed), laws, table)
+    grouping = _with_enough_left(grouping_of(table, by, None, random_seed), laws, table)
     planned = {}
     for law in laws:
         count = grouping.count
@@ -221,144 +200,7 @@ def planned_refits(
 # Groups
 
 
-@dataclass(frozen=True, eq=False)
-class _Grouping:
-    """Which runs are left out together (run,): label, number of the refit, and what standard errors are over."""
-
-    labels: np.ndarray
-    folds: np.ndarray
-    units: np.ndarray
-    notes: tuple[str, ...]
-
-    @property
-    def count(self) -> int:
-        """Number of refits of each law."""
-        return np.unique(self.folds[self.folds != ALONE]).size
-
-
-def _grouping(runs: RunTable, by: str, folds: int | None, random_seed: int) -> _Grouping:
-    if by not in NOUNS:
-        raise InputError(f"by is {by!r}; expected one of {', '.join(NOUNS)}")
-    if by == "largest":
-        return _largest(runs, folds)
-    if by == "random":
-        labels, note = _independent(runs), ""
-    else:
-        labels, note = budgets_of(runs) if by == "budget" else _named(runs, by)
-    groups = numbered(labels)
-    count = int(groups.max()) + 1
-    if count < 2:
-        raise InputError(f"{runs.name}: all runs are of one {by} ({labels[0]}); cross-validate by something else")
-    wanted = min(RANDOM_FOLDS, count) if by == "random" and folds is None else folds
-    if wanted is not None and not 2 <= wanted <= count:
-        raise InputError(f"folds is {wanted}; expected a whole number from 2 to the {count} {NOUNS[by]} there are")
-    dealt = groups if wanted in (None, count) else _deal(groups, int(wanted or count), random_seed)[groups]
-    shape = f"{count} {_noun(by, runs)} in {dealt.max() + 1} folds" if dealt is not groups else f"{count} {NOUNS[by]}"
-    notes = [f"left out by {by}: {shape}{note}", *_torn_notes(runs, dealt, by)]
-    return _Grouping(labels, dealt, groups, tuple(notes))
-
-
-def _noun(by: str, runs: RunTable) -> str:
-    """Name what standard errors are over."""
-    shared = int(independent_units(runs).max()) + 1 < len(runs.frame)
-    return "training runs" if shared and by in ("largest", "random") else NOUNS[by]
-
-
-def _independent(runs: RunTable) -> np.ndarray:
-    """Return a label of each row's training run, or of the row where it is one of its own (row,)."""
-    if "training_run" in runs.frame:
-        return group_labels(runs.frame["training_run"])
-    return np.array([f"row {row}" for row in range(len(runs.frame))])
-
-
-def _named(runs: RunTable, column: str) -> tuple[np.ndarray, str]:
-    """Return the labels of a column, and how many rows have none."""
-    if column not in runs.frame:
-        raise InputError(
-            f"{runs.name}: leaving out {NOUNS[column]} needs a column {column}; found "
-            f"{', '.join(map(str, runs.frame))}; map one to it, or cross-validate by budget or random"
-        )
-    missing = int((runs.frame[column].to_numpy(dtype=str) == "").sum())
-    note = f"; {missing} rows without a label are groups of their own" if missing else ""
-    return group_labels(runs.frame[column]), note
-
-
-def budgets_of(runs: RunTable) -> tuple[np.ndarray, str]:
-    """Return the budget of each run as text (run,), and how it was found."""
-    if "budget" in runs.frame:
-        labels, note = _named(runs, "budget")
-        return labels, f", as column budget tells them{note}"
-    C = _compute(runs, "budget")
-    found = _discrete(np.log10(C))
-    if found is not None:
-        typical = [np.exp(np.log(C[found == group]).mean()) for group in range(found.max() + 1)]
-        return np.array([f"{short(typical[group], 3)} FLOP" for group in found]), ", the values of C that repeat"
-    centers = np.round(BINS_PER_DECADE * np.log10(C)) / BINS_PER_DECADE
-    return np.array([f"{short(10.0**center)} FLOP" for center in centers]), ", bins of a quarter of a decade of C"
-
-
-def _compute(runs: RunTable, by: str) -> np.ndarray:
-    if "C" not in runs.frame:
-        raise InputError(f"{runs.name}: cross-validation by {by} needs training compute C; the table has none")
-    values: np.ndarray = runs.frame["C"].to_numpy(dtype=float)
-    return values
-
-
-def _discrete(log_C: np.ndarray) -> np.ndarray | None:
-    """Return the number of each run's value of log10 C where there are few that repeat, else None (run,)."""
-    order = np.argsort(log_C, kind="stable")
-    steps = np.diff(log_C[order]) > BUDGET_GAP
-    groups = np.empty(log_C.size, dtype=int)
-    groups[order] = np.concatenate([[0], np.cumsum(steps)])
-    widths = [np.ptp(log_C[groups == group]) for group in range(groups.max() + 1)]
-    few = len(widths) * BUDGET_RUNS <= log_C.size
-    return groups if few and max(widths) <= BUDGET_WIDTH else None
-
-
-def _largest(runs: RunTable, folds: int | None) -> _Grouping:
-    """Leave out the largest fifth of the runs by C, and all that tie with the smallest of them."""
-    if folds is not None:
-        raise InputError("the largest runs are left out once; leave folds out, or cross-validate by budget")
-    C = _compute(runs, "largest")
-    count = min(max(FEWEST_LARGEST, int(np.ceil(LARGEST_PART * C.size))), C.size - 1)
-    threshold = np.sort(C)[-count]
-    held = threshold <= C
-    if held.all():
-        raise InputError(f"{runs.name}: too many runs share the largest C ({short(threshold)} FLOP) to leave it out")
-    reach = short(C[held].max() / C[~held].max(), 2)
-    notes = [
-        f"left out: the {held.sum()} largest runs by C ({percent(held.mean())}), from {short(threshold)} FLOP, up to "
-        f"{reach} times the largest run left in",
-        "one fold: standard errors are over the runs left out, and do not say how other extrapolations would go",
-    ]
-    folds_of = np.where(held, 0, ALONE)
-    labels = np.where(held, "largest", "rest")
-    return _Grouping(labels, folds_of, independent_units(runs), (*notes, *_torn_notes(runs, folds_of, "largest")))
-
-
-def _torn_notes(runs: RunTable, folds: np.ndarray, by: str) -> list[str]:
-    """Say where rows of one training run stand on both sides of a fold."""
-    units = independent_units(runs)
-    torn = sum(np.unique(folds[units == unit]).size > 1 for unit in range(int(units.max()) + 1))
-    if not torn:
-        return []
-    return [
-        f"{torn} training runs have rows on both sides of a fold, so laws have seen other rows of the runs they "
-        f"predict: by {by} these scores are too good, and their standard errors too small"
-    ]
-
-
-def _deal(groups: np.ndarray, folds: int, random_seed: int) -> np.ndarray:
-    """Return the fold of each group: dealt in random order, each to the fold with the fewest rows so far (group,)."""
-    sizes = np.bincount(groups)
-    rows, fold_of = np.zeros(folds, dtype=int), np.empty(sizes.size, dtype=int)
-    for group in np.random.default_rng(random_seed).permutation(sizes.size):
-        fold_of[group] = np.argmin(rows)
-        rows[fold_of[group]] += sizes[group]
-    return fold_of
-
-
-def _with_enough_left(grouping: _Grouping, laws: Sequence[Law], runs: RunTable) -> _Grouping:
+def _with_enough_left(grouping: Grouping, laws: Sequence[Law], runs: RunTable) -> Grouping:
     """Leave unscored, with a note, the folds without which a law has too few runs."""
     needs = {law.name: len(law.parameters) + 3 for law in laws}
     demanding = max(needs, key=lambda name: needs[name])
@@ -375,7 +217,7 @@ def _with_enough_left(grouping: _Grouping, laws: Sequence[Law], runs: RunTable) 
     return dataclasses.replace(grouping, folds=folds, notes=tuple(notes))
 
 
-def _fold_notes(failed: Mapping[str, int], grouping: _Grouping) -> list[str]:
+def _fold_notes(failed: Mapping[str, int], grouping: Grouping) -> list[str]:
     return [
         f"{name}: diagnostics failed in {count} of {grouping.count} refits; its elpd is doubtful"
         for name, count in failed.items()
@@ -514,7 +356,7 @@ def _watch(refits: Mapping[str, _Refits], folder: Path, progress: Progress, stop
 # Results
 
 
-def _elpd_data(values: np.ndarray, units: np.ndarray, fitted: Fit, grouping: _Grouping) -> azs.ELPDData:
+def _elpd_data(values: np.ndarray, units: np.ndarray, fitted: Fit, grouping: Grouping) -> azs.ELPDData:
     """Return the densities as ArviZ holds those of K-fold cross-validation."""
     draws = fitted.data["posterior"].sizes
     return azs.ELPDDataLOOKFold(
@@ -531,7 +373,7 @@ def _elpd_data(values: np.ndarray, units: np.ndarray, fitted: Fit, grouping: _Gr
     )
 
 
-def _labelled(elpd_i: Mapping[str, np.ndarray], runs: RunTable, grouping: _Grouping) -> xr.DataArray:
+def _labelled(elpd_i: Mapping[str, np.ndarray], runs: RunTable, grouping: Grouping) -> xr.DataArray:
     coords = {
         "law": list(elpd_i),
         "run": runs.frame["run"].to_numpy(dtype=str),

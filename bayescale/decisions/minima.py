@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescale.comparison.cross_validation import budgets_of
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short
 from bayescale.runs import RunTable
+from bayescale.runs.folds import budgets_of
 from bayescale.splits.optimum import find_optimum, sizes
 
 WINDOW = np.log(6.0)

@@ -18,7 +18,8 @@ from bayescale.decisions.regret import (
     reach_probability,
 )
 from bayescale.errors import InputError
-from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy, run_draws
+from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
+from bayescale.fits.forecast import run_draws
 from bayescale.intervals import percent
 from bayescale.splits.candidates import Candidates, pose
 

@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
-
-FLOPS_PER_TOKEN = 6.0
-"""FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 
 RATIO = 20.0
 """Tokens per parameter of the Chinchilla model, 1.4e12 / 70e9 (Hoffmann et al. 2022)."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.intervals import percent, short
 from bayescale.laws import SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.runs import RunTable
 from bayescale.runs.numerals import count_text

@@ -1,16 +1,14 @@
-"""What a law misses: a smooth discrepancy of log response, inferred without touching the law, and forecasts with it."""
+"""What a law misses: a smooth discrepancy of log response, inferred without touching the law."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from scipy.special import gammaln
 
 from bayescale.errors import InputError
-from bayescale.fits.fit import Fit, complete_points, log_center
-from bayescale.forecasts.scores import Forecast
+from bayescale.fits.fit import Fit, log_center
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
 
 GROUP = "discrepancy"
@@ -34,9 +32,6 @@ REACH = 40
 
 BLOCK = 50
 """Samples whose features are computed at once: those of all of them take longer to allocate than to fill."""
-
-NOISES = 10
-"""Runs drawn for each sample of law and discrepancy."""
 
 TAUS = np.geomspace(1e-4, 0.3, 24)
 SIGMAS = np.geomspace(5e-4, 0.3, 40)
@@ -142,59 +137,6 @@ def discrepancy_group(fitted: Fit) -> xr.Dataset:
     )
 
 
-def forecast(
-    fitted: Fit,
-    N: np.ndarray | None = None,
-    D: np.ndarray | None = None,
-    *,
-    random_seed: int = 0,
-    **covariates: np.ndarray,
-) -> np.ndarray:
-    """Forecast single runs: the law, what it misses, and the noise of a run.
-
-    Parameters
-    ----------
-    fitted : Fit
-        The fit.
-    N, D : numpy.ndarray, optional
-        Parameters and tokens, in counts (point,).
-    random_seed : int
-        Seed of the noise.
-    **covariates : numpy.ndarray
-        Further columns that the law needs, under their names (point,); C is 6 N D where it is not given.
-
-    Returns
-    -------
-    numpy.ndarray
-        Draws of the response of one run at each point, in the table's unit (draw, point).
-
-    Raises
-    ------
-    InputError
-        If a column that the law needs is not given, or is not positive where the runs' own are.
-    """
-    found = infer_discrepancy(fitted)
-    center = found.log_center(complete_points(fitted.law, {"N": N, "D": D, **covariates}))
-    return np.asarray(np.exp(run_draws(found, center, random_seed)))
-
-
-def forecast_runs(fitted: Fit, frame: pd.DataFrame, *, random_seed: int) -> Forecast:
-    """Forecast the runs of a table, and tell the density of what was observed."""
-    found = infer_discrepancy(fitted)
-    center = found.log_center({name: frame[name].to_numpy() for name in fitted.law.covariates})
-    observed = np.log(frame[fitted.runs.response].to_numpy())
-    density = _log_student(observed - center, found.nu[:, None], found.sigma[:, None])
-    mean_density = np.logaddexp.reduce(density, axis=0) - np.log(len(density))
-    return Forecast(run_draws(found, center, random_seed), mean_density)
-
-
-def run_draws(found: Discrepancy, center: np.ndarray, random_seed: int) -> np.ndarray:
-    """Add the noise of single runs to the log centre of each sample, several times (draw, point)."""
-    center, nu, sigma = (np.repeat(values, NOISES, axis=0) for values in (center, found.nu, found.sigma))
-    noise = np.random.default_rng(random_seed).standard_t(nu[:, None], size=center.shape)
-    return np.asarray(center + sigma[:, None] * noise)
-
-
 def _log_law(fitted: Fit, draws: Mapping[str, np.ndarray], points: Mapping[str, np.ndarray]) -> np.ndarray:
     return log_center(fitted.law, draws, points, fitted.runs.response, fitted.reference)
 
@@ -287,11 +229,11 @@ def _pick(log_density: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _sample_nu(scaled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    density = np.stack([_log_student(scaled, nu, 1.0).sum(axis=1) for nu in NUS], axis=1)
+    density = np.stack([log_student(scaled, nu, 1.0).sum(axis=1) for nu in NUS], axis=1)
     return np.asarray(NUS[_pick(density + np.log(NUS - 2) - (NUS - 2) / EXTRA_DEGREES, rng)])
 
 
-def _log_student(x: np.ndarray, nu: np.ndarray | float, scale: np.ndarray | float) -> np.ndarray:
+def log_student(x: np.ndarray, nu: np.ndarray | float, scale: np.ndarray | float) -> np.ndarray:
     """Return the log density of Student's t; SciPy's takes half a second to import."""
     tail = (nu + 1) / 2 * np.log1p((x / scale) ** 2 / nu)
     return np.asarray(gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu * np.pi) - np.log(scale) - tail)

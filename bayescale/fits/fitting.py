@@ -381,7 +381,7 @@ def _plain(column: pd.Series) -> np.ndarray:
 
 
 def sampler_data(law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Return what :func:`bayescale.fits.sampling.sample_posterior` takes: columns at reference scale, and log response."""
+    """Return what ``sampling.sample_posterior`` takes: columns at reference scale, and log response."""
     covariates = {name: frame[name].to_numpy() / reference[name] for name in law.covariates}
     log_response = np.log(frame[response].to_numpy())
     return {**covariates, "log_response": log_response, "loss_unit": np.asarray(reference[response])}

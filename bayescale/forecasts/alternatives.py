@@ -1,7 +1,7 @@
 """What people use today, to set beside: least squares and Huber's loss with a bootstrap, and conformal intervals.
 
 All fit the same law formula to the same rows on log response, without priors: those only say where searches start, and
-how far they go. They forecast single runs, as a :class:`bayescale.forecasts.scores.Forecast`.
+how far they go. They forecast single runs, as a :class:`bayescale.fits.forecast.Forecast`.
 """
 
 import math
@@ -14,7 +14,7 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.fits.fit import log_center, reference_values
-from bayescale.forecasts.scores import Forecast
+from bayescale.fits.forecast import Forecast
 from bayescale.laws import Law, unit_columns
 
 BOOTSTRAPS = 1000

@@ -12,26 +12,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.comparison.cross_validation import budgets_of
 from bayescale.errors import InputError
 from bayescale.fits import versions
-from bayescale.fits.discrepancy import forecast_runs
 from bayescale.fits.fit import Fit, log_likelihood
 from bayescale.fits.fitting import canonical_frame, distinct_laws, sample_posterior_alone, table_hash
+from bayescale.fits.forecast import Forecast, forecast_runs
 from bayescale.fits.settings import Settings
 from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
-from bayescale.forecasts.scores import Forecast, equal_tailed, pointwise, summarise
+from bayescale.forecasts.scores import equal_tailed, pointwise, summarise
 from bayescale.intervals import short
 from bayescale.laws import Law, law_record
 from bayescale.processes import in_processes
 from bayescale.runs import RunTable
+from bayescale.runs.folds import Fold, size_folds
 from bayescale.storage import cache_dir, content_hash, write_whole
 
 METHODS = ("discrepancy", "plain", *ALTERNATIVES)
 """How runs are forecast: the law with its discrepancy, the law with constant noise, and what people use today."""
-
-THRESHOLDS = (0.2, 0.4, 10.0, 30.0)
-"""Parts of the runs, and factors of compute, that are held out unless said otherwise."""
 
 FEWEST_HELD = 3
 """Runs that a fold must hold out to be scored."""
@@ -40,25 +37,6 @@ EDGES = (0.0, 1.0, 3.0, 10.0, 30.0, np.inf)
 """Of the bins of the extrapolation factor."""
 
 type Progress = Callable[[str, int, int], object]
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Runs to forecast from others.
-
-    Attributes
-    ----------
-    threshold : float or str
-        What was held out: a part of the runs, a factor, or the name of a budget or family.
-    held : tuple of int
-        Rows that are forecast, in canonical order.
-    train : tuple of int
-        Rows that the law is fitted to.
-    """
-
-    threshold: float | str
-    held: tuple[int, ...]
-    train: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +179,7 @@ def _tasks(
     """Return what is to be done for each law that has folds, and what is not scored and why."""
     _check_methods(way.methods)
     table = dataclasses.replace(runs, frame=canonical_frame(runs))
-    folds = _folds(table, by, thresholds)
+    folds = size_folds(table, by, thresholds)
     usable = {law.name: [fold for fold in folds if _enough(law, fold)] for law in laws}
     tasks = [
         _Task(law, table, by, tuple(usable[law.name]), way.methods, way.random_seed, way.cache)
@@ -222,56 +200,6 @@ def _check_methods(methods: Sequence[str]) -> None:
         raise InputError(f"unknown method {', '.join(unknown) or '(none)'}; expected some of {', '.join(METHODS)}")
 
 
-# Folds
-
-
-def _folds(runs: RunTable, by: str, thresholds: Sequence[float] | None) -> list[Fold]:
-    if by in ("C", "N", "D"):
-        if by not in runs.frame:
-            raise InputError(f"{runs.name}: holding out the largest {by} needs column {by}; the table has none")
-        chosen = THRESHOLDS if thresholds is None else tuple(thresholds)
-        wrong = [value for value in chosen if not (0 < value < 1 or 1 < value < np.inf)]
-        if wrong or not chosen:
-            raise InputError(
-                f"thresholds are {list(chosen)}; expected parts of the runs below 1, or factors above 1, as 0.2, 10"
-            )
-        return [_largest(runs.frame[by].to_numpy(dtype=float), value) for value in chosen]
-    if thresholds is not None:
-        raise InputError(f"thresholds go with by = C, N or D; by = {by} holds out each in turn")
-    if by in ("budget", "family") and "C" not in runs.frame:
-        raise InputError(f"{runs.name}: holding out by {by} needs column C, to say how far beyond; the table has none")
-    if by == "budget":
-        return _budgets(runs)
-    if by == "family":
-        return _families(runs)
-    raise InputError(f"cannot hold out by {by}; expected C, N, D, budget or family")
-
-
-def _largest(size: np.ndarray, threshold: float) -> Fold:
-    limit = np.quantile(size, 1 - threshold) if threshold < 1 else size.max() / threshold * (1 + 1e-9)
-    return _fold(threshold, size > limit, size <= limit)
-
-
-def _fold(threshold: float | str, held: np.ndarray, train: np.ndarray) -> Fold:
-    return Fold(threshold, tuple(np.flatnonzero(held).tolist()), tuple(np.flatnonzero(train).tolist()))
-
-
-def _budgets(runs: RunTable) -> list[Fold]:
-    labels, _ = budgets_of(runs)
-    C = runs.frame["C"].to_numpy(dtype=float)
-    typical = {str(label): float(np.log(C[labels == label]).mean()) for label in dict.fromkeys(labels)}
-    ranked = sorted(typical, key=lambda label: typical[label])
-    place = np.array([ranked.index(str(label)) for label in labels])
-    return [_fold(label, place == i, place < i) for i, label in enumerate(ranked)]
-
-
-def _families(runs: RunTable) -> list[Fold]:
-    if "family" not in runs.frame:
-        raise InputError(f"{runs.name}: holding out families needs column family; the table has none")
-    labels = runs.frame["family"].to_numpy(dtype=str)
-    return [_fold(str(label), labels == label, labels != label) for label in dict.fromkeys(labels)]
-
-
 def _enough(law: Law, fold: Fold) -> bool:
     return len(fold.train) >= len(law.parameters) + 3 and len(fold.held) >= FEWEST_HELD
 
@@ -280,7 +208,7 @@ def can_backtest(law: Law, runs: RunTable) -> bool:
     """Return whether some default fold of the largest runs by C leaves enough runs on both sides."""
     if "C" not in runs.frame:
         return False
-    return any(_enough(law, fold) for fold in _folds(runs, "C", None))
+    return any(_enough(law, fold) for fold in size_folds(runs, "C", None))
 
 
 def _skipped(usable: dict[str, list[Fold]], folds: Sequence[Fold], by: str) -> list[str]:

@@ -7,40 +7,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
+from bayescale.fits.forecast import Forecast
 
 PROBABILITIES = (0.5, 0.8, 0.9, 0.95)
 """Of the equal-tailed intervals whose coverage is measured."""
-
-
-@dataclass(frozen=True, eq=False)
-class Forecast:
-    """A probabilistic forecast of runs, whatever method made it.
-
-    Attributes
-    ----------
-    draws : numpy.ndarray
-        Draws of the log response, noise of a single run included, all of equal weight (draw, run).
-    log_density : numpy.ndarray
-        Log of the forecast's density of the log response at what was observed, in nats (run,).
-
-    Raises
-    ------
-    InputError
-        If the shapes do not fit, or a value is not finite.
-    """
-
-    draws: np.ndarray
-    log_density: np.ndarray
-
-    def __post_init__(self) -> None:
-        """Check shapes and values."""
-        if self.draws.ndim != 2 or len(self.draws) < 2 or self.log_density.shape != self.draws.shape[1:]:
-            raise InputError(
-                "a forecast needs at least 2 draws (draw, run) and a log density (run,); found shapes "
-                f"{self.draws.shape} and {self.log_density.shape}"
-            )
-        if not (np.isfinite(self.draws).all() and np.isfinite(self.log_density).all()):
-            raise InputError("a forecast has draws or log densities that are not finite; drop the fits they come from")
 
 
 @dataclass(frozen=True)

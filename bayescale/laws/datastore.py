@@ -2,6 +2,7 @@
 
 from math import log
 
+from bayescale.laws.costs import DENSE, Columns, Cost, datastore_flops
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
@@ -41,6 +42,11 @@ def rescale(
     return {"A": A * N**alpha, "B": B * D**beta, "rho": rho * D / datastore_tokens}
 
 
+def embedding_flops(columns: Columns) -> float:
+    """Return the FLOP of embedding the datastore."""
+    return float(datastore_flops(0.0, 0.0, columns["datastore_tokens"]))
+
+
 DATASTORE = Law(
     name="datastore",
     loss=loss,
@@ -67,6 +73,11 @@ DATASTORE = Law(
             tolerance=1e-12,
             parameters={"E": 1.8, "A": 480.0, "B": 2000.0, "rho": 0.05, "alpha": 0.35, "beta": 0.37},
         ),
+    ),
+    cost=Cost(
+        "6 N D, and the embedding of the datastore",
+        DENSE.per_token,
+        embedding_flops,
     ),
     reference="bayescale: the additive law with an exchange rate, for the experiments of Shao et al. (2024), "
     "arXiv:2407.12854",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bayescale.errors import InputError
+from bayescale.laws.costs import DENSE, Cost
 from bayescale.runs.schedules import RATES, SINCE
 
 type Quantity = Any
@@ -186,6 +187,8 @@ class Law:
         Published correlations of two parameters, ``{source: {("A", "alpha"): 0.9993}}``, of the same quantities.
     examples : tuple of Example
         Values the law must give.
+    cost : Cost
+        FLOP of a run that the law describes; by default 6 per parameter and token.
     unverified : str
         What of the formula or the published values was not read in the paper itself; empty when all was.
 
@@ -214,6 +217,7 @@ class Law:
         default_factory=lambda: MappingProxyType({})
     )
     examples: tuple[Example, ...] = ()
+    cost: Cost = DENSE
     unverified: str = ""
 
     def __post_init__(self) -> None:

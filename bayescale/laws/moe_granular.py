@@ -2,6 +2,7 @@
 
 from math import log
 
+from bayescale.laws.costs import Columns, Cost, expert_flops
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
@@ -48,6 +49,12 @@ DENSE = {"c": 0.47, "g": 0.0, "gamma": 0.58, "a": 16.3, "alpha": 0.126, "b": 26.
 
 MOE = "Krajewski et al. (2024)"
 
+
+def flops_per_token(N: Quantity, columns: Columns) -> Quantity:
+    """Return the FLOP of one training token: active parameters and routing."""
+    return expert_flops(N, 1.0, columns["granularity"])
+
+
 MOE_GRANULAR = Law(
     name="moe_granular",
     loss=loss,
@@ -75,6 +82,10 @@ MOE_GRANULAR = Law(
         Example(MOE, {"N": 1.6e9, "D": 16e9, "granularity": 16.0}, 3.062721),
         Example("", {"N": 1e9, "D": 20e9, "granularity": 1.0}, 2.980305, parameters=DENSE),
         Example("", {"N": 7e9, "D": 140e9, "granularity": 1.0}, 2.432467, parameters=DENSE),
+    ),
+    cost=Cost(
+        "that of Krajewski et al. (2024), Eq. 10: active parameters and routing, 64 times as many in all experts",
+        flops_per_token,
     ),
     reference="Krajewski et al. (2024), Eq. 9 and Table 1, arXiv:2402.07871; expansion rate 64",
 )

@@ -4,6 +4,7 @@ from math import log
 
 import numpy as np
 
+from bayescale.laws.costs import LOW_PRECISION
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
@@ -107,6 +108,7 @@ PRECISION = Law(
         )
         for bits, value in ((16.0, 3.196994), (4.0, 3.238227))
     ),
+    cost=LOW_PRECISION,
     reference="Kumar et al. (2024), Eqs. 1 and 3 and Table 2, arXiv:2411.04330; N without embeddings",
     unverified=UNVERIFIED,
 )

@@ -5,6 +5,7 @@ from math import exp, log
 import numpy as np
 
 from bayescale.laws import precision
+from bayescale.laws.costs import LOW_PRECISION
 from bayescale.laws.law import Example, Law, Prior, Quantity
 
 USUAL_BITS = 4.0
@@ -140,6 +141,7 @@ PRECISION_POST = Law(
         Example(SOURCE, {"N": 30e6, "D": 26e9, **FULL, "bits_post": 4.0}, 3.755140427128932, 1e-12),
         Example(SOURCE, {"N": 220e6, "D": 1.5e9, **FULL, "bits_post": 4.0}, 3.581035764958432, 1e-12),
     ),
+    cost=LOW_PRECISION,
     reference="Kumar et al. (2024), Eqs. 1 to 3 and Table 2, arXiv:2411.04330; N without embeddings",
     unverified=precision.UNVERIFIED,
 )

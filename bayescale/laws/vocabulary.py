@@ -2,6 +2,7 @@
 
 from math import log
 
+from bayescale.laws.costs import FLOPS_PER_TOKEN, Columns, Cost
 from bayescale.laws.law import Example, Law, Prior, Quantity
 
 
@@ -63,6 +64,12 @@ REFITTED = "Tao et al. (2024), refitted with true tokens"
 FLOP, ``alpha_1 = beta``), with the tokens that these runs saw. It is a local optimum of positive exponents: without
 that bound the estimator goes to a negative alpha_2 and a slightly smaller Huber loss."""
 
+
+def flops_per_token(N: Quantity, columns: Columns) -> Quantity:
+    """Return the FLOP of one training token: six for each parameter, the vocabulary's among them."""
+    return FLOPS_PER_TOKEN * (N + columns["vocabulary"] * columns["width"])
+
+
 VOCABULARY = Law(
     name="vocabulary",
     loss=gain,
@@ -99,6 +106,10 @@ VOCABULARY = Law(
         Example(AS_PRINTED, {"N": 7e9, "vocabulary": 64000, "width": 4096, "D": 1.4e11}, 5.25926828, 5e-9),
         # Not printed anywhere: worked out with decimals of 40 digits.
         Example(REFITTED, {"N": 302e6, "vocabulary": 32000, "width": 1024, "D": 6e9}, 4.773828110480865, 1e-12),
+    ),
+    cost=Cost(
+        "6 (N + vocabulary width) D",
+        flops_per_token,
     ),
     reference="Tao et al. (2024), Eq. 8, arXiv:2407.13623; N without the vocabulary's embedding",
     unverified="the values as printed were fitted with miscounted tokens; those with true tokens are our refit of the "

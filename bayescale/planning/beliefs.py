@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import infer_discrepancy
 from bayescale.fits.fit import Fit, complete_points, log_center
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.planning.goals import LawGoal, NormalGoal
 from bayescale.splits.optimum import Optimum, find_optimum, loss_on_budget, sizes
 

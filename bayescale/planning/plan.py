@@ -12,10 +12,10 @@ import pandas as pd
 
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import laws_that_split
-from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, percent, short
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.planning.beliefs import (
     Decision,
     Pool,

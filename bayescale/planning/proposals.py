@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN, isoflop_design, ladder_design
+from bayescale.designs.grids import isoflop_design, ladder_design
 from bayescale.errors import InputError
 from bayescale.intervals import short
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.runs import RunTable
 
 BUDGETS = 9

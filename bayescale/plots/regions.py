@@ -5,9 +5,9 @@ from itertools import groupby
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, law_value
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
     BLUE,
     GREEN,

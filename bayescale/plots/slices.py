@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.comparison.cross_validation import budgets_of
 from bayescale.decisions.allocation import allocate
-from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import short
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -28,6 +27,7 @@ from bayescale.plots.style import (
     styled,
 )
 from bayescale.runs import RunTable
+from bayescale.runs.folds import budgets_of
 
 LINES = (
     (VERMILLION, "-", "v"),

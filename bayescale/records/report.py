@@ -21,7 +21,7 @@ from bayescale.laws.bibliography import METHOD as CITED
 from bayescale.laws.bibliography import bibtex
 from bayescale.planning.plan import Plan, plan_record
 from bayescale.records.allocation import allocation_record
-from bayescale.report.assumptions import assumptions, limits_text
+from bayescale.records.assumptions import assumptions, limits_text
 from bayescale.runs import RunTable, describe, description_record
 
 SCHEMA = "bayescale/report/1"

@@ -7,16 +7,15 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import elementwise
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
+from bayescale.checks import Number
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.laws import Law
-from bayescale.laws.costs import SERVING_PART, Cost, cost_of
+from bayescale.laws.costs import FLOPS_PER_TOKEN, SERVING_PART, Cost
 from bayescale.laws.data_constrained import effective
 from bayescale.processes import in_parts
 from bayescale.splits.constraints import Constraints
 from bayescale.splits.optimum import EDGE, RATIOS
-from bayescale.tradeoffs.search import Number
 
 CLOSE = 1e-6
 """An optimum this close to a limit, in logs, lies at it."""
@@ -485,7 +484,7 @@ def pose(fitted: Fit, draws: Mapping[str, np.ndarray], limits: Constraints, rand
     sign = -1.0 if fitted.runs.response == "gain" else 1.0
     reference = fitted.reference
     return [
-        Candidates(law, draws, reference, Frontier(cost_of(law), limits, columns, cap), scale, sign)
+        Candidates(law, draws, reference, Frontier(law.cost, limits, columns, cap), scale, sign)
         for columns in _columns(law, limits)
     ]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import elementwise
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, law_value
 from bayescale.laws import Law
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 
 RATIOS = (1e-3, 1e6)
 """Tokens per parameter that are searched; real runs lie between 0.04 and 2000."""

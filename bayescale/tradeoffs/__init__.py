@@ -4,6 +4,7 @@ Each function takes the parameters of a law at published scale, as ``bs.publishe
 ``bs.LAWS[name].published[source]`` give them, and returns arrays with one entry for each draw.
 """
 
+from bayescale.laws.costs import datastore_flops, expert_flops, precision_flops
 from bayescale.runs.schedules import learning_rate_pieces
 from bayescale.tradeoffs.bridge import (
     ExponentLimits,
@@ -30,19 +31,17 @@ from bayescale.tradeoffs.datastore import (
     DatastoreSplit,
     DatastoreWorth,
     best_datastore,
-    datastore_flops,
     datastore_threshold,
     datastore_worth,
 )
 from bayescale.tradeoffs.ensembles import EnsembleChoice, EnsembleCrossover, ensemble_crossover, share_among_members
-from bayescale.tradeoffs.moe import Experts, active_parameters, best_experts, expert_flops
+from bayescale.tradeoffs.moe import Experts, active_parameters, best_experts
 from bayescale.tradeoffs.overtraining import best_multiplier, error_from_loss, overtrained_loss
 from bayescale.tradeoffs.precision_tradeoffs import (
     BestBits,
     best_bits,
     effective_precision_parameters,
     harmful_tokens,
-    precision_flops,
     quantisation_damage,
 )
 from bayescale.tradeoffs.repetition import RepeatedSplit, best_repetition, effective_tokens, epoch_worth

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import elementwise
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
+from bayescale.checks import Number, positive
 from bayescale.errors import InputError
-from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
+from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.tradeoffs.search import Values, parameters_of
 
 NAMES = ("A", "B", "alpha", "beta", "omega")
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
+from bayescale.checks import Number, positive
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
+from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 
 BYTES = 2.0
 """Per parameter: 16-bit weights."""

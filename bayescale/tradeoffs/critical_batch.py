@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
-from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
+from bayescale.checks import Number, positive
+from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.tradeoffs.search import Values, parameters_of
 
 B_STAR = 2.1e8
 """Tokens: the critical batch at a loss of 1 nat per token (Table 5)."""

@@ -4,16 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
+from bayescale.checks import Number, positive
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
-
-RETRIEVER = 177e6
-"""Parameters of the retriever of Shao et al. (2024), arXiv:2407.12854."""
-
-FLOPS_PER_EMBEDDED_TOKEN = 2.0
-"""FLOP per parameter of the retriever and token that it embeds; the index costs nothing beside it."""
+from bayescale.laws.costs import FLOPS_PER_EMBEDDED_TOKEN, FLOPS_PER_TOKEN, RETRIEVER
+from bayescale.tradeoffs.search import Values, parameters_of
 
 
 @dataclass(frozen=True)
@@ -58,25 +53,6 @@ class DatastoreSplit:
     datastore_tokens: np.ndarray
     loss: np.ndarray
     loss_without: np.ndarray
-
-
-def datastore_flops(N: Number, D: Number, datastore_tokens: Number, *, retriever: float = RETRIEVER) -> np.ndarray:
-    """Return the FLOP of training and of embedding a datastore: ``6 N D + 2 retriever datastore_tokens``.
-
-    Parameters
-    ----------
-    N, D, datastore_tokens : float or numpy.ndarray
-        Parameters, training tokens and tokens in the datastore.
-    retriever : float
-        Parameters of the retriever.
-
-    Returns
-    -------
-    numpy.ndarray
-        FLOP (Shao et al. 2024, arXiv:2407.12854), without those of longer contexts and of the search.
-    """
-    training = FLOPS_PER_TOKEN * np.asarray(N, dtype=float) * np.asarray(D, dtype=float)
-    return np.asarray(training + FLOPS_PER_EMBEDDED_TOKEN * retriever * np.asarray(datastore_tokens, dtype=float))
 
 
 def datastore_threshold(N: Number, *, retriever: float = RETRIEVER) -> np.ndarray:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.checks import Number, positive
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
+from bayescale.tradeoffs.search import Values, parameters_of
 
 
 @dataclass(frozen=True)

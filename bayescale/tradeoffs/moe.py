@@ -5,21 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.checks import Number, positive
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
-
-EXPANSION = 64.0
-"""Parameters of all experts over those that work on each token."""
-
-FEED_FORWARD = 6.0
-"""FLOP per active parameter and token."""
-
-ROUTING = 14.0
-"""FLOP per entry of the router and token; with it Eq. 10 gives the FLOP of the paper's Table 2 to 0.5 %."""
-
-WIDTH_PER_BLOCK = 64.0
-"""Shape of the paper's models: embedding dimension over number of blocks."""
+from bayescale.laws.costs import EXPANSION, ROUTING, expert_flops_per_token
+from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 
 GRANULARITIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
@@ -57,42 +47,6 @@ class Experts:
     loss: np.ndarray
     losses: np.ndarray
     interior: np.ndarray
-
-
-def expert_flops(
-    N: Number, D: Number, granularity: Number, *, expansion: float = EXPANSION, routing: float = ROUTING
-) -> np.ndarray:
-    """Return the FLOP of training a mixture of experts, routing included.
-
-    ``F = (12 d^2 c_f + d expansion granularity c_r) D blocks`` with ``d = 64 blocks`` and
-    ``N = d^2 (8 expansion + 4) blocks`` (Krajewski et al. 2024, Eq. 10, arXiv:2402.07871).
-
-    Parameters
-    ----------
-    N : float or numpy.ndarray
-        Parameters of all experts and the rest, without embeddings and routers.
-    D : float or numpy.ndarray
-        Training tokens.
-    granularity : float or numpy.ndarray
-        Width of the dense layer over that of an expert.
-    expansion : float
-        Parameters of all experts over those that work on each token; 1 for a dense model.
-    routing : float
-        FLOP per entry of the router and token; 0 for a dense model.
-
-    Returns
-    -------
-    numpy.ndarray
-        FLOP, of the broadcast shape.
-    """
-    per_token = _flops_per_token(positive("N", N, "parameters"), np.asarray(granularity), expansion, routing)
-    return np.asarray(positive("D", D, "training tokens") * per_token)
-
-
-def _flops_per_token(N: np.ndarray, granularity: np.ndarray, expansion: float, routing: float) -> np.ndarray:
-    blocks = np.cbrt(N / (WIDTH_PER_BLOCK**2 * (8 * expansion + 4)))
-    width = WIDTH_PER_BLOCK * blocks
-    return np.asarray((12 * width**2 * FEED_FORWARD + width * expansion * granularity * routing) * blocks)
 
 
 def active_parameters(N: Number, expansion: float = EXPANSION) -> np.ndarray:
@@ -145,7 +99,7 @@ def best_experts(
 
     def value(log_N: np.ndarray, budget: np.ndarray, granularity: np.ndarray, *columns: np.ndarray) -> np.ndarray:
         N = np.exp(log_N)
-        D = budget / _flops_per_token(N, granularity, expansion, routing)
+        D = budget / expert_flops_per_token(N, granularity, expansion, routing)
         return np.asarray(law.loss(N, D, granularity, **dict(zip(names, columns, strict=True))))
 
     middle, reach = 0.5 * np.log(budgets[..., None] / 6), DECADES * np.log(10)
@@ -167,6 +121,6 @@ def _best_of(
     best = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=-1)
     granularity = offered[best]
     N, loss = (np.take_along_axis(array, best[..., None], axis=-1)[..., 0] for array in (np.exp(log_N), losses))
-    D = budgets / _flops_per_token(N, granularity, expansion, routing)
+    D = budgets / expert_flops_per_token(N, granularity, expansion, routing)
     interior = np.isfinite(loss) & ((best < offered.size - 1) | (granularity == 1))
     return Experts(granularity, N, active_parameters(N, expansion), D, loss, losses, interior)

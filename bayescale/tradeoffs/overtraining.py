@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
+from bayescale.checks import Number, positive
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
+from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.tradeoffs.search import Values, parameters_of
 
 
 def best_multiplier(values: Values) -> np.ndarray:

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
+from bayescale.checks import Number, positive
+from bayescale.laws.costs import precision_flops
 from bayescale.laws.precision import kept
 from bayescale.laws.precision_post import damage
-from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
-
-FULL_BITS = 16.0
-"""Bits at which training costs ``6 N D``."""
+from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 
 BITS = (0.25, 64.0)
 """Range that is searched."""
@@ -42,11 +40,6 @@ class BestBits:
     D: np.ndarray
     loss: np.ndarray
     interior: np.ndarray
-
-
-def precision_flops(N: Number, D: Number, bits: Number) -> np.ndarray:
-    """Return the compute of training in a precision, ``6 N D bits / 16``, in FLOP of 16 bits."""
-    return np.asarray(FLOPS_PER_TOKEN / FULL_BITS * np.asarray(N) * np.asarray(D) * np.asarray(bits))
 
 
 def effective_precision_parameters(

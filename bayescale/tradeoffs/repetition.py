@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
+from bayescale.checks import Number, positive
 from bayescale.laws import LAWS
+from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.laws.data_constrained import effective
-from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
+from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 
 DECADES = 4.0
 """How far N is searched, each way from 20 tokens per parameter."""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from bayescale.checks import Number, positive
 from bayescale.laws.routed import saturating
-from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
+from bayescale.tradeoffs.search import Values, parameters_of
 
 
 def saturating_experts(values: Values, experts: Number) -> np.ndarray:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import elementwise
 
+from bayescale.checks import Number
 from bayescale.errors import InputError
 
-type Number = float | np.ndarray
 type Values = Mapping[str, Number]
 """Parameters of a law at published scale: floats, or arrays of draws (draw,)."""
 
@@ -68,14 +68,6 @@ def parameters_of(values: Values, names: Iterable[str], what: str, dimensions: i
         )
     arrays = {name: np.asarray(values[name], dtype=float) for name in wanted}
     return {name: array.reshape(array.shape + (1,) * dimensions) for name, array in arrays.items()}
-
-
-def positive(name: str, value: Number, unit: str) -> np.ndarray:
-    """Return a number or array as an array; ``InputError`` unless all of it is finite and above zero."""
-    array = np.asarray(value, dtype=float)
-    if not array.size or not (np.isfinite(array) & (array > 0)).all():
-        raise InputError(f"{name} is {value}; expected {unit} above zero")
-    return array
 
 
 def find_lowest(value: Callable[..., np.ndarray], low: Number, high: Number, arguments: Iterable[np.ndarray]) -> Lowest:

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.designs.grids import FLOPS_PER_TOKEN
+from bayescale.checks import Number, positive
 from bayescale.errors import InputError
-from bayescale.tradeoffs.search import Number, Values, find_lowest, parameters_of, positive
-
-FLOPS_PER_SERVED_TOKEN = 2.0
-"""FLOP per parameter and token served."""
+from bayescale.laws.costs import FLOPS_PER_SERVED_TOKEN, FLOPS_PER_TOKEN
+from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 
 ADDITIVE = ("E", "A", "B", "alpha", "beta")
 

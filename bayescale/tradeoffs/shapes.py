@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import elementwise
 
+from bayescale.checks import Number, positive
 from bayescale.laws import LAWS
-from bayescale.tradeoffs.search import Number, Values, parameters_of, positive
+from bayescale.tradeoffs.search import Values, parameters_of
 
 NEAREST = 1e-9
 """How near to the higher floor the switch is searched, as a part of the way up to the lower start."""
