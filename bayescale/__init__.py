@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bayescale.decisions.demand import Demand, demand_for_size, implied_demand
     from bayescale.decisions.minima import IsoflopMinima, isoflop_minima, line_sizes
     from bayescale.decisions.sensitivity import Sensitivity, reweigh
-    from bayescale.decisions.serving import DataExhausted, Inference, data_exhausted, inference
+    from bayescale.decisions.serving import DataLimit, Serving, data_limit, serve
     from bayescale.designs.grids import (
         crossed_design,
         fixed_ratio_design,
@@ -51,14 +51,14 @@ if TYPE_CHECKING:
     from bayescale.plots.calibration import plot_calibration, plot_held_out
     from bayescale.plots.data import figure_data
     from bayescale.plots.decisions import plot_allocation, plot_loss, plot_regret
+    from bayescale.plots.isoflop import plot_isoflop
     from bayescale.plots.laws import plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
     from bayescale.plots.plan import plot_plan
     from bayescale.plots.pointwise import plot_pointwise
-    from bayescale.plots.predictions import plot_data_exhausted, plot_inference
     from bayescale.plots.priors import plot_prior_predictive
     from bayescale.plots.ratios import plot_ratio_range
     from bayescale.plots.regions import plot_iso_loss
-    from bayescale.plots.slices import plot_isoflop
+    from bayescale.plots.serving import plot_data_limit, plot_serving
     from bayescale.plots.waste import plot_waste, plot_weights
     from bayescale.report import write_report
     from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
@@ -109,14 +109,14 @@ _MODULES = {
     "plots.laws": ("plot_elpd", "plot_exponents", "plot_pareto_k", "plot_predictive_check"),
     "plots.plan": ("plot_plan",),
     "plots.pointwise": ("plot_pointwise",),
-    "plots.predictions": ("plot_data_exhausted", "plot_inference"),
+    "plots.serving": ("plot_data_limit", "plot_serving"),
     "plots.priors": ("plot_prior_predictive",),
     "plots.ratios": ("plot_ratio_range",),
     "plots.regions": ("plot_iso_loss",),
-    "plots.slices": ("plot_isoflop",),
+    "plots.isoflop": ("plot_isoflop",),
     "plots.waste": ("plot_waste", "plot_weights"),
     "groups.fitting": ("fit_groups",),
-    "decisions.serving": ("DataExhausted", "Inference", "data_exhausted", "inference"),
+    "decisions.serving": ("DataLimit", "Serving", "data_limit", "serve"),
     "splits.ranges": ("RatioRange", "ratio_ranges"),
     "report": ("write_report",),
     "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
@@ -137,7 +137,7 @@ __all__ = [
     "Comparison",
     "Constraints",
     "CrossValidation",
-    "DataExhausted",
+    "DataLimit",
     "Demand",
     "Description",
     "Diagnostics",
@@ -146,7 +146,6 @@ __all__ = [
     "Fit",
     "Hardware",
     "Identifiability",
-    "Inference",
     "InputError",
     "Interval",
     "IsoflopMinima",
@@ -157,6 +156,7 @@ __all__ = [
     "RatioRange",
     "RunTable",
     "Sensitivity",
+    "Serving",
     "Share",
     "Verdict",
     "__version__",
@@ -166,7 +166,7 @@ __all__ = [
     "credible_interval",
     "cross_validate",
     "crossed_design",
-    "data_exhausted",
+    "data_limit",
     "demand_for_size",
     "describe",
     "figure_data",
@@ -182,7 +182,6 @@ __all__ = [
     "implied_demand",
     "import_runs",
     "infer_discrepancy",
-    "inference",
     "isoflop_design",
     "isoflop_minima",
     "judge",
@@ -198,11 +197,10 @@ __all__ = [
     "plan",
     "plot_allocation",
     "plot_calibration",
-    "plot_data_exhausted",
+    "plot_data_limit",
     "plot_elpd",
     "plot_exponents",
     "plot_held_out",
-    "plot_inference",
     "plot_iso_loss",
     "plot_isoflop",
     "plot_loss",
@@ -213,6 +211,7 @@ __all__ = [
     "plot_prior_predictive",
     "plot_ratio_range",
     "plot_regret",
+    "plot_serving",
     "plot_waste",
     "plot_weights",
     "predict",
@@ -225,6 +224,7 @@ __all__ = [
     "ridge_design",
     "scores_by_factor",
     "select_runs",
+    "serve",
     "simulate",
     "table_from_frame",
     "weights_by",

@@ -91,8 +91,8 @@ decisions[["N", "N, 90 %", "D", "expected_loss"]]
 # should train, as the figure shows: N falls, D rises.
 
 # %%
-served = bs.inference(comparison, [budget], np.geomspace(1e11, 1e13, 13))
-bs.plot_inference(served).figure
+served = bs.serve(comparison, [budget], np.geomspace(1e11, 1e13, 13))
+bs.plot_serving(served).figure
 
 # %% [markdown]
 # And the end of the data: up to some budget it does not matter, beyond it the best size rises faster than without an
@@ -100,8 +100,8 @@ bs.plot_inference(served).figure
 # (Muennighoff et al. 2023); our own fits of that scale differ much from table to table, so take it as an example.
 
 # %%
-exhausted = bs.data_exhausted(comparison, np.geomspace(1e21, 1e24, 13), 1.5e11, repetition=15.4)
-bs.plot_data_exhausted(exhausted).figure
+exhausted = bs.data_limit(comparison, np.geomspace(1e21, 1e24, 13), 1.5e11, repetition=15.4)
+bs.plot_data_limit(exhausted).figure
 
 # %% [markdown]
 # ## The report

@@ -471,7 +471,7 @@ def test_where_data_end_the_budget_is_told_from_which_only_a_larger_model_helps(
     A, B, alpha, beta = (draws[name] for name in ("A", "B", "alpha", "beta"))
     expected = 6e12 * (alpha * A / (beta * B) * 1e12**beta) ** (1 / alpha)
     np.testing.assert_allclose(found.exhausted["flops"], expected, rtol=1e-5)
-    record = allocation_record(found)["data_exhausted"]
+    record = allocation_record(found)["data_limit"]
     assert record["flops"]["median"] == pytest.approx(np.median(expected), rel=1e-5)
     assert (record["tokens"], record["repeated"], record["probability"]) == (1e12, False, 1.0)
     assert found.binding["probability"].to_numpy()[:, 0].tolist() == [0.0, 1.0]

@@ -28,9 +28,9 @@ def show_allocate(console: Console, record: Record) -> None:
     for allocation in record["allocations"]:
         console.print()
         _show_budget(console, allocation, record)
-    if record["data_exhausted"] is not None:
+    if record["data_limit"] is not None:
         console.print()
-        show_hanging(console, _exhausted(record["data_exhausted"]), "")
+        show_hanging(console, _exhausted(record["data_limit"]), "")
     show_list(console, "Notes", record["notes"])
 
 

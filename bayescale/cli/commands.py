@@ -47,7 +47,7 @@ from bayescale.cli.options import (
 )
 from bayescale.cli.output import emit
 from bayescale.cli.planning import plan
-from bayescale.cli.predictions import data_exhausted, inference
+from bayescale.cli.serving import data_limit, serve
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import (
@@ -84,8 +84,8 @@ app.register_install_completion_command(
     help="Install completion for bash, zsh, fish or PowerShell: of commands, options, tables and laws."
 )
 app.command(data_app)
-app.command(inference)
-app.command(data_exhausted)
+app.command(serve)
+app.command(data_limit)
 app.command(multiplier)
 app.command(plan)
 

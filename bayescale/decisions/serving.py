@@ -1,4 +1,4 @@
-"""inference, data_exhausted: the two ways away from the compute-optimal split, as probabilities.
+"""serve, data_limit: the two ways away from the compute-optimal split, as probabilities.
 
 Much serving asks for a smaller model on more tokens, and an end of the data for a larger one.
 """
@@ -32,7 +32,7 @@ CASES = ("free", "once", "repeated")
 
 
 @dataclass(frozen=True, eq=False)
-class Inference:
+class Serving:
     """What serving a model changes about how to train it.
 
     Attributes
@@ -61,7 +61,7 @@ class Inference:
 
 
 @dataclass(frozen=True, eq=False)
-class DataExhausted:
+class DataLimit:
     """What an end of the data changes about how to train.
 
     Attributes
@@ -95,14 +95,14 @@ class DataExhausted:
     doubts: tuple[str, ...]
 
 
-def inference(
+def serve(
     source: Fit | Comparison,
     flops: Sequence[float],
     demands: Sequence[float] = (),
     *,
     multiples: Sequence[float] = (),
     probability: float = 0.9,
-) -> Inference:
+) -> Serving:
     """Find how much smaller a model should be, and on how many more tokens trained, if it must be served.
 
     The best run of a budget without serving has some loss. Of all runs of that loss, the one that takes least compute
@@ -124,7 +124,7 @@ def inference(
 
     Returns
     -------
-    Inference
+    Serving
         Both runs of each budget and demand, in every draw.
 
     Raises
@@ -146,7 +146,7 @@ def inference(
     served = np.concatenate([parts * np.median(base.D, axis=0)[:, None], np.tile(tokens, (budgets.size, 1))], axis=1)
     draws = _cheapest(posed, base, budgets, served)
     runs = _runs(laws)
-    return Inference(
+    return Serving(
         draws,
         laws.weights,
         probability,
@@ -228,7 +228,7 @@ def _served(posed: Parts, base: Choice, budget: int, tokens: float) -> tuple[Cho
     return joined(choices), np.concatenate(whole)
 
 
-def data_exhausted(
+def data_limit(
     source: Fit | Comparison,
     flops: Sequence[float],
     unique_tokens: float,
@@ -236,7 +236,7 @@ def data_exhausted(
     *,
     probability: float = 0.9,
     random_seed: int = 0,
-) -> DataExhausted:
+) -> DataLimit:
     """Find how much larger a model should be when the data end, and from which budget on they do.
 
     Parameters
@@ -258,7 +258,7 @@ def data_exhausted(
 
     Returns
     -------
-    DataExhausted
+    DataLimit
         The best run of each budget with and without an end of the data, in every draw.
 
     Raises
@@ -278,7 +278,7 @@ def data_exhausted(
     begins = np.concatenate([exhausting_flops(candidates, unique_tokens) for candidates in posed.values()])
     draws = _of_cases(posed, choices, budgets).assign(begins=("draw", begins))
     scale = None if "repeated" not in cases else cases["repeated"].repetition
-    return DataExhausted(
+    return DataLimit(
         draws,
         float(unique_tokens),
         None if scale is None else float(np.median(np.asarray(scale))),
@@ -359,7 +359,7 @@ def _doubts(laws: Averaged, N: xr.DataArray) -> list[str]:
     return failed + ([f"{lost:.1%} of draws have no best run inside the searched range"] if lost else [])
 
 
-def inference_record(found: Inference) -> dict[str, Any]:
+def serving_record(found: Serving) -> dict[str, Any]:
     """Return plain data, one entry per budget and demand."""
     return {
         "probability": found.probability,
@@ -370,7 +370,7 @@ def inference_record(found: Inference) -> dict[str, Any]:
     }
 
 
-def _serving_record(found: Inference, budget: int) -> dict[str, Any]:
+def _serving_record(found: Serving, budget: int) -> dict[str, Any]:
     draws = found.draws.isel(budget=budget)
     training = {"N": draws["training_N"], "D": draws["training_D"], "loss": draws["loss"]}
     return {
@@ -412,7 +412,7 @@ def _chance(holds: xr.DataArray, values: xr.DataArray) -> float:
     return float(holds.where(values.notnull()).mean())
 
 
-def data_exhausted_record(found: DataExhausted) -> dict[str, Any]:
+def data_limit_record(found: DataLimit) -> dict[str, Any]:
     """Return plain data, one entry per budget."""
     return {
         "unique_tokens": found.unique_tokens,
@@ -426,7 +426,7 @@ def data_exhausted_record(found: DataExhausted) -> dict[str, Any]:
     }
 
 
-def _limits_record(found: DataExhausted, budget: int) -> dict[str, Any]:
+def _limits_record(found: DataLimit, budget: int) -> dict[str, Any]:
     draws = found.draws.isel(budget=budget)
     free = draws.sel(case="free")
     cases = [str(name) for name in draws["case"].to_numpy()]
@@ -437,7 +437,7 @@ def _limits_record(found: DataExhausted, budget: int) -> dict[str, Any]:
     }
 
 
-def _case_record(found: DataExhausted, draws: xr.Dataset, free: xr.Dataset) -> dict[str, Any]:
+def _case_record(found: DataLimit, draws: xr.Dataset, free: xr.Dataset) -> dict[str, Any]:
     quantities = {
         "N": draws["N"],
         "D": draws["D"],

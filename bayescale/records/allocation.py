@@ -21,7 +21,7 @@ def allocation_record(allocation: Allocation) -> dict[str, Any]:
         "weights": dict(allocation.weights),
         "averaged": allocation.averaged,
         "allocations": [_budget_record(allocation, i) for i in range(allocation.optima.sizes["budget"])],
-        "data_exhausted": _exhausted_record(allocation),
+        "data_limit": _exhausted_record(allocation),
         "notes": list(allocation.notes),
         "doubts": list(allocation.doubts),
     }

@@ -19,13 +19,13 @@ from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning.plan import Plan
 from bayescale.plots.calibration import plot_calibration, plot_held_out
 from bayescale.plots.decisions import Quantity, plot_allocation, plot_loss, plot_regret
+from bayescale.plots.isoflop import plot_isoflop
 from bayescale.plots.laws import Order, plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
 from bayescale.plots.plan import plot_plan
 from bayescale.plots.pointwise import plot_pointwise
 from bayescale.plots.ratios import plot_ratio_range
 from bayescale.plots.regions import plot_iso_loss
 from bayescale.plots.rendering import render, rendering_settings
-from bayescale.plots.slices import plot_isoflop
 from bayescale.plots.style import BLUE, INK
 from bayescale.plots.waste import plot_waste, plot_weights
 from bayescale.processes import alongside

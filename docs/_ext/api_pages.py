@@ -62,8 +62,8 @@ GROUPS = (
         "Decisions",
         "What to train with a budget, within which limits, and what to run first.",
         (
-            *("allocate", "Allocation", "Constraints", "plan", "Plan", "inference", "Inference"),
-            *("data_exhausted", "DataExhausted", "Demand", "demand_for_size", "implied_demand"),
+            *("allocate", "Allocation", "Constraints", "plan", "Plan", "serve", "Serving"),
+            *("data_limit", "DataLimit", "Demand", "demand_for_size", "implied_demand"),
             *("fit_groups", "multiplier", "Multiplier"),
         ),
     ),

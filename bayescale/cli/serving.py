@@ -1,4 +1,4 @@
-"""``bayescale inference`` and ``bayescale data-exhausted``: the two ways away from the compute-optimal split."""
+"""``bayescale serve`` and ``bayescale data-limit``: the two ways away from the compute-optimal split."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ Repetition = Annotated[
 Figure = Annotated[Picture, Parameter(help="Draw it in this file (.svg, .png or .pdf).")]
 
 
-def inference(
+def serve(
     runs: Runs,
     /,
     *,
@@ -130,20 +130,20 @@ def inference(
     """Tell how much smaller a model should be, and on how many more tokens trained, if it must be served."""
     tokens, multiples = parse_demands(demands)
     with progress(printing) as say:
-        from bayescale.decisions.serving import inference_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.decisions.serving import serving_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         source, law_note = _source(table, laws, law, sampling, say)
         flops, budget_note = choose_budgets(table, budgets, spending)
         say("searching the cheapest runs of the same loss")
-        found = bs.inference(source, flops, tokens, multiples=multiples, probability=probability)
+        found = bs.serve(source, flops, tokens, multiples=multiples, probability=probability)
         if figure is not None:
-            _draw(bs.inference(source, flops, multiples=FIGURE_MULTIPLES, probability=probability), figure)
-    record = _record("inference", table, inference_record(found), [*law_note, *budget_note], figure)
-    return emit(record, show_inference, printing, output=output, strict=strict)
+            _draw(bs.serve(source, flops, multiples=FIGURE_MULTIPLES, probability=probability), figure)
+    record = _record("serve", table, serving_record(found), [*law_note, *budget_note], figure)
+    return emit(record, show_serving, printing, output=output, strict=strict)
 
 
-def data_exhausted(
+def data_limit(
     runs: Runs,
     /,
     *,
@@ -164,20 +164,20 @@ def data_exhausted(
     """Tell how much larger a model should be when the data end, and from which budget on they do."""
     tokens = parse_count(unique_tokens)
     with progress(printing) as say:
-        from bayescale.decisions.serving import data_exhausted_record  # noqa: PLC0415  (as above)
+        from bayescale.decisions.serving import data_limit_record  # noqa: PLC0415  (as above)
 
         table = load_table(runs, reading, say)
         source, law_note = _source(table, laws, law, sampling, say)
         flops, budget_note = choose_budgets(table, budgets, spending)
         say("searching the best splits with and without an end of the data")
         options: dict[str, Any] = {"probability": probability, "random_seed": sampling.seed}
-        found = bs.data_exhausted(source, flops, tokens, repetition, **options)
-        numbers = data_exhausted_record(found)
+        found = bs.data_limit(source, flops, tokens, repetition, **options)
+        numbers = data_limit_record(found)
         if figure is not None:
             grid = _figure_budgets(numbers["begins"], flops)
-            _draw(bs.data_exhausted(source, grid, tokens, repetition, **options), figure)
-    record = _record("data-exhausted", table, numbers, [*law_note, *budget_note], figure)
-    return emit(record, show_data_exhausted, printing, output=output, strict=strict)
+            _draw(bs.data_limit(source, grid, tokens, repetition, **options), figure)
+    record = _record("data-limit", table, numbers, [*law_note, *budget_note], figure)
+    return emit(record, show_data_limit, printing, output=output, strict=strict)
 
 
 def _source(
@@ -200,7 +200,7 @@ def _figure_budgets(begins: Mapping[str, float] | None, flops: Sequence[float]) 
 
 
 def _draw(found: object, figure: Path) -> None:
-    from bayescale.plots.predictions import save_prediction  # noqa: PLC0415  (Matplotlib, for this alone)
+    from bayescale.plots.serving import save_prediction  # noqa: PLC0415  (Matplotlib, for this alone)
 
     save_prediction(found, figure)  # type: ignore[arg-type]
 
@@ -257,7 +257,7 @@ SERVED_ROWS = {
 TRAINED_ROWS = {"N": "N (parameters)", "D": "D (training tokens)", "loss": "loss"}
 
 
-def show_inference(console: Console, record: Mapping[str, Any]) -> None:
+def show_serving(console: Console, record: Mapping[str, Any]) -> None:
     """Print the training-only optimum of each budget, and what each demand makes of it."""
     _heading(console, record)
     for budget in record["budgets"]:
@@ -291,7 +291,7 @@ CASE_ROWS = {
 CASE_TITLES = {"free": "no end of the data", "once": "no token used twice", "repeated": "repeated where it helps"}
 
 
-def show_data_exhausted(console: Console, record: Mapping[str, Any]) -> None:
+def show_data_limit(console: Console, record: Mapping[str, Any]) -> None:
     """Print from which budget on the data end, and the best run of each budget with and without an end."""
     _heading(console, record)
     begins = interval(record["begins"]) or "no budget"

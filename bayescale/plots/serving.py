@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bayescale.decisions.serving import DataExhausted, Inference
+from bayescale.decisions.serving import DataLimit, Serving
 from bayescale.errors import InputError
 from bayescale.intervals import short
 from bayescale.plots.style import (
@@ -42,12 +42,12 @@ BESIDE = 1.12
 
 
 @styled
-def plot_inference(found: Inference, budget: int = 0, ax: Axes | None = None) -> Axes:
+def plot_serving(found: Serving, budget: int = 0, ax: Axes | None = None) -> Axes:
     """Draw how size and training tokens change with the tokens to serve, at one loss.
 
     Parameters
     ----------
-    found : Inference
+    found : Serving
         Of many demands for bands, of a few for bars.
     budget : int
         Position of the budget.
@@ -80,12 +80,12 @@ def plot_inference(found: Inference, budget: int = 0, ax: Axes | None = None) ->
 
 
 @styled
-def plot_data_exhausted(found: DataExhausted, ax: Axes | None = None) -> Axes:
+def plot_data_limit(found: DataLimit, ax: Axes | None = None) -> Axes:
     """Draw the best model size against compute, with and without an end of the data.
 
     Parameters
     ----------
-    found : DataExhausted
+    found : DataLimit
         Of many budgets for bands, of a few for bars.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; by default those of a new figure.
@@ -138,7 +138,7 @@ def _name_bands(ax: Axes, probability: float) -> None:
 
 
 @styled
-def save_prediction(found: Inference | DataExhausted, path: Path) -> None:
+def save_prediction(found: Serving | DataLimit, path: Path) -> None:
     """Write the figure of a prediction; with a panel for each budget where it is about serving.
 
     Raises
@@ -148,12 +148,12 @@ def save_prediction(found: Inference | DataExhausted, path: Path) -> None:
     """
     if path.suffix not in FORMATS:
         raise InputError(f"{path}: a picture ends in {', '.join(FORMATS)}; found {path.suffix or 'no suffix'}")
-    count = found.draws.sizes["budget"] if isinstance(found, Inference) else 1
+    count = found.draws.sizes["budget"] if isinstance(found, Serving) else 1
     figure = Figure(figsize=(1.15 * WIDTH, 4.6 * count), layout="constrained", facecolor="white")
     panels = figure.subplots(count, 1, squeeze=False).ravel()
     for i, ax in enumerate(panels):
-        if isinstance(found, Inference):
-            plot_inference(found, i, ax)
+        if isinstance(found, Serving):
+            plot_serving(found, i, ax)
         else:
-            plot_data_exhausted(found, ax)
+            plot_data_limit(found, ax)
     write_whole(path, lambda temporary: figure.savefig(temporary, facecolor="white", dpi=150))

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bayescale as bs
-from bayescale.cli.predictions import parse_demands
 from bayescale.cli.program import main
+from bayescale.cli.serving import parse_demands
 from bayescale.comparison.comparison import compare
-from bayescale.decisions.serving import data_exhausted, data_exhausted_record, inference, inference_record
+from bayescale.decisions.serving import data_limit, data_limit_record, serve, serving_record
 from bayescale.errors import InputError
 from bayescale.fits.fit import published_draws
-from bayescale.plots.predictions import plot_data_exhausted, plot_inference, save_prediction
+from bayescale.plots.serving import plot_data_limit, plot_serving, save_prediction
 from bayescale.tradeoffs import best_for_serving
 
 FLOPS = [1e21, 1e24]
@@ -27,12 +27,12 @@ def certain(synthetic_fit, wide_runs, make_runs):
 
 @pytest.fixture(scope="module")
 def served(wide_fit):
-    return inference(wide_fit, FLOPS)
+    return serve(wide_fit, FLOPS)
 
 
 @pytest.fixture(scope="module")
 def ended(wide_fit):
-    return data_exhausted(wide_fit, [1e24, 1e25, 1e26, 1e27], UNIQUE, 15.387756)
+    return data_limit(wide_fit, [1e24, 1e25, 1e26, 1e27], UNIQUE, 15.387756)
 
 
 def best_tokens(values, flops):
@@ -46,7 +46,7 @@ def best_tokens(values, flops):
 
 
 def test_the_cheapest_run_with_serving_is_that_of_the_closed_form(certain, make_runs):
-    draws = inference(certain, FLOPS, [1e11, 1e13, 1e15]).draws.isel(draw=0)
+    draws = serve(certain, FLOPS, [1e11, 1e13, 1e15]).draws.isel(draw=0)
     for budget in range(2):
         for demand in range(3):
             own = draws.isel(budget=budget, demand=demand)
@@ -57,7 +57,7 @@ def test_the_cheapest_run_with_serving_is_that_of_the_closed_form(certain, make_
 
 
 def test_where_total_compute_is_least_the_slopes_have_the_ratio_of_the_wedge(certain, make_runs):
-    draws, p = inference(certain, [1e24]).draws, make_runs.truth
+    draws, p = serve(certain, [1e24]).draws, make_runs.truth
     by_N = p["alpha"] * p["A"] / draws["N"] ** p["alpha"]
     by_D = p["beta"] * p["B"] / draws["D"] ** p["beta"]
     np.testing.assert_allclose(by_N / by_D / (1 + draws["served_tokens"] / (3 * draws["D"])), 1.0, rtol=1e-3)
@@ -80,14 +80,14 @@ def test_serving_keeps_the_loss_and_asks_for_a_smaller_model_on_more_tokens(serv
 
 
 def test_multiples_are_of_the_training_tokens_and_tokens_stand_behind_them(wide_fit):
-    draws = inference(wide_fit, FLOPS, [3e12], multiples=[1, 10]).draws
+    draws = serve(wide_fit, FLOPS, [3e12], multiples=[1, 10]).draws
     median = draws["training_D"].median("draw").to_numpy()
     expected = np.stack([median, 10 * median, [3e12, 3e12]], axis=1)
     np.testing.assert_allclose(draws["served_tokens"], expected)
 
 
 def test_the_record_of_serving_tells_probabilities(served):
-    record = inference_record(served)
+    record = serving_record(served)
     json.dumps(record)
     assert [budget["flops"] for budget in record["budgets"]] == FLOPS
     for budget in record["budgets"]:
@@ -100,12 +100,12 @@ def test_the_record_of_serving_tells_probabilities(served):
 
 
 def test_answers_of_more_tokens_per_parameter_than_the_runs_have_say_so(wide_fit):
-    notes = [inference(wide_fit, [1e21], multiples=[times]).notes for times in (1, 1e4)]
+    notes = [serve(wide_fit, [1e21], multiples=[times]).notes for times in (1, 1e4)]
     assert [any("tokens per parameter" in note for note in each) for each in notes] == [False, True]
 
 
 def test_a_small_demand_leaves_the_sign_uncertain_against_the_median(wide_fit):
-    record = inference_record(inference(wide_fit, [1e26], multiples=[0.01]))
+    record = serving_record(serve(wide_fit, [1e26], multiples=[0.01]))
     (demand,) = record["budgets"][0]["demands"]
     assert demand["smaller"] == 1.0  # in every draw
     assert 0.4 < demand["below_training_only"] < 0.9  # against a size that is itself not known
@@ -122,12 +122,12 @@ def test_a_small_demand_leaves_the_sign_uncertain_against_the_median(wide_fit):
 )
 def test_serving_of_what_cannot_be_is_refused(wide_fit, flops, demands, words):
     with pytest.raises(InputError, match=words):
-        inference(wide_fit, flops, demands)
+        serve(wide_fit, flops, demands)
 
 
 def test_laws_without_a_best_split_are_refused(synthetic_fit, wide_runs):
     fitted = synthetic_fit("compute_floor", wide_runs)
-    for call in (lambda: inference(fitted, [1e21]), lambda: data_exhausted(fitted, [1e21], 1e12)):
+    for call in (lambda: serve(fitted, [1e21]), lambda: data_limit(fitted, [1e21], 1e12)):
         with pytest.raises(InputError, match="no best split"):
             call()
 
@@ -136,7 +136,7 @@ def test_laws_without_a_best_split_are_refused(synthetic_fit, wide_runs):
 
 
 def test_the_data_end_where_the_closed_form_says(certain, make_runs):
-    begins = data_exhausted(certain, [1e25], UNIQUE).draws["begins"]
+    begins = data_limit(certain, [1e25], UNIQUE).draws["begins"]
     p = make_runs.truth
     G = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
     expected = 6 * (UNIQUE * G) ** ((p["alpha"] + p["beta"]) / p["alpha"])
@@ -158,20 +158,20 @@ def test_beyond_that_budget_only_a_larger_model_is_left(ended):
 @settings(max_examples=5)
 @given(exponent=st.floats(22, 28), unique=st.floats(11, 14))
 def test_the_probability_of_an_end_is_that_of_the_budget_where_it_begins(wide_fit, exponent, unique):
-    found = data_exhausted(wide_fit, [10.0**exponent], 10.0**unique)
-    (budget,) = data_exhausted_record(found)["budgets"]
+    found = data_limit(wide_fit, [10.0**exponent], 10.0**unique)
+    (budget,) = data_limit_record(found)["budgets"]
     begins = found.draws["begins"].to_numpy()
     assert budget["binds"] == pytest.approx((begins < 10.0**exponent).mean(), abs=2 / begins.size)
     assert budget["once"]["larger"] == budget["binds"]
 
 
 def test_more_tokens_end_later(wide_fit):
-    begins = [data_exhausted(wide_fit, [1e24], tokens).draws["begins"].to_numpy() for tokens in (1e12, 1e13)]
+    begins = [data_limit(wide_fit, [1e24], tokens).draws["begins"].to_numpy() for tokens in (1e12, 1e13)]
     assert (begins[0] < begins[1]).all()
 
 
 def test_the_record_of_an_end_tells_what_it_costs(ended):
-    record = data_exhausted_record(ended)
+    record = data_limit_record(ended)
     json.dumps(record)
     assert record["repetition"] == 15.387756
     chances = [budget["binds"] for budget in record["budgets"]]
@@ -181,17 +181,17 @@ def test_the_record_of_an_end_tells_what_it_costs(ended):
     assert last["once"]["epochs"]["median"] == pytest.approx(1.0)
     assert last["repeated"]["epochs"]["median"] > 1.5
     assert last["once"]["loss_excess"]["median"] > last["repeated"]["loss_excess"]["median"] > 0
-    assert "repeated" not in data_exhausted_record(data_exhausted_of(ended))["budgets"][0]
+    assert "repeated" not in data_limit_record(data_limit_of(ended))["budgets"][0]
 
 
-def data_exhausted_of(found):
+def data_limit_of(found):
     """Return the same without repeats."""
     return type(found)(**{**found.__dict__, "draws": found.draws.sel(case=["free", "once"]), "repetition": None})
 
 
 def test_draws_of_r_d_widen_what_repeats_are_worth(wide_fit):
     scale = np.exp(np.random.default_rng(0).normal(np.log(15.4), 1.0, 500))
-    sharp, wide = (data_exhausted(wide_fit, [1e27], UNIQUE, each).draws.sel(case="repeated") for each in (15.4, scale))
+    sharp, wide = (data_limit(wide_fit, [1e27], UNIQUE, each).draws.sel(case="repeated") for each in (15.4, scale))
     assert wide["D"].std() > 1.2 * sharp["D"].std()
 
 
@@ -202,26 +202,26 @@ def test_a_law_that_knows_repeats_needs_no_other(synthetic_fit, make_runs):
     truth = {name: truth[name] for name in law.parameters}
     runs = make_runs.of(N, D, unique_tokens=np.minimum(D, 4e9))
     fitted = synthetic_fit(law, runs, truth, spread=0.01, draws=50)
-    found = data_exhausted(fitted, [1e24, 1e26], 1e12)
+    found = data_limit(fitted, [1e24, 1e26], 1e12)
     assert list(found.draws["case"].to_numpy()) == ["free", "once", "repeated"]
-    (first, last) = data_exhausted_record(found)["budgets"]
+    (first, last) = data_limit_record(found)["budgets"]
     assert last["once"]["epochs"]["median"] == pytest.approx(1.0)
     assert last["repeated"]["epochs"]["median"] > first["repeated"]["epochs"]["median"]
     with pytest.raises(InputError, match="leave it out"):
-        data_exhausted(fitted, [1e24], 1e12, 15.4)
+        data_limit(fitted, [1e24], 1e12, 15.4)
 
 
 @pytest.mark.parametrize(("unique", "repetition"), [(0.0, None), (-1e12, None), (np.inf, None), (1e12, -1.0)])
 def test_data_that_cannot_be_are_refused(wide_fit, unique, repetition):
     with pytest.raises(InputError, match="above zero"):
-        data_exhausted(wide_fit, [1e21], unique, repetition)
+        data_limit(wide_fit, [1e21], unique, repetition)
 
 
 def test_laws_are_averaged(synthetic_fit, wide_runs, wide_fit):
     comparison = compare(
         {"chinchilla": wide_fit, "compute_floor": synthetic_fit("compute_floor", wide_runs)}, max_refits=0
     )
-    found = inference(comparison, [1e21], multiples=[10])
+    found = serve(comparison, [1e21], multiples=[10])
     assert set(found.draws["law"].to_numpy()) == {"chinchilla"}
     assert any("compute_floor" in note for note in found.notes)
 
@@ -231,8 +231,8 @@ def test_laws_are_averaged(synthetic_fit, wide_runs, wide_fit):
 
 @pytest.mark.parametrize("multiples", [(1, 10), tuple(np.geomspace(0.1, 100, 6))])
 def test_serving_is_drawn_over_the_training_only_optimum(wide_fit, multiples):
-    found = inference(wide_fit, [1e24], multiples=multiples)
-    ax = plot_inference(found)
+    found = serve(wide_fit, [1e24], multiples=multiples)
+    ax = plot_serving(found)
     lines = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
     np.testing.assert_allclose(lines["model size N, median"].get_xdata(), multiples)
     ratio = (found.draws["N"] / found.draws["training_N"]).median("draw").to_numpy()[0]
@@ -241,12 +241,12 @@ def test_serving_is_drawn_over_the_training_only_optimum(wide_fit, multiples):
 
 
 def test_an_end_of_the_data_is_drawn_where_it_begins(wide_fit, ended):
-    found = data_exhausted(wide_fit, np.geomspace(1e24, 1e28, 9), UNIQUE, 15.4)
-    labels = plot_data_exhausted(found).get_legend_handles_labels()[1]
+    found = data_limit(wide_fit, np.geomspace(1e24, 1e28, 9), UNIQUE, 15.4)
+    labels = plot_data_limit(found).get_legend_handles_labels()[1]
     assert sum("median" in label for label in labels) == 3
     assert any(label.startswith("data end: ") for label in labels)
     assert len(labels) == len(set(labels))
-    few = plot_data_exhausted(ended)
+    few = plot_data_limit(ended)
     x = [line.get_xdata()[0] for line in few.lines if "median" in line.get_label()]
     assert len(set(np.round(np.log(x), 3))) == 3
 
@@ -268,11 +268,11 @@ def fitted_command(monkeypatch, wide_fit):
 
 @pytest.mark.usefixtures("fitted_command")
 def test_the_command_line_tells_what_serving_changes(capsys, tmp_path):
-    tokens = ["inference", "chinchilla", "--law", "chinchilla", "--budget", "1e24", "--demand", "10x,5e12"]
+    tokens = ["serve", "chinchilla", "--law", "chinchilla", "--budget", "1e24", "--demand", "10x,5e12"]
     figure = tmp_path / "serving.png"
     assert main([*tokens, "--json", "--figure", str(figure)]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["schema"] == "bayescale/inference/1"
+    assert record["schema"] == "bayescale/serve/1"
     assert [demand["served_tokens"] for demand in record["budgets"][0]["demands"]][1] == 5e12
     assert figure.stat().st_size > 0
     assert main(tokens) == 0
@@ -283,10 +283,10 @@ def test_the_command_line_tells_what_serving_changes(capsys, tmp_path):
 
 @pytest.mark.usefixtures("fitted_command")
 def test_the_command_line_tells_when_the_data_end(capsys, tmp_path):
-    tokens = ["data-exhausted", "chinchilla", "--law", "chinchilla", "--budget", "1e27", "--unique-tokens", "15T"]
+    tokens = ["data-limit", "chinchilla", "--law", "chinchilla", "--budget", "1e27", "--unique-tokens", "15T"]
     assert main([*tokens, "--json", "--figure", str(tmp_path / "end.svg")]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["schema"] == "bayescale/data-exhausted/1"
+    assert record["schema"] == "bayescale/data-limit/1"
     assert record["budgets"][0]["binds"] == 1.0
     assert main([*tokens, "--repetition", "15.4"]) == 0
     text = " ".join(capsys.readouterr().out.split())
@@ -297,12 +297,12 @@ def test_the_command_line_tells_when_the_data_end(capsys, tmp_path):
 @pytest.mark.parametrize(
     "tokens",
     [
-        ["inference", "chinchilla", "--demand", "5y"],
-        ["inference", "chinchilla", "--demand", "0x"],
-        ["inference", "chinchilla", "--laws", "chinchilla,tilt", "--law", "tilt"],
-        ["data-exhausted", "chinchilla"],
-        ["data-exhausted", "chinchilla", "--unique-tokens", "0"],
-        ["data-exhausted", "chinchilla", "--unique-tokens", "1e12", "--repetition", "-1"],
+        ["serve", "chinchilla", "--demand", "5y"],
+        ["serve", "chinchilla", "--demand", "0x"],
+        ["serve", "chinchilla", "--laws", "chinchilla,tilt", "--law", "tilt"],
+        ["data-limit", "chinchilla"],
+        ["data-limit", "chinchilla", "--unique-tokens", "0"],
+        ["data-limit", "chinchilla", "--unique-tokens", "1e12", "--repetition", "-1"],
     ],
 )
 def test_the_command_line_refuses_what_cannot_be_meant(tokens, capsys):
