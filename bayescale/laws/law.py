@@ -9,7 +9,7 @@ from typing import Any
 
 from bayescale.errors import InputError
 from bayescale.laws.costs import DENSE, Cost
-from bayescale.runs.schedules import RATES, SINCE
+from bayescale.schedules import RATES, SINCE
 
 type Quantity = Any
 """A float, a NumPy or xarray array, or a PyTensor variable: whatever a formula is called with."""

@@ -9,7 +9,7 @@ from math import log
 import numpy as np
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
-from bayescale.runs.schedules import RATES, SHARES, SINCE
+from bayescale.schedules import RATES, SHARES, SINCE
 
 COVARIATES = ("lr_sum", "lr_fall", *RATES, *SINCE)
 PARAMETERS = ("L_0", "A", "alpha", "B", "C", "beta", "gamma")

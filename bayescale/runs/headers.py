@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bayescale.runs.schedules import PIECE_MEANINGS
+from bayescale.schedules import PIECE_MEANINGS
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "run": ("run_id", "run_name", "id", "name", "model"),

@@ -5,7 +5,7 @@ Each function takes the parameters of a law at published scale, as ``bs.publishe
 """
 
 from bayescale.laws.costs import datastore_flops, expert_flops, precision_flops
-from bayescale.runs.schedules import learning_rate_pieces
+from bayescale.schedules import learning_rate_pieces
 from bayescale.tradeoffs.bridge import (
     ExponentLimits,
     compute_for_size,

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
-from bayescale.runs.schedules import checked_rates
+from bayescale.schedules import checked_rates
 
 MULTI_POWER: Mapping[str, Mapping[str, float]] = LAWS["multi_power"].published
 """Published values of the multi-power law, by size of the model (arXiv:2503.12811).

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.catalogue.recipes.base import Extract, left_out
-from bayescale.runs.schedules import learning_rate_pieces
+from bayescale.schedules import learning_rate_pieces
 
 WARMUP, PEAK, END = 2160, 3e-4, 3e-5  # steps, and learning rates
 SWITCH, SWITCHED = 8000, 16_000  # steps of the two-stage schedules
