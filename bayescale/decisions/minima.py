@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.intervals import check_probability, credible_interval, short
 from bayescale.runs import RunTable
@@ -327,7 +328,7 @@ def _best_sizes(fits: Mapping[str, Fit], weights: Mapping[str, float], flops: np
     parts = [np.empty((0, len(flops)))]
     for name, fitted in fits.items():
         count = fitted.draws["sigma"].size
-        picked = np.linspace(0, count - 1, max(1, round(weights[name] * LAW_DRAWS))).round().astype(int)
+        picked = evenly_spaced(max(1, round(weights[name] * LAW_DRAWS)), count)
         few = {parameter: fitted.draws[parameter][picked] for parameter in fitted.law.parameters}
         found = find_optimum(fitted.law, few, fitted.reference, flops)
         parts.append(np.log(sizes(flops, found.log_ratio[found.interior.all(axis=1)])[0]))

@@ -8,6 +8,7 @@ import numpy as np
 from bayescale.comparison.comparison import Comparison, difference
 from bayescale.decisions.regret import Posed, best_runs, check_alike
 from bayescale.errors import InputError
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.splits.candidates import missing_columns, pose, splits
 from bayescale.splits.constraints import UNLIMITED, Constraints
@@ -158,6 +159,6 @@ def _mixture(fits: Mapping[str, Fit], weights: Mapping[str, float]) -> dict[str,
     for name, fitted in fits.items():
         available = fitted.draws["sigma"].size
         count = available if len(fits) == 1 else max(1, round(weights[name] * total))
-        picked = np.linspace(0, available - 1, min(count, available)).round().astype(int)
+        picked = evenly_spaced(min(count, available), available)
         samples[name] = {parameter: values[picked] for parameter, values in fitted.draws.items()}
     return samples

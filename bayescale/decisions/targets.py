@@ -19,6 +19,7 @@ from bayescale.decisions.regret import (
 )
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.forecast import run_draws
 from bayescale.intervals import percent
 from bayescale.splits.candidates import Candidates, pose
@@ -104,5 +105,5 @@ def _weighted(parts: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> 
     picked = []
     for name, draws in parts.items():
         count = len(draws) if len(parts) == 1 else max(1, round(weights[name] * len(draws)))
-        picked.append(draws[np.linspace(0, len(draws) - 1, count).round().astype(int)])
+        picked.append(draws[evenly_spaced(count, len(draws))])
     return np.concatenate(picked)

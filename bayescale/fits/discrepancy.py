@@ -8,6 +8,7 @@ import xarray as xr
 from scipy.special import gammaln
 
 from bayescale.errors import InputError
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit, log_center
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
 
@@ -118,7 +119,7 @@ def infer_discrepancy(fitted: Fit) -> Discrepancy:
 def discrepancy_group(fitted: Fit) -> xr.Dataset:
     """Return the group that keeps the discrepancy of a fit (sample, feature)."""
     count = fitted.draws["sigma"].size
-    position = np.linspace(0, count - 1, min(SAMPLES, count)).round().astype(int)
+    position = evenly_spaced(min(SAMPLES, count), count)
     draws = {name: fitted.draws[name][position] for name in fitted.law.parameters}
     frame = fitted.runs.frame
     points = {name: frame[name].to_numpy() for name in fitted.law.covariates}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import infer_discrepancy
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit, complete_points, log_center
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.planning.goals import LawGoal, NormalGoal
@@ -111,7 +112,7 @@ def pool(fits: Mapping[str, Fit], weights: Mapping[str, float], flops: np.ndarra
 
 def _thinned(fitted: Fit, count: int) -> dict[str, np.ndarray]:
     available = fitted.draws["sigma"].size
-    picked = np.linspace(0, available - 1, min(count, available)).round().astype(int)
+    picked = evenly_spaced(min(count, available), available)
     return {name: values[picked] for name, values in fitted.draws.items()}
 
 

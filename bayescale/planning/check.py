@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
+from bayescale.fits.draws import evenly_spaced
 from bayescale.planning.beliefs import Decision, Pool, size_grid, split_loss
 
 TRUTHS = 300
@@ -69,7 +70,7 @@ def _weights(pooled: Pool, points: Mapping[str, np.ndarray], rng: np.random.Gene
     """Return the weights of all draws given outcomes of each truth (truth, draw), and which draws are the truths."""
     log_law = pooled.log_law(points)
     sigma, nu = pooled.noise()
-    truths = np.linspace(0, len(log_law) - 1, min(TRUTHS, len(log_law))).round().astype(int)
+    truths = evenly_spaced(min(TRUTHS, len(log_law)), len(log_law))
     noise = rng.standard_t(nu[truths, None], size=(truths.size, log_law.shape[1]))
     outcomes = log_law[truths] + sigma[truths, None] * noise
     density = np.zeros((truths.size, len(log_law)))

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bayescale.decisions.allocation import allocate
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit, law_value
 from bayescale.intervals import short
 from bayescale.laws.costs import FLOPS_PER_TOKEN
@@ -100,7 +101,7 @@ def _slices(runs: RunTable) -> list[tuple[float, pd.DataFrame]]:
     if not groups:
         C = runs.frame["C"]
         return [(float(flops), runs.frame.iloc[:0]) for flops in np.geomspace(C.min(), C.max(), len(LINES))]
-    chosen = np.unique(np.linspace(0, len(groups) - 1, len(LINES)).round().astype(int))
+    chosen = np.unique(evenly_spaced(len(LINES), len(groups)))
     return [(float(np.exp(np.log(groups[i]["C"]).mean())), groups[i]) for i in chosen]
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.allocation import Allocation
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit, law_value
 from bayescale.report.twins import javascript
 from bayescale.splits.constraints import Constraints
@@ -123,7 +124,7 @@ def _law(name: str, fitted: Fit, formulas: list[str], allocation: Allocation) ->
 
 def _on_grid(fitted: Fit) -> dict[str, Any]:
     """Return the log of a law on a grid of ln N and ln D under some of its draws."""
-    picked = np.linspace(0, fitted.draws["sigma"].size - 1, GRID_DRAWS).round().astype(int)
+    picked = evenly_spaced(GRID_DRAWS, fitted.draws["sigma"].size)
     draws = {parameter: values[picked] for parameter, values in fitted.draws.items()}
     axes = [np.log(np.geomspace(low, high, GRID_POINTS)) for low, high in (GRID_SIZES, GRID_TOKENS)]
     N, D = (np.exp(axis).ravel() for axis in np.meshgrid(*axes, indexing="ij"))

@@ -9,6 +9,7 @@ from scipy.optimize import elementwise
 
 from bayescale.checks import Number
 from bayescale.errors import InputError
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.laws import Law
 from bayescale.laws.costs import FLOPS_PER_TOKEN, SERVING_PART, Cost
@@ -512,5 +513,5 @@ def _columns(law: Law, limits: Constraints) -> list[dict[str, float]]:
 def _paired(scale: object, count: int, random_seed: int) -> np.ndarray:
     """Return R_D for each draw of the law; the two posteriors come from different runs, so any pairing serves."""
     draws = np.atleast_1d(np.asarray(scale, dtype=float))
-    spaced = draws[np.linspace(0, draws.size - 1, count).round().astype(int)]
+    spaced = draws[evenly_spaced(count, draws.size)]
     return np.asarray(np.random.default_rng(random_seed).permutation(spaced))
