@@ -840,16 +840,10 @@ def test_a_description_is_plain_data_for_json():
 
 
 def test_importing_the_module_stays_light():
-    heavy = "pymc", "arviz", "pandera", "matplotlib"
+    heavy = "pymc", "arviz", "matplotlib"
     code = f"import sys, bayescale.runs, bayescale.catalogue; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_sound_table_is_read_without_pandera():
-    code = "import sys, bayescale; bayescale.load_runs('chinchilla'); print('pandera' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 # Public tables, where their copies are

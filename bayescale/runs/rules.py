@@ -1,8 +1,7 @@
-"""What each value of a column must satisfy, and what to do where it does not; pandera lists every value that fails."""
+"""What each value of a column must satisfy, and what to do where it does not."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,6 @@ from bayescale.runs.draft import Draft
 from bayescale.runs.headers import NUMERIC, RESPONSES
 from bayescale.runs.numerals import count_text
 from bayescale.runs.responses import CEILINGS
-
-if TYPE_CHECKING:
-    import pandera.pandas as pa
 
 Mask = Callable[[pd.Series], "pd.Series[bool]"]
 
@@ -28,24 +24,28 @@ MISSING_REMEDY = "give the value, or take the run out"
 class Rule:
     """One condition on the values of a column; rules of a column exclude each other, so a value breaks one."""
 
-    key: str
     fails: Mask
     remedy: Callable[[str], str]  # the first failing value, as a count -> what to do
 
 
 def column_faults(draft: Draft, unreadable: dict[str, dict[int, str]]) -> tuple[list[str], Draft]:
     """Return the faults of single values, and the draft with the rows they stand in marked."""
-    rules = {column: rules_of(draft, column) for column in draft.frame if column in _checked(draft)}
-    cases = _failure_cases(draft.frame[list(rules)], rules, _required(draft))
     faults: list[str] = []
     doubtful: dict[str, frozenset[int]] = {}
-    for column, here_rules in rules.items():
+    for column in (column for column in draft.frame if column in _checked(draft)):
         texts = unreadable.get(column, {})
-        here = cases[(cases["column"] == column) & ~cases["index"].isin(list(texts))]
-        doubtful[column] = frozenset(map(int, here["index"])) | frozenset(texts)
+        values = draft.frame[column].drop(index=list(texts))
+        missing = _rows(values.isna()) if column in _required(draft) else []
+        broken = [(rule, rows) for rule in rules_of(draft, column) if (rows := _rows(rule.fails(values)))]
+        doubtful[column] = frozenset(texts).union(missing, *(rows for _, rows in broken))
         faults.extend(_unreadable_faults(draft, column, texts))
-        faults.extend(_rule_faults(draft, column, here_rules, here))
+        faults.extend(_rule_faults(draft, column, missing, broken))
     return faults, replace(draft, doubtful=doubtful)
+
+
+def _rows(chosen: "pd.Series[bool]") -> list[int]:
+    """Return the rows for which something holds."""
+    return [int(row) for row in chosen.index[chosen]]
 
 
 def _checked(draft: Draft) -> tuple[str, ...]:
@@ -58,24 +58,23 @@ def _required(draft: Draft) -> tuple[str | None, ...]:
 
 def rules_of(draft: Draft, column: str) -> list[Rule]:
     """List the rules for a column, by what it holds."""
-    finite = Rule("finite", np.isinf, lambda _: "the value must be finite and below 1e308")
+    finite = Rule(np.isinf, lambda _: "the value must be finite and below 1e308")
     if column in NOUNS:
         return [finite, *_count_rules(column)]
     if column == draft.response:
         return [finite, *_response_rules(draft, column)]
     zero_allowed = column not in ("C", "vocabulary")
-    negative = Rule("negative", lambda x: (x < 0) & ~np.isinf(x), lambda _: "the value must not be negative")
-    zero = Rule("zero", lambda x: x == 0, lambda _: "the value must be above zero")
+    negative = Rule(lambda x: (x < 0) & ~np.isinf(x), lambda _: "the value must not be negative")
+    zero = Rule(lambda x: x == 0, lambda _: "the value must be above zero")
     return [finite, negative] if zero_allowed else [finite, negative, zero]
 
 
 def _count_rules(column: str) -> list[Rule]:
     noun, largest = NOUNS[column], LARGEST[column]
     return [
-        Rule("negative", lambda x: (x < 0) & ~np.isinf(x), lambda _: f"{noun} are counts, so give the positive count"),
-        Rule("zero", lambda x: x == 0, lambda _: f"{noun} are counts above zero; {MISSING_REMEDY}"),
+        Rule(lambda x: (x < 0) & ~np.isinf(x), lambda _: f"{noun} are counts, so give the positive count"),
+        Rule(lambda x: x == 0, lambda _: f"{noun} are counts above zero; {MISSING_REMEDY}"),
         Rule(
-            "fraction",
             lambda x: (x > 0) & (x < 1),
             lambda value: (
                 f"{noun} are counts, and this is a fraction; write {value} trillion as {_times(value, 1e12)}, "
@@ -83,12 +82,10 @@ def _count_rules(column: str) -> list[Rule]:
             ),
         ),
         Rule(
-            "billions",
             lambda x: (x >= 1) & (x < SMALLEST_COUNT),
             lambda value: f"{noun} are counts, so write {value} billion as {_times(value, 1e9)}",
         ),
         Rule(
-            "implausible",
             lambda x: (x > largest) & ~np.isinf(x),
             lambda _: f"more than {count_text(largest)} {noun} is far beyond any run known; check the unit",
         ),
@@ -108,9 +105,9 @@ def _response_rules(draft: Draft, column: str) -> list[Rule]:
     )
     ceiling = CEILINGS.get(draft.unit, np.inf)
     return [
-        Rule("negative", lambda x: (x < 0) & ~np.isinf(x), lambda _: negative),
-        Rule("zero", lambda x: x == 0, lambda _: f"a {column} is above zero; {MISSING_REMEDY}"),
-        Rule("ceiling", lambda x: (x > ceiling) & ~np.isinf(x), lambda _: _ceiling_remedy(draft, column, ceiling)),
+        Rule(lambda x: (x < 0) & ~np.isinf(x), lambda _: negative),
+        Rule(lambda x: x == 0, lambda _: f"a {column} is above zero; {MISSING_REMEDY}"),
+        Rule(lambda x: (x > ceiling) & ~np.isinf(x), lambda _: _ceiling_remedy(draft, column, ceiling)),
     ]
 
 
@@ -135,52 +132,13 @@ def rises_with_compute(frame: pd.DataFrame, column: str, least: float = 0.5) -> 
     return bool(np.corrcoef(size, sound[column])[0, 1] > least)
 
 
-def _failure_cases(frame: pd.DataFrame, rules: dict[str, list[Rule]], required: tuple[str | None, ...]) -> pd.DataFrame:
-    """Validate all columns at once and return pandera's failure cases: column, check, index."""
-    none = pd.DataFrame({"column": [], "check": [], "index": []})
-    if _is_sound(frame, rules, required):
-        return none
-    import pandera.pandas as pa  # noqa: PLC0415  most of a second that a table without faults need not cost
-
-    schema = pa.DataFrameSchema(
-        {
-            column: pa.Column(float, [_pandera_check(rule) for rule in here], nullable=column not in required)
-            for column, here in rules.items()
-        }
-    )
-    try:
-        schema.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        return error.failure_cases
-    return none
-
-
-def _is_sound(frame: pd.DataFrame, rules: dict[str, list[Rule]], required: tuple[str | None, ...]) -> bool:
-    """Tell whether every column holds numbers, none that is required has a gap, and no value breaks a rule."""
-    return all(
-        frame[column].dtype == float
-        and not (column in required and frame[column].isna().any())
-        and not any(rule.fails(frame[column]).any() for rule in here)
-        for column, here in rules.items()
-    )
-
-
-def _pandera_check(rule: Rule) -> "pa.Check":
-    import pandera.pandas as pa  # noqa: PLC0415
-
-    return pa.Check(lambda values: ~rule.fails(values), name=rule.key)
-
-
-def _rule_faults(draft: Draft, column: str, rules: list[Rule], cases: pd.DataFrame) -> Iterator[str]:
-    missing = sorted(map(int, cases.loc[cases["check"] == "not_nullable", "index"]))
+def _rule_faults(draft: Draft, column: str, missing: list[int], broken: list[tuple[Rule, list[int]]]) -> Iterator[str]:
     if missing:
         remedy = f"{MISSING_REMEDY}, or take out the column and let C be 6 N D" if column == "C" else MISSING_REMEDY
         yield draft.gaps(column, missing, remedy)
-    for rule in rules:
-        rows = sorted(map(int, cases.loc[cases["check"] == rule.key, "index"]))
-        if rows:
-            first = draft.frame[column].iloc[rows[0]]
-            yield draft.fault(column, rows, rule.remedy(count_text(float(first))))
+    for rule, rows in broken:
+        first = draft.frame[column].iloc[rows[0]]
+        yield draft.fault(column, rows, rule.remedy(count_text(float(first))))
 
 
 def _unreadable_faults(draft: Draft, column: str, texts: dict[int, str]) -> Iterator[str]:
