@@ -101,7 +101,48 @@ def test_draws_without_a_best_split_count_against_the_range():
     assert found.lower_end.median == pytest.approx(1.0)
 
 
-def test_ends_are_not_told_where_most_draws_have_no_best_split():
+def two_modes(left, both, right):
+    """Return ends, in ln(D/N), of draws of 8 % on either side and 84 % over both: the probability dips between."""
+    return np.repeat(np.array([left, both, right], dtype=float), [8, 84, 8], axis=0).T
+
+
+def test_a_range_never_bridges_a_gap_in_which_the_probability_is_missed():
+    ends = two_modes((0, 1), (0, 3), (2.5, 3))
+    assert chance_inside(ends, np.array([0.5, 1.5, 2.75])) == pytest.approx([0.92, 0.84, 0.92])
+    found = ratio_range(ends, 1e21, 0.05, 0.9)
+    assert (found.lower, found.upper) == pytest.approx((1.0, np.e))  # the longer of [0, 1] and [2.5, 3]
+    found = ratio_range(ends, 1e21, 0.05, 0.84)
+    assert (found.lower, found.upper) == pytest.approx((1.0, np.exp(3)))  # the dip has this probability itself
+
+
+def test_of_two_pieces_the_one_that_holds_the_median_is_the_range():
+    found = ratio_range(two_modes((-4, 1.9), (-4, 6), (2, 6)), 1e21, 0.05, 0.9)
+    assert (found.lower, found.upper) == pytest.approx(np.exp([-4, 1.9]))  # the median of the middles is 1
+    narrow = ratio_range(two_modes((-1, 1.9), (-1, 5), (1.95, 5)), 1e21, 0.05, 0.9)
+    assert (narrow.lower, narrow.upper) == pytest.approx(np.exp([1.95, 5]))  # here it is 2
+
+
+@given(
+    ends=st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 6)), min_size=1, max_size=30),
+    probability=st.floats(0.05, 0.95),
+)
+def test_every_ratio_of_a_range_has_the_probability_and_none_just_beyond(ends, probability):
+    low, width = np.array(ends).T
+    own = np.stack([low, low + width])
+    found = ratio_range(own, 1e21, 0.05, probability)
+    dense = np.unique(own)
+    dense = np.sort(np.concatenate([dense, (dense[1:] + dense[:-1]) / 2]))
+    if found.lower is None:
+        assert (chance_inside(own, dense) < probability).all()
+        return
+    lower, upper = np.log([found.lower, found.upper])
+    inside = dense[(dense >= lower + 1e-9) & (dense <= upper - 1e-9)]
+    assert (chance_inside(own, inside) >= probability).all()
+    for beyond in (dense[dense < lower - 1e-9][-1:], dense[dense > upper + 1e-9][:1]):
+        assert (chance_inside(own, beyond) < probability).all()
+
+
+def test_ends_are_not_reported_where_most_draws_have_no_best_split():
     ends = np.array([[0.0, np.nan, np.nan, np.nan], [1.0, np.nan, np.nan, np.nan]])
     found = ratio_range(ends, 1e21, 0.05, 0.2)
     assert (found.lower_end, found.upper_end) == (None, None)

@@ -13,10 +13,10 @@ from bayescale.intervals import Interval, check_probability, credible_interval
 from bayescale.splits.optimum import RATIOS, Optimum, find_optimum, sizes
 
 FIRST_STEP = 0.7
-"""In ln(D/N), a factor of 2: how far from the best split the search for an end begins."""
+"""The search for an end of a range begins this far from the best split, in ln(D/N): a factor of 2."""
 
 MOST = 0.5
-"""Part of the draws that must have a best split for the ends to be told."""
+"""Ends of a draw's own range are reported when more than this part of the draws have a best split."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class RatioRange:
     Attributes
     ----------
     lower, upper : float or None
-        Ends of the range; None when no D/N has the asked probability.
+        Ends of the range; None when no D/N has the asked probability. Where the D/N that have it fall into several
+        pieces, as with a posterior of two modes, these are the ends of the piece that holds the median middle of
+        the draws' own ranges, or of the longest one when none does.
     tolerance : float
         Extra compute for the same loss that counts as little.
     probability : float
@@ -151,15 +153,37 @@ def chance_inside(ends: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
 
 
 def ratio_range(ends: np.ndarray, flops: float, tolerance: float, probability: float) -> RatioRange:
-    """Return the range at one budget from the ends of each draw's own (end, draw)."""
+    """Return the range at one budget from the ends of each draw's own, as natural logs of D/N (end, draw)."""
     known = ends[:, np.isfinite(ends).all(axis=0)]
-    candidates = np.sort(known.ravel())
-    inside = candidates[chance_inside(ends, candidates) >= probability]
-    lower, upper = (float(np.exp(inside[i])) for i in (0, -1)) if inside.size else (None, None)
-    told: tuple[Interval | None, ...] = (None, None)
+    lower, upper = _middle_piece(_pieces(ends, known, probability), known)
+    located: tuple[Interval | None, ...] = (None, None)
     if known.shape[1] > MOST * ends.shape[1]:
-        told = tuple(credible_interval(np.exp(end), probability) for end in known)
-    return RatioRange(lower, upper, tolerance, probability, float(flops), *told)
+        located = tuple(credible_interval(np.exp(end), probability) for end in known)
+    return RatioRange(lower, upper, tolerance, probability, float(flops), *located)
+
+
+def _pieces(ends: np.ndarray, known: np.ndarray, probability: float) -> np.ndarray:
+    """Return where the pieces of ln(D/N) begin and end in which every one has the probability (end, piece).
+
+    The part of the draws whose range holds a point changes only where a range begins or ends, and is nowhere less
+    than just beside it, since a range holds its own ends.
+    """
+    places = np.unique(known)
+    holds = chance_inside(ends, places) >= probability
+    joined = chance_inside(ends, (places[1:] + places[:-1]) / 2) >= probability
+    first, last = holds & ~np.append(False, joined), holds & ~np.append(joined, False)
+    return np.stack([places[first], places[last]])
+
+
+def _middle_piece(pieces: np.ndarray, known: np.ndarray) -> tuple[float, float] | tuple[None, None]:
+    """Return the ends, as D/N, of the piece that holds the median middle of the draws' ranges, or of the longest."""
+    if not pieces.size:
+        return None, None
+    begin, end = pieces
+    middle = np.median(known.mean(axis=0))
+    holding = np.flatnonzero((begin <= middle) & (middle <= end))
+    i = holding[0] if holding.size else np.argmax(end - begin)
+    return float(np.exp(begin[i])), float(np.exp(end[i]))
 
 
 def range_record(ratios: RatioRange) -> dict[str, Any]:
