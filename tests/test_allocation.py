@@ -151,7 +151,8 @@ def test_the_regret_is_the_loss_above_each_draws_own_optimum(allocation, wide_fi
     N = allocation.regret["N"].to_numpy()[0, [3, 15, 27]]
     losses = predict(wide_fit, N, FLOPS[0] / 6 / N)
     expected = losses.mean(axis=0) - allocation.optima["loss"].to_numpy()[:, 0].mean()
-    np.testing.assert_allclose(allocation.regret["expected_regret"].to_numpy()[0, [3, 15, 27]], expected, rtol=1e-9)
+    found = allocation.regret["expected_regret"].to_numpy()[0, [3, 15, 27]]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-13)  # a difference of losses near 2, each rounded
 
 
 def test_the_near_optimal_set_holds_the_recommendation(allocation):
