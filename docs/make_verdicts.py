@@ -30,6 +30,7 @@ from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
 
 import bayescale as bs
 from bayescale.cli.steps import DEFAULT_LAWS
+from bayescale.comparison.verdict import Waste
 from bayescale.intervals import percent, short
 from bayescale.plots.regions import plot_iso_loss
 from bayescale.storage import write_whole
@@ -160,7 +161,7 @@ def capital(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def waste_of(found: Found) -> bs.verdict.Waste:
+def waste_of(found: Found) -> Waste:
     """Return what a model off by FACTOR costs."""
     return next(each for each in found.verdict.waste if each.factor == FACTOR)
 
