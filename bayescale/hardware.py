@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bayescale import checks
 from bayescale.errors import InputError
 
 SECONDS = 3600.0
@@ -103,12 +104,12 @@ def flops_from_hours(hours: float, hardware: str | float | Hardware, utilisation
     InputError
         If the hardware is unknown, or a number is out of its range.
     """
-    return _positive("hours", hours) * SECONDS * _speed(hardware, utilisation)
+    return checks.above_zero("hours", hours) * SECONDS * _speed(hardware, utilisation)
 
 
 def hours_from_flops(flops: float, hardware: str | float | Hardware, utilisation: float) -> float:
     """Return the accelerator hours that a compute budget takes: the way back of :func:`flops_from_hours`."""
-    return _positive("flops", flops) / (SECONDS * _speed(hardware, utilisation))
+    return checks.above_zero("flops", flops) / (SECONDS * _speed(hardware, utilisation))
 
 
 def flops_from_money(
@@ -136,7 +137,7 @@ def flops_from_money(
         If the hardware is unknown, or a number is out of its range.
     """
     return flops_from_hours(
-        _positive("money", money) / _positive("price_per_hour", price_per_hour), hardware, utilisation
+        checks.above_zero("money", money) / checks.above_zero("price_per_hour", price_per_hour), hardware, utilisation
     )
 
 
@@ -144,7 +145,7 @@ def money_from_flops(
     flops: float, price_per_hour: float, hardware: str | float | Hardware, utilisation: float
 ) -> float:
     """Return what a compute budget costs: the way back of :func:`flops_from_money`."""
-    return hours_from_flops(flops, hardware, utilisation) * _positive("price_per_hour", price_per_hour)
+    return hours_from_flops(flops, hardware, utilisation) * checks.above_zero("price_per_hour", price_per_hour)
 
 
 def params_that_fit(gigabytes: float, bits: float = 16.0) -> float:
@@ -163,7 +164,7 @@ def params_that_fit(gigabytes: float, bits: float = 16.0) -> float:
     InputError
         If a number is not above zero.
     """
-    return _positive("gigabytes", gigabytes) * 8e9 / _positive("bits", bits)
+    return checks.above_zero("gigabytes", gigabytes) * 8e9 / checks.above_zero("bits", bits)
 
 
 def get_hardware(hardware: str | float | Hardware) -> Hardware:
@@ -206,12 +207,6 @@ def _speed(hardware: str | float | Hardware, utilisation: float) -> float:
     return get_hardware(hardware).peak * utilisation
 
 
-def _positive(name: str, value: float) -> float:
-    if not 0 < value < math.inf:
-        raise InputError(f"{name} is {value:g}; expected a number above zero")
-    return float(value)
-
-
 def read_amount(text: str) -> Amount:
     """Read a budget: ``5.76e23``, ``1000h``, ``$50000`` or ``50000usd``.
 
@@ -224,7 +219,7 @@ def read_amount(text: str) -> Amount:
     if found is None or (found["sign"] and found["unit"]):
         raise InputError(f"budget {text!r} cannot be read; expected {_FORMS}")
     unit = {"": "flops", "f": "flops", "h": "hours"}.get(found["unit"][:1].lower(), "money")
-    value = _positive(f"budget {text}", float(found["number"]))
+    value = checks.above_zero(f"budget {text}", float(found["number"]))
     return Amount(value, "money" if found["sign"] else unit)
 
 

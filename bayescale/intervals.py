@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.errors import InputError
+from bayescale import checks
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,10 @@ def credible_interval(draws: np.ndarray, probability: float) -> Interval:
     InputError
         If the probability is not between 0 and 1.
     """
-    check_probability(probability)
+    checks.probability(probability)
     tail = (1 - probability) / 2
     lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
     return Interval(float(median), float(lower), float(upper), probability)
-
-
-def check_probability(probability: float) -> None:
-    """Raise InputError unless 0 < probability < 1."""
-    if not 0 < probability < 1:
-        raise InputError(f"probability is {probability}; expected a number between 0 and 1, such as 0.9")
 
 
 def short(value: float, digits: int = 2) -> str:

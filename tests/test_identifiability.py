@@ -115,7 +115,7 @@ def test_a_law_without_a_best_split_says_so(grid):
 def test_what_cannot_be_told_is_refused_in_words(grid):
     with pytest.raises(InputError, match="needs column active_N, experts"):
         identify(grid, "routed")
-    with pytest.raises(InputError, match=r"noise is 0.0; expected a positive scale"):
+    with pytest.raises(InputError, match=r"noise is 0\.0; expected a scale on log response above zero"):
         identify(grid, noise=0.0)
     gamma = dataclasses.replace(
         LAWS["compute_floor"],

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayescale.errors import InputError
-from bayescale.intervals import Interval, check_probability, credible_interval, short
+from bayescale.intervals import Interval, credible_interval, short
 
 
 def test_an_interval_leaves_equal_tails():
@@ -31,8 +31,6 @@ def test_a_wider_probability_gives_an_interval_around_the_narrower(draws, probab
 @pytest.mark.parametrize("probability", [0, 1, -0.1, 90, np.nan, np.inf])
 def test_a_probability_lies_between_0_and_1(probability):
     with pytest.raises(InputError, match=f"probability is {probability}; expected a number between 0 and 1"):
-        check_probability(probability)
-    with pytest.raises(InputError):
         credible_interval(np.zeros(3), probability)
 
 

@@ -157,8 +157,8 @@ def test_a_law_of_compute_alone_has_no_range(wide_comparison):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"flops": []}, "expected one or more budgets"),
-        ({"flops": [1e21, -1.0]}, "each a positive number of FLOP"),
+        ({"flops": []}, "expected budgets in FLOP, such as 1e21: one or more"),
+        ({"flops": [1e21, -1.0]}, "each above zero"),
         ({"tolerance": 1.0}, "tolerance is 1.0"),
         ({"probability": 90}, "probability is 90"),
     ],

@@ -229,7 +229,7 @@ def test_a_verdict_needs_its_comparison(prior_fit, prior_comparison):
 
 
 def test_budgets_and_probability_are_checked(prior_fit):
-    with pytest.raises(InputError, match="positive number of FLOP"):
+    with pytest.raises(InputError, match=r"flops is \[-1\.0\]; expected budgets in FLOP"):
         reweigh(prior_fit, flops=[-1.0])
     with pytest.raises(InputError, match=r"probability is 1\.5"):
         reweigh(prior_fit, flops=BUDGETS, probability=1.5)

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -291,7 +292,7 @@ def test_a_probability_of_a_verdict_lies_between_0_and_1(wide_comparison, probab
 
 @pytest.mark.parametrize("flops", [0, -1e21, np.nan, np.inf])
 def test_a_budget_of_a_verdict_is_a_positive_number(wide_comparison, flops):
-    with pytest.raises(InputError, match="a positive number of FLOP"):
+    with pytest.raises(InputError, match=f"flops is {re.escape(repr(flops))}; expected a budget in FLOP above zero"):
         judge(wide_comparison, flops=flops)
 
 

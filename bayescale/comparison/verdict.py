@@ -5,17 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from bayescale import checks
 from bayescale.comparison.comparison import FEW_ROWS, Comparison, Difference, difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, law_value
-from bayescale.intervals import Interval, check_probability, credible_interval, percent, short
+from bayescale.intervals import Interval, credible_interval, percent, short
 from bayescale.runs import RunTable, describe
 from bayescale.splits.optimum import RATIOS, extra_compute, find_optimum, has_optimum, sizes
 from bayescale.splits.ranges import (
     RatioRange,
     chance_inside,
-    check_budgets,
-    check_tolerance,
     range_record,
     ratio_ends,
     ratio_range,
@@ -141,8 +140,8 @@ def judge(
     InputError
         If the comparison lacks one of the two kinds of law, or an argument is out of range.
     """
-    check_probability(probability)
-    check_tolerance(tolerance)
+    checks.probability(probability)
+    checks.tolerance(tolerance)
     absent = [name for name in ("N", "D", "C") if name not in comparison.runs.frame]
     if absent:
         raise InputError(
@@ -150,7 +149,7 @@ def judge(
             f"{', '.join(absent)}"
         )
     typical = next(iter(comparison.fits.values())).reference["C"]
-    budget = float(check_budgets([typical if flops is None else flops])[0])
+    budget = checks.above_zero("flops", typical if flops is None else flops, "a budget in FLOP", "1e21")
     compute_law, split_law = _best_laws(comparison, np.array([budget]))
     fitted = comparison.fits[split_law]
     diff = difference(comparison, compute_law, split_law)

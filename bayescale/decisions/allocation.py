@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.minima import minima_notes
 from bayescale.decisions.mixture import averaged
@@ -16,7 +17,7 @@ from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.track_record import coverage_earned
-from bayescale.intervals import check_probability, percent, short
+from bayescale.intervals import percent, short
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
 from bayescale.splits.candidates import Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
@@ -157,7 +158,7 @@ def allocate(
         If both budgets and losses are given, or neither; a value cannot be used; the limits leave no run; a loss is out
         of reach; no law has a best split; or the runs cannot tell N from D.
     """
-    check_probability(probability)
+    checks.probability(probability)
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance is {tolerance}; expected a part of the budget between 0 and 1, such as 0.05")
     budgets, losses = _wanted(flops, target_loss)
@@ -210,14 +211,8 @@ def _wanted(
         found = "neither" if flops is None else "both"
         raise InputError(f"expected budgets (flops) or losses to reach (target_loss), one of them; found {found}")
     if flops is not None:
-        return _check_budgets(flops), None
-    try:
-        losses = np.atleast_1d(np.asarray(target_loss, dtype=float))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"target_loss is a loss to reach, such as 2.1; found {target_loss!r}") from error
-    if losses.ndim != 1 or losses.size == 0 or not (np.isfinite(losses) & (losses > 0)).all():
-        raise InputError(f"target_loss is {target_loss!r}; expected one or more losses above zero, such as 2.1")
-    return np.empty(0), losses
+        return checks.budgets(flops), None
+    return np.empty(0), checks.several("target_loss", target_loss, "losses to reach, such as 2.1")
 
 
 def _usual(source: Fit | Comparison, budgets: np.ndarray) -> np.ndarray:
@@ -287,19 +282,6 @@ def _limit_notes(recommended: xr.Dataset, constraints: Constraints, runs: RunTab
 def _between(values: np.ndarray) -> str:
     low, high = short(float(values.min())), short(float(values.max()))
     return low if low == high else f"{low} to {high}"
-
-
-def _check_budgets(flops: Sequence[float]) -> np.ndarray:
-    try:
-        budgets = np.atleast_1d(np.asarray(flops, dtype=float))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"budgets are FLOP, such as 1e21; found {flops!r}") from error
-    if budgets.ndim != 1 or budgets.size == 0:
-        raise InputError(f"expected a list of one or more budgets in FLOP, found an array of shape {budgets.shape}")
-    wrong = [f"{value:g}" for value in budgets if not (np.isfinite(value) and value > 0)]
-    if wrong:
-        raise InputError(f"budgets are FLOP and must be positive and finite, such as 1e21; found {', '.join(wrong)}")
-    return budgets
 
 
 def _located(posed: Posed, budgets: np.ndarray) -> tuple[Posed, Choice]:

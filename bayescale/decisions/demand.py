@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import elementwise
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import averaged
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.intervals import check_probability, credible_interval
+from bayescale.intervals import credible_interval
 from bayescale.laws.costs import SERVING_PART
 from bayescale.splits.candidates import CLOSE, SLOPE_STEP, Candidates
 from bayescale.splits.constraints import UNLIMITED, Constraints
@@ -76,10 +77,10 @@ def implied_demand(
     Where total compute is least at one loss, the slopes of the loss on ln N and ln D have the ratio
     ``w = 1 + T / (3 D)`` (Sardana et al. 2024, arXiv:2401.00448), so ``T = 3 D (w - 1)``, under any law.
     """
-    sizes, tokens = _positive("N", N), _positive("D", D)
+    sizes, tokens = checks.several("N", N, "parameters"), checks.several("D", D, "training tokens")
     if sizes.shape != tokens.shape:
         raise InputError(f"found {sizes.size} N and {tokens.size} D; expected one of each for every model")
-    check_probability(probability)
+    checks.probability(probability)
     flops = sizes * tokens * 6.0
     parts, laws, notes = _posed(source, flops, constraints)
     served = np.concatenate([_served(each, sizes, tokens) for each in parts])
@@ -120,8 +121,8 @@ def demand_for_size(
     InputError
         If a number is not above zero, or the law has no best split.
     """
-    sizes, target = _positive("N", N), _positive("target_loss", target_loss)
-    check_probability(probability)
+    sizes, target = checks.several("N", N, "parameters"), checks.several("target_loss", target_loss, "losses")
+    checks.probability(probability)
     parts, laws, notes = _posed(source, np.array([1e20, 1e24]), constraints)
     tokens = np.concatenate([_tokens_for(each, sizes, float(target[0])) for each in parts])
     ends = np.cumsum([each.count for each in parts])[:-1]
@@ -173,16 +174,6 @@ def _tokens_for(candidates: Candidates, N: np.ndarray, target: float) -> np.ndar
     tolerances = {"xatol": CLOSE * SLOPE_STEP, "fatol": 0}
     found = elementwise.find_root(excess, ends, args=(sizes, *values), tolerances=tolerances)
     return np.exp(np.where(found.success, found.x, np.nan))
-
-
-def _positive(name: str, value: float | Sequence[float]) -> np.ndarray:
-    try:
-        values = np.atleast_1d(np.asarray(value, dtype=float))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is {value!r}; expected numbers above zero") from error
-    if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > 0)).all():
-        raise InputError(f"{name} is {value!r}; expected one or more numbers above zero")
-    return values
 
 
 def demand_record(demand: Demand) -> list[dict[str, Any]]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.intervals import check_probability, credible_interval, short
+from bayescale.intervals import credible_interval, short
 from bayescale.runs import RunTable
 from bayescale.runs.folds import budgets_of
 from bayescale.splits.optimum import find_optimum, sizes
@@ -95,7 +96,7 @@ def isoflop_minima(runs: RunTable, *, probability: float = 0.9, random_seed: int
     InputError
         If fewer than three slices have a minimum among their runs.
     """
-    check_probability(probability)
+    checks.probability(probability)
     missing = [name for name in ("N", "C") if name not in runs.frame]
     if missing:
         raise InputError(

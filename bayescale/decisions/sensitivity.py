@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 from arviz_stats.base import array_stats
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict, tilt_draws
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
-from bayescale.intervals import Interval, check_probability, credible_interval, short
+from bayescale.intervals import Interval, credible_interval, short
 from bayescale.runs.numerals import count_text
 from bayescale.splits.optimum import find_optimum, sizes
-from bayescale.splits.ranges import check_budgets, ratio_ends
+from bayescale.splits.ranges import ratio_ends
 
 FACTORS = (0.5, 2.0)
 """By what the weight of the prior, or of the runs, is multiplied: halved and doubled."""
@@ -166,7 +167,7 @@ def reweigh(
     ----------
     Kallioinen, Paananen, Bürkner and Vehtari (2024), Stat. Comput. 34, 57.
     """
-    check_probability(probability)
+    checks.probability(probability)
     if verdict is not None and isinstance(source, Fit):
         raise InputError(f"a verdict is on a comparison; found a fit of law '{source.law.name}' alone")
     comparison = source if isinstance(source, Comparison) else None
@@ -192,7 +193,7 @@ def _tell(
 
 def _laws(source: Fit | Comparison, flops: Sequence[float]) -> Mapping[str, Fit]:
     if len(flops):
-        return laws_that_split(source, check_budgets(flops))[0]
+        return laws_that_split(source, checks.budgets(flops))[0]
     return {source.law.name: source} if isinstance(source, Fit) else {}
 
 
@@ -205,7 +206,7 @@ def _splits(fitted: Fit, flops: Sequence[float]) -> Iterator[_Number]:
     """Give best size, best tokens per parameter and the law there at each budget."""
     if not len(flops):
         return
-    budgets = check_budgets(flops)
+    budgets = checks.budgets(flops)
     best = find_optimum(fitted.law, fitted.draws, fitted.reference, budgets)
     size = sizes(budgets, best.log_ratio)[0]
     if budgets.max() > budgets.min():

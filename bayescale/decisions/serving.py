@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import Averaged, averaged
 from bayescale.decisions.regret import Choice, best_runs, cheapest_runs, joined
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.intervals import check_probability, credible_interval, short
+from bayescale.intervals import credible_interval, short
 from bayescale.runs import RunTable
 from bayescale.splits.candidates import CLOSE, Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import Constraints
@@ -136,11 +137,11 @@ def serve(
     -----
     Sardana et al. (2024), arXiv:2401.00448.
     """
-    check_probability(probability)
-    budgets = _positive("flops", flops, "budgets in FLOP, such as 1e24")
-    tokens = _positive("demands", demands, "tokens to serve, such as 1e13") if len(demands) else np.empty(0)
+    checks.probability(probability)
+    budgets = checks.budgets(flops)
+    tokens = checks.several("demands", demands, "tokens to serve, such as 1e13") if len(demands) else np.empty(0)
     factors = multiples if len(multiples) or len(demands) else MULTIPLES
-    parts = _positive("multiples", factors, "multiples of D, such as 10") if len(factors) else np.empty(0)
+    parts = checks.several("multiples", factors, "multiples of D, such as 10") if len(factors) else np.empty(0)
     laws = averaged(source, budgets)
     posed, base = _best(_thinned(laws), budgets)
     served = np.concatenate([parts * np.median(base.D, axis=0)[:, None], np.tile(tokens, (budgets.size, 1))], axis=1)
@@ -154,16 +155,6 @@ def serve(
         notes=(*laws.notes, *_beyond(draws["training_N"], draws["training_D"], runs), *_unlike(draws, runs)),
         doubts=tuple(_doubts(laws, draws["N"])),
     )
-
-
-def _positive(name: str, values: Sequence[float], expected: str) -> np.ndarray:
-    try:
-        found = np.atleast_1d(np.asarray(values, dtype=float))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is {values!r}; expected {expected}") from error
-    if found.ndim != 1 or not found.size or not (np.isfinite(found) & (found > 0)).all():
-        raise InputError(f"{name} is {values!r}; expected {expected}, one or more, each above zero")
-    return found
 
 
 type Parts = Mapping[str, Candidates]
@@ -266,8 +257,8 @@ def data_limit(
     InputError
         If a budget, the tokens or R_D are not positive numbers, or no law has a best split.
     """
-    check_probability(probability)
-    budgets = _positive("flops", flops, "budgets in FLOP, such as 1e24")
+    checks.probability(probability)
+    budgets = checks.budgets(flops)
     cases = _cases(source, unique_tokens, repetition)
     laws = averaged(source, budgets, cases["free"], random_seed)
     posed, _ = _best(_thinned(laws), budgets)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 
@@ -28,8 +29,8 @@ def isoflop_design(flops: Sequence[float], ratios: Sequence[float]) -> pd.DataFr
         ``N`` and ``D``, one row for each budget and ratio, with 6 N D equal to the budget.
     """
     budgets, spread = (
-        np.repeat(_positive("flops", flops), len(ratios)),
-        np.tile(_positive("ratios", ratios), len(flops)),
+        np.repeat(checks.budgets(flops), len(ratios)),
+        np.tile(checks.several("ratios", ratios, "tokens per parameter"), len(flops)),
     )
     sizes = np.sqrt(budgets / (FLOPS_PER_TOKEN * spread))
     return pd.DataFrame({"N": sizes, "D": budgets / (FLOPS_PER_TOKEN * sizes)})
@@ -58,7 +59,7 @@ def ridge_design(
     pandas.DataFrame
         ``N`` and ``D``, one row for each budget.
     """
-    budgets = _positive("flops", flops)
+    budgets = checks.budgets(flops)
     sizes = np.sqrt(at / (FLOPS_PER_TOKEN * ratio)) * (budgets / at) ** exponent
     return pd.DataFrame({"N": sizes, "D": budgets / (FLOPS_PER_TOKEN * sizes)})
 
@@ -80,8 +81,13 @@ def ladder_design(sizes: Sequence[float], multiples: Sequence[float], ratio: flo
     pandas.DataFrame
         ``N`` and ``D``, one row for each size and multiple (Bhagia et al. 2024, arXiv:2412.04403, train such ladders).
     """
-    N = np.repeat(_positive("sizes", sizes), len(multiples))
-    return pd.DataFrame({"N": N, "D": N * ratio * np.tile(_positive("multiples", multiples), len(sizes))})
+    N = np.repeat(checks.several("sizes", sizes, "parameters"), len(multiples))
+    return pd.DataFrame(
+        {
+            "N": N,
+            "D": N * ratio * np.tile(checks.several("multiples", multiples, "multiples of the tokens"), len(sizes)),
+        }
+    )
 
 
 def fixed_ratio_design(sizes: Sequence[float], ratio: float = RATIO) -> pd.DataFrame:
@@ -128,7 +134,7 @@ def random_design(
     if count < 1:
         raise InputError(f"count is {count}; expected at least 1 run")
     rng = np.random.default_rng(random_seed)
-    ends = {"N": np.log(_positive("N", N)), "D": np.log(_positive("D", D))}
+    ends = {"N": np.log(checks.several("N", N, "parameters")), "D": np.log(checks.several("D", D, "training tokens"))}
     return pd.DataFrame({name: np.exp(rng.uniform(*end, size=count)) for name, end in ends.items()})
 
 
@@ -150,11 +156,3 @@ def crossed_design(design: pd.DataFrame, further: Mapping[str, Sequence[float]])
     for name, values in further.items():
         design = design.merge(pd.DataFrame({name: np.asarray(values, dtype=float)}), how="cross")
     return design
-
-
-def _positive(name: str, values: Sequence[float]) -> np.ndarray:
-    """Return the values as an array; ``InputError`` unless there are some, finite and above zero."""
-    array = np.asarray(values, dtype=float)
-    if array.ndim != 1 or not array.size or not (np.isfinite(array) & (array > 0)).all():
-        raise InputError(f"{name} is {values!r}; expected one or more finite numbers above zero")
-    return array

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.intervals import percent, short
 from bayescale.laws import SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
@@ -156,8 +157,7 @@ def identify(
     Chaloner and Verdinelli (1995), Statist. Sci. 10, 273: local information, averaged over the prior.
     """
     law = get_law(law)
-    if not (np.isfinite(noise) and noise > 0):
-        raise InputError(f"noise is {noise}; expected a positive scale on log response, such as {NOISE}")
+    checks.above_zero("noise", noise, "a scale on log response", str(NOISE))
     design = _design(law, runs)
     draws = np.random.default_rng(random_seed).standard_normal((TRUTHS, len(design.names)))
     scores = np.concatenate([np.zeros((1, len(design.names))), draws])

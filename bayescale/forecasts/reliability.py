@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import EDGES
 from bayescale.forecasts.scores import PROBABILITIES
-from bayescale.intervals import check_probability, short
+from bayescale.intervals import short
 
 BAR = 0.9
 """Probability of the interval of a coverage."""
@@ -45,7 +46,7 @@ def reliability(points: pd.DataFrame, probability: float = 0.9) -> pd.DataFrame:
     trials as there are different runs, for a run that is forecast several times is one run. Runs that one fit
     forecasts also err together, so that even this interval is rather too short.
     """
-    check_probability(probability)
+    checks.probability(probability)
     if probability not in PROBABILITIES:
         raise InputError(f"there are intervals of {', '.join(map(str, PROBABILITIES))}, none of {probability:g}")
     held = f"inside_{100 * probability:.0f}"

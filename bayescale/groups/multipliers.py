@@ -9,11 +9,12 @@ import pandas as pd
 import xarray as xr
 from scipy.optimize import elementwise
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit, law_value
 from bayescale.groups.fitting import group_law, group_names, group_of
-from bayescale.intervals import check_probability, credible_interval, percent, short
+from bayescale.intervals import credible_interval, percent, short
 from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum
@@ -92,10 +93,10 @@ def multiplier(
     InputError
         If the fit has no such groups, both are one, or a budget is not a positive number.
     """
-    check_probability(probability)
+    checks.probability(probability)
     names = group_names(fitted)
     _check_pair(names, reference, other)
-    budgets = _check_flops(flops) if flops is not None else _usual_flops(fitted, (reference, other))
+    budgets = checks.budgets(flops) if flops is not None else _usual_flops(fitted, (reference, other))
     first, second = sorted((reference, other))  # one search serves both ways, so that they are exact reciprocals
     log_ratio = _matched(fitted, names.index(first), names.index(second), budgets)
     if first != reference:
@@ -113,13 +114,6 @@ def _check_pair(names: Sequence[str], reference: str, other: str) -> None:
         raise InputError(f"the fit has no group {', '.join(map(repr, unknown))}; its groups are {', '.join(names)}")
     if reference == other:
         raise InputError(f"'{reference}' is compared with itself; choose two of {', '.join(names)}")
-
-
-def _check_flops(flops: Sequence[float]) -> np.ndarray:
-    budgets = np.atleast_1d(np.asarray(flops, dtype=float))
-    if budgets.ndim != 1 or not budgets.size or not (np.isfinite(budgets) & (budgets > 0)).all():
-        raise InputError(f"budgets are FLOP, one or more, each above zero, such as 1e21; found {flops!r}")
-    return budgets
 
 
 def _frame_of(fitted: Fit, names: Sequence[str]) -> pd.DataFrame:

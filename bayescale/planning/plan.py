@@ -1,7 +1,6 @@
 """plan: which runs to do next, so that a decision about a larger one is made well."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -10,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.intervals import check_probability, percent, short
+from bayescale.intervals import percent, short
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.planning.beliefs import (
     Decision,
@@ -169,7 +169,7 @@ def plan(
         one lacks a column, no law has a best split, or one fit is asked which law holds.
     """
     _check(source, spend, aim, runs, probability)
-    flops = _check_targets(target)
+    flops = checks.budgets(target, "target")
     question = _ask(source, flops, aim)
     listed = _candidates(candidates, question, spend)
     goals = _goals(question, listed, aim, random_seed)
@@ -199,34 +199,14 @@ class _Question:
 
 
 def _check(source: Fit | Comparison, spend: object, aim: str, runs: object, probability: float) -> None:
-    check_probability(probability)
+    checks.probability(probability)
     if aim not in AIMS:
         raise InputError(f"aim is {aim!r}; expected one of {', '.join(AIMS)}")
-    if not _is_budget(spend):
-        raise InputError(f"spend is {spend!r}; expected a positive number of FLOP, such as 1e20")
+    checks.above_zero("spend", spend, "FLOP", "1e20")
     if not (runs is None or (isinstance(runs, int) and runs >= 1)):
         raise InputError(f"runs is {runs!r}; expected the most runs, a whole number of at least 1")
     if aim == "laws" and isinstance(source, Fit):
         raise InputError("aim is 'laws' and one fit was given; which law holds takes a comparison of several")
-
-
-def _is_budget(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        return False
-    return bool(0 < value < math.inf)
-
-
-def _check_targets(target: object) -> np.ndarray:
-    """Return the targets as an array; InputError unless there are some, each a positive number."""
-    targets = list(target) if isinstance(target, list | tuple | np.ndarray) and np.ndim(target) == 1 else [target]
-    wrong = [each for each in targets if not _is_budget(each)]
-    if wrong or not targets:
-        found = repr(wrong[0]) if wrong else "none"
-        raise InputError(
-            f"target: found {found}; expected the budget of the decision in FLOP, positive and finite, such as 1e24, "
-            "or several"
-        )
-    return np.asarray(targets, dtype=float)
 
 
 def _ask(source: Fit | Comparison, flops: np.ndarray, aim: str) -> _Question:

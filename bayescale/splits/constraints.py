@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, published_draws
 
@@ -67,8 +68,8 @@ class Constraints:
             )
         for name, unit in COUNTS.items():
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and 0 < value < math.inf):
-                raise InputError(f"{name} is {value!r}; expected {unit} above zero, such as {EXAMPLES[unit]}")
+            if value is not None:
+                checks.above_zero(name, value, unit, EXAMPLES[unit])
         self._check_order("params")
         self._check_order("tokens")
         object.__setattr__(self, "sizes", self._checked_sizes())

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import elementwise
 
-from bayescale.errors import InputError
+from bayescale import checks
 from bayescale.fits.fit import Fit
-from bayescale.intervals import Interval, check_probability, credible_interval
+from bayescale.intervals import Interval, credible_interval
 from bayescale.splits.optimum import RATIOS, Optimum, find_optimum, sizes
 
 FIRST_STEP = 0.7
@@ -80,25 +80,11 @@ def ratio_ranges(
     InputError
         If the law says nothing about the split, or an argument is out of range.
     """
-    check_probability(probability)
-    check_tolerance(tolerance)
-    budgets = check_budgets(flops)
+    checks.probability(probability)
+    checks.tolerance(tolerance)
+    budgets = checks.budgets(flops)
     ends = ratio_ends(fitted, budgets, tolerance)
     return tuple(ratio_range(ends[..., i], budgets[i], tolerance, probability) for i in range(budgets.size))
-
-
-def check_tolerance(tolerance: float) -> None:
-    """Raise InputError unless 0 < tolerance < 1."""
-    if not 0 < tolerance < 1:
-        raise InputError(f"tolerance is {tolerance}; expected extra compute between 0 and 1, such as 0.05")
-
-
-def check_budgets(flops: Sequence[float]) -> np.ndarray:
-    """Return budgets as an array; InputError unless there are some, each a positive number."""
-    budgets = np.asarray(flops, dtype=float)
-    if budgets.ndim != 1 or not budgets.size or not (np.isfinite(budgets) & (budgets > 0)).all():
-        raise InputError(f"flops is {list(flops)}; expected one or more budgets, each a positive number of FLOP")
-    return budgets
 
 
 def ratio_ends(fitted: Fit, flops: np.ndarray, tolerance: float) -> np.ndarray:
