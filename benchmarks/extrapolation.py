@@ -13,7 +13,7 @@ def coverage(table: str, law: str) -> tuple[int, float, float]:
     """Return runs held out, and the coverage of intervals of a single run and of the law alone."""
     runs = bs.load_runs(table)
     largest = float(runs.frame["C"].quantile(1 - HELD_OUT))
-    fitted = bs.fit(law, bs.select_runs(runs, f"C <= {largest}"), random_seed=1)
+    fitted = bs.fit(bs.select_runs(runs, f"C <= {largest}"), law, random_seed=1)
     held_out = runs.frame[runs.frame["C"] > largest]
     covariates = {name: held_out[name].to_numpy() for name in ("N", "D", "C")}
     center = np.log(law_value(fitted.law, fitted.draws, covariates, fitted.reference))

@@ -108,7 +108,7 @@ def stages(table: str) -> list[Row]:
         for name in LAWS:
             compiled_model(get_law(name))
     with stage(rows, "sample"):
-        fits = {name: bs.fit(name, runs, random_seed=SEED, cache=False) for name in LAWS}
+        fits = {name: bs.fit(runs, name, random_seed=SEED, cache=False) for name in LAWS}
     with stage(rows, "leave one out"):
         comparison = bs.compare(fits, cache=False)
     with stage(rows, "judge"):

@@ -81,7 +81,7 @@ def interval(found: bs.Interval | None) -> str:
 
 def fitted(job: Job, law: str) -> bs.Fit:
     """Return the fit of one law to a table, from the cache."""
-    return bs.fit(law, job.load())
+    return bs.fit(job.load(), law)
 
 
 def scatter(fit: bs.Fit) -> float:
@@ -272,7 +272,7 @@ def repeated_data(found: Mapping[str, Found]) -> Iterator[str]:
     each = found[title]
     runs = each.job.load()
     names = (each.verdict.compute_law, "chinchilla", "data_constrained")
-    fits = {name: bs.fit(name, runs) for name in names}
+    fits = {name: bs.fit(runs, name) for name in names}
     table = bs.compare(fits, max_refits=MAX_REFITS).table
     law, published = fits["data_constrained"], bs.LAWS["data_constrained"].published
     told = bs.credible_interval(bs.published_draws(law)["R_D"], PROBABILITY)

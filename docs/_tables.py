@@ -94,7 +94,7 @@ def fit_all(runs: bs.RunTable, laws: Sequence[str]) -> tuple[dict[str, bs.Fit], 
     fits, refused = {}, []
     for law in laws:
         try:
-            fits[law] = bs.fit(law, runs)
+            fits[law] = bs.fit(runs, law)
         except bs.InputError as error:
             refused.append(f"{law} not fitted: {error}")
     return fits, refused

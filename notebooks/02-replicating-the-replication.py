@@ -61,7 +61,7 @@ bootstrap[:, :3] = np.exp(bootstrap[:, :3])
 # the spread of the posterior is the answer.
 
 # %%
-fits = {"240 runs": bs.fit(law, kept, random_seed=1), "245 runs": bs.fit(law, runs, random_seed=1)}
+fits = {"240 runs": bs.fit(kept, law, random_seed=1), "245 runs": bs.fit(runs, law, random_seed=1)}
 draws = pd.DataFrame(bs.published_draws(fits["240 runs"]))[names]
 table = pd.DataFrame(
     {

@@ -17,7 +17,7 @@ import bayescale as bs
 
 truth = bs.LAWS["chinchilla"].published["Besiroglu et al. (2024)"]
 design = bs.isoflop_design(np.geomspace(1e18, 1e21, 9), np.geomspace(2, 200, 12))
-made = bs.simulate("chinchilla", design, truth, random_seed=1).frame
+made = bs.simulate(design, "chinchilla", truth, random_seed=1).frame
 
 folder = tempfile.TemporaryDirectory()
 path = Path(folder.name) / "runs.csv"

@@ -53,8 +53,8 @@ bs.plot_prior_predictive(mine, "N").figure
 # %%
 truth = {"E": 1.8, "K": 300.0, "gamma": 0.16}
 design = bs.isoflop_design([1e18, 1e19, 1e20, 1e21], [2, 5, 20, 80, 200])
-made = bs.simulate(mine, design, truth, random_seed=1)
-found = bs.published_draws(bs.fit(mine, made, random_seed=1))
+made = bs.simulate(design, mine, truth, random_seed=1)
+found = bs.published_draws(bs.fit(made, mine, random_seed=1))
 intervals = {name: bs.credible_interval(found[name], 0.9) for name in truth}
 pd.DataFrame(
     {name: {"truth": truth[name], "lower": each.lower, "upper": each.upper} for name, each in intervals.items()}

@@ -26,9 +26,9 @@ tables = {
 design = bs.isoflop_design(np.geomspace(1e18, 1e21, 6), np.geomspace(2, 200, 8))
 for seed in (1, 2):
     tables[f"simulated, law right ({seed})"] = bs.simulate(
-        "chinchilla", design, "Besiroglu et al. (2024)", random_seed=seed
+        design, "chinchilla", "Besiroglu et al. (2024)", random_seed=seed
     )
-    tables[f"simulated, law wrong ({seed})"] = bs.simulate("farseer", design, random_seed=seed)
+    tables[f"simulated, law wrong ({seed})"] = bs.simulate(design, "farseer", random_seed=seed)
 
 # %% [markdown]
 # The law `chinchilla` is fitted to all of them. Some tables are simulated from that very law; some from another one,

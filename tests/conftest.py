@@ -229,7 +229,7 @@ def wide_comparison(wide_runs, wide_fit):
 @pytest.fixture(scope="session")
 def sampled_fit(small_runs):
     """The one small fit that is really sampled; the session's cache keeps it."""
-    return fit("compute_floor", small_runs, draws=1000, tune=300, random_seed=1)
+    return fit(small_runs, "compute_floor", draws=1000, tune=300, random_seed=1)
 
 
 @pytest.fixture(params=sorted(LAWS))

@@ -196,7 +196,7 @@ def power_runs():
 @pytest.fixture(scope="module")
 def power_fit(power_runs):
     """The package's fit of them, with 16000 draws."""
-    return fit("compute_power", power_runs, draws=4000, random_seed=1, cache=False)
+    return fit(power_runs, "compute_power", draws=4000, random_seed=1, cache=False)
 
 
 def power_axes(fitted, counts):
@@ -287,7 +287,7 @@ def elpd_error(fitted):
 
 def test_leave_one_out_densities_agree_with_quadrature(power_fit, power_runs, power_exact):
     elpd_i = power_exact[1]
-    again = fit("compute_power", power_runs, draws=4000, random_seed=2, cache=False)
+    again = fit(power_runs, "compute_power", draws=4000, random_seed=2, cache=False)
     comparison = compare({"one": power_fit, "two": again}, cache=False)
     errors = [elpd_error(fitted) for fitted in comparison.fits.values()]
     for (name, loo), error in zip(comparison.pointwise.items(), errors, strict=True):
@@ -313,7 +313,7 @@ def additive_fit():
     rng = np.random.default_rng(4)
     loss = 1.8 + 0.5 * np.exp(-0.35 * x) + 0.6 * np.exp(-0.4 * z)
     runs = table_from_frame(pd.DataFrame({**DESIGN, "loss": loss * np.exp(0.01 * rng.standard_t(4, x.size))}))
-    return fit("chinchilla", runs, draws=4000, random_seed=1, cache=False)
+    return fit(runs, "chinchilla", draws=4000, random_seed=1, cache=False)
 
 
 def free_logs(fitted):

@@ -52,8 +52,8 @@ def study(name, truth):
     best = best_sizes(name, truth)
     rows = []
     for seed in range(TABLES):
-        runs = bs.simulate(name, DESIGN, truth, random_seed=seed)
-        larger = bs.simulate(name, LARGER, truth, random_seed=1000 + seed).frame
+        runs = bs.simulate(DESIGN, name, truth, random_seed=seed)
+        larger = bs.simulate(LARGER, name, truth, random_seed=1000 + seed).frame
         fitted = sample_posterior_alone(LAWS["chinchilla"], runs, Settings(**SHORT, random_seed=seed))
         found = find_optimum(fitted.law, fitted.draws, fitted.reference, BUDGETS)
         sizes = np.sqrt(BUDGETS / 6) * np.exp(-0.5 * found.log_ratio)

@@ -152,7 +152,7 @@ def test_a_law_that_misses_nothing_has_little_discrepancy(missing):
 
 
 def test_a_law_that_misses_something_has_more(missing, synthetic_fit):
-    runs = bs.simulate("bounded", OTHER["bounded"].design, OTHER["bounded"].truth, random_seed=1)
+    runs = bs.simulate(OTHER["bounded"].design, "bounded", OTHER["bounded"].truth, random_seed=1)
     found = bs.infer_discrepancy(synthetic_fit("chinchilla", runs))
     assert np.quantile(found.size, 0.05) > 5 * np.median(missing["chinchilla"].size)
     assert np.median(found.size) > np.median(found.sigma)
@@ -305,7 +305,7 @@ def test_points_of_each_sample_agree_with_points_of_all(missing, ladder):
 def with_zeros(synthetic_fit):
     """Return a fit of a law one of whose columns has zeros."""
     case = FOUNDING["datastore"]
-    return synthetic_fit("datastore", bs.simulate("datastore", case.design, case.truth, random_seed=1))
+    return synthetic_fit("datastore", bs.simulate(case.design, "datastore", case.truth, random_seed=1))
 
 
 def test_a_column_with_zeros_has_no_part_in_what_is_missed(with_zeros):
@@ -326,7 +326,7 @@ def test_a_law_whose_only_column_has_zeros_has_noise_alone(synthetic_fit):
     law = Law("line", line, priors, formula="E + K datastore_tokens", reference="none", units=units)
     tokens = np.tile([0.0, 3e10, 6e10, 1e11], 6)
     design = pd.DataFrame({"N": 1e9 * np.ones(24), "D": np.geomspace(1e10, 1e11, 24), "datastore_tokens": tokens})
-    runs = bs.simulate(law, design, {"E": 1.8, "K": 1e-11}, sigma=0.01, response="loss", random_seed=1)
+    runs = bs.simulate(design, law, {"E": 1.8, "K": 1e-11}, sigma=0.01, response="loss", random_seed=1)
     found = bs.infer_discrepancy(synthetic_fit(law, runs))
     assert not found.size.any()
     assert 0.006 < np.median(found.sigma) < 0.015

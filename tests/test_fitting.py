@@ -44,7 +44,7 @@ def counted(monkeypatch, synthetic_fit, own_cache):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # 20 draws are too few for some diagnostics
 def test_the_same_fit_is_the_same_to_the_last_bit_whatever_the_order_of_the_rows(small_runs):
-    first, again = (fit("compute_floor", runs, **QUICK, cache=False) for runs in (small_runs, shuffled(small_runs)))
+    first, again = (fit(runs, "compute_floor", **QUICK, cache=False) for runs in (small_runs, shuffled(small_runs)))
     assert all(first.data[group].equals(again.data[group]) for group in first.data.children)
     assert first.record["table"]["hash"] == again.record["table"]["hash"]
 
@@ -78,43 +78,43 @@ def test_the_density_of_a_row_left_out_is_that_of_a_refit_without_it(sampled_fit
 
 
 def test_a_cached_fit_is_not_sampled_again(counted, small_runs):
-    first = fit("chinchilla", small_runs, **QUICK)
-    second = fit("chinchilla", small_runs, **QUICK)
+    first = fit(small_runs, "chinchilla", **QUICK)
+    second = fit(small_runs, "chinchilla", **QUICK)
     assert counted == ["chinchilla"]
     assert second.data.identical(first.data)
 
 
 def test_another_order_of_the_rows_reads_the_same_cached_fit(counted, small_runs):
-    fit("chinchilla", small_runs, **QUICK)
-    fit("chinchilla", shuffled(small_runs), **QUICK)
+    fit(small_runs, "chinchilla", **QUICK)
+    fit(shuffled(small_runs), "chinchilla", **QUICK)
     assert counted == ["chinchilla"]
 
 
 @pytest.mark.usefixtures("counted")
 def test_a_cached_fit_speaks_of_the_table_that_was_asked_for(small_runs):
-    fit("chinchilla", small_runs, **QUICK)
+    fit(small_runs, "chinchilla", **QUICK)
     other = dataclasses.replace(small_runs, name="other", unit="bits per token")
-    fitted = fit("chinchilla", other, **QUICK)
+    fitted = fit(other, "chinchilla", **QUICK)
     assert (fitted.runs.name, fitted.runs.unit) == ("other", "bits per token")
 
 
 @pytest.mark.parametrize("content", [b"", b"half a file", "truncated"])
 def test_a_damaged_cache_file_is_sampled_again_and_mended(counted, small_runs, own_cache, content):
-    fit("chinchilla", small_runs, **QUICK)
+    fit(small_runs, "chinchilla", **QUICK)
     (path,) = own_cache.rglob("*.nc")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] if content == "truncated" else content)
-    fit("chinchilla", small_runs, **QUICK)
+    fit(small_runs, "chinchilla", **QUICK)
     assert counted == ["chinchilla"] * 2
-    fit("chinchilla", small_runs, **QUICK)
+    fit(small_runs, "chinchilla", **QUICK)
     assert counted == ["chinchilla"] * 2
 
 
 def test_without_the_cache_nothing_is_read_or_written(counted, small_runs, own_cache):
-    fit("chinchilla", small_runs, **QUICK, cache=False)
+    fit(small_runs, "chinchilla", **QUICK, cache=False)
     assert not own_cache.exists()
-    fit("chinchilla", small_runs, **QUICK)
-    fit("chinchilla", small_runs, **QUICK, cache=False)
+    fit(small_runs, "chinchilla", **QUICK)
+    fit(small_runs, "chinchilla", **QUICK, cache=False)
     assert counted == ["chinchilla"] * 3
 
 
@@ -141,8 +141,8 @@ def without_a_row(runs):
     ],
 )
 def test_a_fit_of_anything_else_is_sampled(counted, small_runs, change, options):
-    fit("chinchilla", small_runs, **QUICK)
-    fit("chinchilla", change(small_runs) if change else small_runs, **(QUICK | options))
+    fit(small_runs, "chinchilla", **QUICK)
+    fit(change(small_runs) if change else small_runs, "chinchilla", **(QUICK | options))
     assert counted == ["chinchilla"] * 2
 
 
@@ -152,14 +152,14 @@ def test_a_law_of_the_same_name_with_another_formula_is_sampled(counted, small_r
         return Law("own", loss, {"A": Share(1.0), "slope": Prior("LogNormal", {"mu": -2.0, "sigma": 0.5})})
 
     for constant in (1.0, 2.0, 1.0):
-        fit(power(constant), small_runs, **QUICK)
+        fit(small_runs, power(constant), **QUICK)
     assert counted == ["own", "own"]
 
 
 def test_a_fit_made_by_other_versions_is_sampled(counted, small_runs, monkeypatch):
-    fit("chinchilla", small_runs, **QUICK)
+    fit(small_runs, "chinchilla", **QUICK)
     monkeypatch.setattr(fitting, "versions", lambda: {"pymc": "7.0"})
-    fit("chinchilla", small_runs, **QUICK)
+    fit(small_runs, "chinchilla", **QUICK)
     assert counted == ["chinchilla"] * 2
 
 
@@ -216,21 +216,21 @@ def test_a_refit_that_fails_the_gate_has_no_density(small_runs, synthetic_fit, m
 @pytest.mark.usefixtures("counted")
 def test_priors_replace_those_of_the_law(small_runs):
     other = Prior("LogNormal", {"mu": -0.5, "sigma": 0.1})
-    fitted = fit("chinchilla", small_runs, priors={"alpha": other}, **QUICK)
+    fitted = fit(small_runs, "chinchilla", priors={"alpha": other}, **QUICK)
     assert fitted.law.priors == {**LAWS["chinchilla"].priors, "alpha": other}
     assert list(fitted.law.priors) == list(LAWS["chinchilla"].priors)
 
 
 def test_a_prior_of_an_unknown_parameter_is_refused(counted, small_runs):
     with pytest.raises(InputError) as caught:
-        fit("chinchilla", small_runs, priors={"gamma": Share(1.0)})
+        fit(small_runs, "chinchilla", priors={"gamma": Share(1.0)})
     assert str(caught.value) == "law 'chinchilla' has no parameter ['gamma']; it has E, A, B, alpha, beta"
     assert counted == []
 
 
 def test_an_unknown_law_is_answered_with_the_nearest(small_runs):
     with pytest.raises(InputError, match="unknown law 'chinchila': did you mean 'chinchilla'"):
-        fit("chinchila", small_runs)
+        fit(small_runs, "chinchila")
     with pytest.raises(InputError, match="unknown law 'tillt': did you mean 'tilt'"):
         fit_laws(small_runs, ["chinchilla", "tillt"])
 
@@ -238,7 +238,7 @@ def test_an_unknown_law_is_answered_with_the_nearest(small_runs):
 def test_too_few_runs_for_a_law_are_refused(small_runs):
     few = dataclasses.replace(small_runs, frame=small_runs.frame.iloc[:7])
     with pytest.raises(InputError) as caught:
-        fit("chinchilla", few)
+        fit(few, "chinchilla")
     assert str(caught.value) == (
         "small: law 'chinchilla' has 7 parameters with its noise and needs at least 8 runs, found 7; add runs or "
         "choose a simpler law"
@@ -253,7 +253,7 @@ def loss_by_experts(experts, *, A, slope):
 def test_a_table_without_a_column_of_the_law_is_refused(small_runs):
     own = Law("own", loss_by_experts, {"A": Share(1.0), "slope": Prior("LogNormal", {"mu": -2.0, "sigma": 0.5})})
     with pytest.raises(InputError) as caught:
-        fit(own, small_runs)
+        fit(small_runs, own)
     assert str(caught.value) == (
         "small: law 'own' needs column experts, found run, N, D, C, loss; add it, or choose a law of the columns that "
         "are there"
@@ -263,13 +263,13 @@ def test_a_table_without_a_column_of_the_law_is_refused(small_runs):
 def test_a_law_of_another_response_is_refused(small_runs):
     law = dataclasses.replace(LAWS["chinchilla"], responses=("bpc",))
     with pytest.raises(InputError, match="small: law 'chinchilla' describes bpc, the table holds loss"):
-        fit(law, small_runs)
+        fit(small_runs, law)
 
 
 @pytest.mark.parametrize("option", ["draws", "tune", "chains"])
 def test_settings_that_cannot_be_sampled_are_refused(small_runs, option):
     with pytest.raises(InputError, match=f"{option} is 0"):
-        fit("chinchilla", small_runs, **{option: 0})
+        fit(small_runs, "chinchilla", **{option: 0})
 
 
 # Several laws
@@ -277,7 +277,7 @@ def test_settings_that_cannot_be_sampled_are_refused(small_runs, option):
 
 def test_fits_come_in_the_order_asked(counted, small_runs, monkeypatch):
     monkeypatch.setattr("joblib.cpu_count", lambda: 1)
-    fit("kaplan_n", small_runs, **QUICK)
+    fit(small_runs, "kaplan_n", **QUICK)
     told = []
     fits = fit_laws(small_runs, ["chinchilla", "kaplan_n", "compute_floor"], **QUICK, progress=told.append)
     assert list(fits) == ["chinchilla", "kaplan_n", "compute_floor"]
@@ -289,7 +289,7 @@ def test_fits_come_in_the_order_asked(counted, small_runs, monkeypatch):
 def test_laws_that_are_all_cached_start_no_process(counted, small_runs, monkeypatch):
     laws = ["chinchilla", "kaplan_n"]
     for name in laws:
-        fit(name, small_runs, **QUICK)
+        fit(small_runs, name, **QUICK)
     monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", None)
     fit_laws(small_runs, laws, **QUICK)
     assert counted == laws
@@ -368,7 +368,7 @@ def test_a_fit_keeps_the_columns_of_ones_own_law_and_another_value_is_another_fi
         dataclasses.replace(small_runs, frame=small_runs.frame.assign(learning_rate=values))
         for values in (rates, rates[::-1])
     )
-    fitted = fit(RATE_LAW, runs, **QUICK)
+    fitted = fit(runs, RATE_LAW, **QUICK)
     kept = fitted.runs.frame.set_index("run")["learning_rate"]
     np.testing.assert_allclose(kept[runs.frame["run"]], rates)
     assert fitted.reference["learning_rate"] == pytest.approx(1e-3)
@@ -383,7 +383,7 @@ def test_a_column_with_gaps_is_refused_by_the_law_that_needs_it(small_runs, valu
     rates[2] = value
     runs = dataclasses.replace(small_runs, frame=small_runs.frame.assign(learning_rate=rates))
     with pytest.raises(InputError) as caught:
-        fit(RATE_LAW, runs)
+        fit(runs, RATE_LAW)
     label = runs.frame["run"].iloc[2]
     assert str(caught.value) == (
         f"small: law 'rate' needs a number above zero in column learning_rate of every run; found {shown} for run "

@@ -144,7 +144,7 @@ def test_the_contraction_of_a_fit_is_as_expected(name, error):
         "grid": isoflop_design(np.geomspace(1e18, 1e21, 5), np.geomspace(1, 400, 10)),
         "ridge": fixed_ratio_design(np.geomspace(1e7, 1e10, 40)),
     }
-    runs = bs.simulate("chinchilla", designs[name], sigma=NOISE) if name in designs else bs.load_runs(name)
+    runs = bs.simulate(designs[name], "chinchilla", sigma=NOISE) if name in designs else bs.load_runs(name)
     expected = {each.name: each.contraction for each in identify(runs).parameters}
-    found = contraction(fit("chinchilla", runs, random_seed=1))
+    found = contraction(fit(runs, "chinchilla", random_seed=1))
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=error)

@@ -232,7 +232,7 @@ def test_tables_whose_groups_cannot_be_told_or_compared_are_refused(runs):
     }
     for words, (table_of, column) in cases.items():
         with pytest.raises(InputError, match=words):
-            fit_groups("chinchilla", table_of, column)
+            fit_groups(table_of, "chinchilla", column)
 
 
 def test_groups_that_share_no_loss_and_groups_of_few_runs_are_doubted(synthetic_fit):
@@ -300,7 +300,7 @@ def test_the_command_line_refuses_a_group_against_itself(capsys):
 def test_known_multipliers_are_recovered_and_groups_of_few_runs_are_left_wide():
     names, gains = (*NAMES, "few"), (*GAINS, 1.0)
     made = table(gains, (30, 30, 30, 2), names=names, seed=0)
-    fitted = fit_groups("chinchilla", made, random_seed=0)
+    fitted = fit_groups(made, "chinchilla", random_seed=0)
     found = fitted.diagnostics  # a trajectory at the largest depth costs time, not correctness
     assert found.rhat <= 1.01, found.failures
     assert found.divergences == 0, found.failures
@@ -316,8 +316,8 @@ def test_known_multipliers_are_recovered_and_groups_of_few_runs_are_left_wide():
 def test_fitting_groups_leaves_other_fits_as_they_were(small_runs, own_cache):
     before = fit_laws(small_runs, ["compute_floor"], draws=200, tune=200)["compute_floor"]
     named = dataclasses.replace(small_runs, frame=small_runs.frame.assign(family=["a", "b"] * 12))
-    pooled = fit_groups("compute_floor", named, draws=200, tune=200)
-    again = fit_groups("compute_floor", named, draws=200, tune=200)
+    pooled = fit_groups(named, "compute_floor", draws=200, tune=200)
+    again = fit_groups(named, "compute_floor", draws=200, tune=200)
     np.testing.assert_array_equal(pooled.draws["gain_1"], again.draws["gain_1"])
     after = fit_laws(small_runs, ["compute_floor"], draws=200, tune=200, cache=False)["compute_floor"]
     assert len(list((own_cache / "fits").glob("*.nc"))) == 2

@@ -33,7 +33,7 @@ def chinchilla_runs():
 @pytest.fixture(scope="module")
 def chinchilla_fit(chinchilla_runs):
     """Chinchilla's law at the default settings; kept in the cache of the session."""
-    return bs.fit("chinchilla", chinchilla_runs, random_seed=1)
+    return bs.fit(chinchilla_runs, "chinchilla", random_seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def trimmed_fit(chinchilla_runs):
     sixth = np.sort(chinchilla_runs.frame["loss"])[-6]
     runs = bs.select_runs(chinchilla_runs, f"loss <= {sixth}")
     assert len(runs.frame) == 240
-    return bs.fit("chinchilla", runs, random_seed=1)
+    return bs.fit(runs, "chinchilla", random_seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_the_240_rows_of_the_replication_give_its_values(trimmed_fit):
     columns = {"params": "N", "tokens": "D", "flops": "C"}
     runs = bs.table_from_frame(rows.rename(columns=columns)[["N", "D", "C", "loss"]], name="epoch-chinchilla")
     assert len(runs.frame) == 240
-    fitted = bs.fit("chinchilla", runs, random_seed=1)
+    fitted = bs.fit(runs, "chinchilla", random_seed=1)
     found, shipped = medians(fitted), medians(trimmed_fit)
     assert_sampled_well(fitted)
     for name, (value, error) in BESIROGLU.items():
@@ -189,7 +189,7 @@ def test_known_parameters_of_the_chinchilla_law_are_recovered():
     loss = truth["E"] + truth["A"] * N ** -truth["alpha"] + truth["B"] * D ** -truth["beta"]
     noise = 0.005 * np.random.default_rng(8).standard_t(5, N.size)
     runs = bs.table_from_frame(pd.DataFrame({"N": N, "D": D, "loss": loss * np.exp(noise)}), name="known")
-    fitted = bs.fit("chinchilla", runs, random_seed=1)
+    fitted = bs.fit(runs, "chinchilla", random_seed=1)
     assert_sampled_well(fitted)
     draws = bs.published_draws(fitted) | {name: fitted.draws[name] for name in ("sigma", "nu")}
     for name, value in (truth | {"sigma": 0.005, "nu": 5.0}).items():
@@ -201,8 +201,8 @@ def test_known_parameters_of_the_chinchilla_law_are_recovered():
 
 def test_the_same_seed_gives_the_same_numbers_in_any_order_of_rows(chinchilla_fit, chinchilla_runs):
     shuffled = bs.table_from_frame(chinchilla_runs.frame.sample(frac=1, random_state=3), name="shuffled")
-    again = bs.fit("chinchilla", shuffled, random_seed=1, cache=False)
+    again = bs.fit(shuffled, "chinchilla", random_seed=1, cache=False)
     xr.testing.assert_identical(again.data["posterior"].to_dataset(), chinchilla_fit.data["posterior"].to_dataset())
-    other = bs.fit("chinchilla", shuffled, random_seed=2, cache=False)
+    other = bs.fit(shuffled, "chinchilla", random_seed=2, cache=False)
     assert medians(other)["alpha"] != medians(again)["alpha"]
     assert medians(other)["alpha"] == pytest.approx(medians(again)["alpha"], abs=0.002)

@@ -175,7 +175,7 @@ def test_the_ends_on_the_chinchilla_runs_hold_those_of_the_published_refit(synth
     assert len(trimmed.frame) == 240
     published = LAWS["chinchilla"].published["Besiroglu et al. (2024)"]
     exact = synthetic_fit("chinchilla", runs, published, spread=1e-9, draws=5)
-    found = ratio_ranges(fit("chinchilla", trimmed, random_seed=1), [1e21, 5.76e23])
+    found = ratio_ranges(fit(trimmed, "chinchilla", random_seed=1), [1e21, 5.76e23])
     for ours, theirs in zip(found, ratio_ranges(exact, [1e21, 5.76e23]), strict=True):
         assert ours.lower_end.lower < theirs.lower < ours.lower_end.upper
         assert ours.upper_end.lower < theirs.upper < ours.upper_end.upper

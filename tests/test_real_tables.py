@@ -45,7 +45,7 @@ def repeated():
 
 @pytest.fixture(scope="module")
 def free(repeated):
-    return bs.fit(LAW, repeated)
+    return bs.fit(repeated, LAW)
 
 
 def test_a_repeated_token_is_worth_less_in_every_epoch(free):
@@ -60,12 +60,12 @@ def test_a_repeated_token_is_worth_less_in_every_epoch(free):
 
 def test_with_the_published_base_law_it_is_hardly_known_how_long_repetition_pays(repeated):
     """The published objective is flat in R_D above 10: the posterior is wide, and reaches the published value."""
-    reference = bs.fit("chinchilla", repeated, draws=10, tune=50, cache=False).reference
+    reference = bs.fit(repeated, "chinchilla", draws=10, tune=50, cache=False).reference
     units = {name: 1 / reference.get(name, reference["D"]) for name in LAW.covariates}
     base = {**PUBLISHED, **LAW.rescale(**units, **PUBLISHED)}
     names = ("E", "A", "B", "alpha", "beta")
     fixed = {name: bs.Prior("LogNormal", {"mu": np.log(base[name]), "sigma": 1e-3}) for name in names}
-    fit = bs.fit(LAW, repeated, priors=fixed)
+    fit = bs.fit(repeated, LAW, priors=fixed)
     assert fit.diagnostics.passed
     found = bs.credible_interval(bs.published_draws(fit)["R_D"], 0.9)
     assert found.lower < PUBLISHED["R_D"] < found.upper

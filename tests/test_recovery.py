@@ -26,8 +26,8 @@ def test_every_law_has_a_design_that_identifies_it():
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_law_gets_its_parameters_back(name):
     case, law = CASES[name], LAWS[name]
-    runs = bs.simulate(law, case.design, case.truth, sigma=0.005, response=law.responses[0], random_seed=1)
-    fit = bs.fit(law, runs)
+    runs = bs.simulate(case.design, law, case.truth, sigma=0.005, response=law.responses[0], random_seed=1)
+    fit = bs.fit(runs, law)
     assert fit.diagnostics.passed, fit.diagnostics.failures
     found = bs.published_draws(fit)
     ranks = {key: float(np.mean(found[key] < case.truth[key])) for key in law.parameters if key not in case.loose}
@@ -42,9 +42,9 @@ def test_a_law_gets_its_parameters_back(name):
 def test_at_a_fixed_ratio_the_prior_comes_back_and_the_tool_says_so():
     """N and D that move together leave the additive law's split to its prior."""
     design = bs.fixed_ratio_design(np.geomspace(3e7, 3e10, 40))
-    runs = bs.simulate("chinchilla", design, "Besiroglu et al. (2024)", random_seed=1)
+    runs = bs.simulate(design, "chinchilla", "Besiroglu et al. (2024)", random_seed=1)
     assert any("not identified" in text for text in bs.describe(runs).cannot)
-    fit = bs.fit("chinchilla", runs)
+    fit = bs.fit(runs, "chinchilla")
     log_ratio = np.log(fit.draws["alpha"] / fit.draws["beta"])
     prior = LAWS["chinchilla"].priors["alpha"]
     assert isinstance(prior, Prior)

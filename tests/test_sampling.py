@@ -120,7 +120,7 @@ def test_the_same_seed_gives_the_same_draws_to_the_last_bit(small_runs):
 def test_the_same_seed_gives_the_same_draws_before_and_after_numba_has_compiled(tmp_path):
     code = """
 import bayescale as bs
-fit = bs.fit("kaplan_nd", bs.load_runs("chinchilla"), draws=100, tune=200, random_seed=1, cache=False)
+fit = bs.fit(bs.load_runs("chinchilla"), "kaplan_nd", draws=100, tune=200, random_seed=1, cache=False)
 print(fit.data["posterior"].to_dataset().to_array().values.tobytes().hex())
 """
     compiled, temporary = tmp_path / "compiled", tmp_path / "temporary"
@@ -301,8 +301,8 @@ def test_a_fit_whose_chains_missed_a_mode_is_kept_and_marked(small_runs, scripte
     scripted_gate(True, False, False)
     missed = Mock(return_value=("more modes",))
     monkeypatch.setattr(sampling, "missed_modes", missed)
-    assert fit("compute_floor", small_runs, draws=20, tune=100, random_seed=1).diagnostics.failures == ("more modes",)
-    failures = fit("compute_floor", small_runs, draws=20, tune=100, random_seed=2).diagnostics.failures
+    assert fit(small_runs, "compute_floor", draws=20, tune=100, random_seed=1).diagnostics.failures == ("more modes",)
+    failures = fit(small_runs, "compute_floor", draws=20, tune=100, random_seed=2).diagnostics.failures
     assert failures == ("made to fail",)
     assert missed.call_count == 1  # what has failed is not asked again
 
@@ -311,11 +311,11 @@ def test_a_fit_whose_chains_missed_a_mode_is_kept_and_marked(small_runs, scripte
 def test_a_fit_that_fails_twice_is_kept_and_marked(small_runs, scripted_gate):
     asked = scripted_gate(False, False)
     options = {"draws": 20, "tune": 100, "chains": 2, "random_seed": 1}
-    fitted = fit("compute_floor", small_runs, **options)
+    fitted = fit(small_runs, "compute_floor", **options)
     assert not fitted.diagnostics.passed
     assert fitted.record["attempt"]["adaptation"] == "diag"
     assert fitted.data["posterior"].sizes["draw"] == 40
-    again = fit("compute_floor", small_runs, **options)
+    again = fit(small_runs, "compute_floor", **options)
     assert again.diagnostics.failures == ("made to fail",)
     assert len(asked) == 2
 
@@ -339,7 +339,7 @@ def test_an_interruption_is_not_taken_for_a_result(answer, small_runs, monkeypat
 def test_an_interrupted_fit_is_not_kept(small_runs, own_cache, monkeypatch):
     monkeypatch.setattr(nutpie, "sample", Mock(return_value=sampled(4, 3)))
     with pytest.raises(KeyboardInterrupt):
-        fit("compute_floor", small_runs)
+        fit(small_runs, "compute_floor")
     assert not list(own_cache.rglob("*.nc"))
 
 

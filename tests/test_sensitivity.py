@@ -281,7 +281,7 @@ def test_weighted_draws_give_the_posterior_of_the_other_weights():
 def test_runs_that_count_double_are_as_runs_that_are_there_twice(sampled_fit, small_runs):
     again = small_runs.frame.assign(run=[f"{label} again" for label in small_runs.frame["run"]])
     frame = pd.concat([small_runs.frame, again], ignore_index=True)
-    twice = fit("compute_floor", dataclasses.replace(small_runs, frame=frame), draws=1000, tune=300, random_seed=1)
+    twice = fit(dataclasses.replace(small_runs, frame=frame), "compute_floor", draws=1000, tune=300, random_seed=1)
     for shift in reweigh(sampled_fit, flops=()).shifts:
         found, draws = rescaled(shift, "likelihood", 2.0), twice.data["posterior"][shift.quantity]
         error = np.hypot(float(azs.mcse(draws, method="median")), draws.std() / np.sqrt(1000))  # of 1000 weighted draws

@@ -43,7 +43,7 @@ def test_a_ladder_trains_each_size_on_multiples_of_its_tokens():
 def test_a_fixed_ratio_cannot_be_told_apart_and_the_tool_says_so():
     design = fixed_ratio_design(np.geomspace(1e8, 1e10, 12))
     np.testing.assert_allclose(design["D"] / design["N"], 20.0)
-    runs = bs.simulate("chinchilla", design, "Besiroglu et al. (2024)")
+    runs = bs.simulate(design, "chinchilla", "Besiroglu et al. (2024)")
     assert any("D is 20 N in every row" in note for note in runs.notes)
     assert any(
         text.startswith("Separate exponents of N and D") and "not identified" in text
@@ -85,7 +85,7 @@ def test_a_design_of_nothing_is_refused(make, name):
 
 
 def test_a_table_without_noise_is_the_law():
-    runs = bs.simulate("chinchilla", DESIGN, sigma=0.0)
+    runs = bs.simulate(DESIGN, "chinchilla", sigma=0.0)
     truth = LAWS["chinchilla"].published["Hoffmann et al. (2022)"]
     expected = LAWS["chinchilla"].loss(runs.frame["N"], runs.frame["D"], **truth)
     np.testing.assert_allclose(runs.frame["loss"], expected, rtol=1e-12)
@@ -95,39 +95,39 @@ def test_a_table_without_noise_is_the_law():
 
 def test_noise_is_a_student_t_on_the_log_response():
     big = pd.concat([DESIGN] * 2000, ignore_index=True).assign(run=[f"r{i}" for i in range(12000)])
-    quiet, noisy = (bs.simulate("chinchilla", big, sigma=sigma, nu=6.0, random_seed=1) for sigma in (0.0, 0.01))
+    quiet, noisy = (bs.simulate(big, "chinchilla", sigma=sigma, nu=6.0, random_seed=1) for sigma in (0.0, 0.01))
     noise = np.log(noisy.frame["loss"] / quiet.frame["loss"]) / 0.01
     assert noise.std() == pytest.approx(np.sqrt(6 / 4), rel=4 * 2 / np.sqrt(12000))
     assert abs(noise.median()) < 4 * 1.3 / np.sqrt(12000)
 
 
 def test_the_same_seed_gives_the_same_table():
-    first, same, other = (bs.simulate("chinchilla", DESIGN, random_seed=seed) for seed in (1, 1, 2))
+    first, same, other = (bs.simulate(DESIGN, "chinchilla", random_seed=seed) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first.frame, same.frame)
     assert not first.frame["loss"].equals(other.frame["loss"])
 
 
 def test_a_published_set_or_parameters_of_ones_own_are_the_truth():
     own = {"E": 1.5, "A": 300.0, "B": 900.0, "alpha": 0.3, "beta": 0.31}
-    found = bs.simulate("chinchilla", DESIGN, own, sigma=0.0).frame
+    found = bs.simulate(DESIGN, "chinchilla", own, sigma=0.0).frame
     np.testing.assert_allclose(found["loss"], LAWS["chinchilla"].loss(found["N"], found["D"], **own))
-    named = bs.simulate("chinchilla", DESIGN, "Besiroglu et al. (2024)", sigma=0.0)
+    named = bs.simulate(DESIGN, "chinchilla", "Besiroglu et al. (2024)", sigma=0.0)
     assert json.loads(named.record["truth"])["E"] == 1.8172
 
 
 def test_the_response_is_that_of_the_published_values():
-    runs = bs.simulate("guo_compute", DESIGN.assign(C=6 * DESIGN["N"] * DESIGN["D"]))
+    runs = bs.simulate(DESIGN.assign(C=6 * DESIGN["N"] * DESIGN["D"]), "guo_compute")
     assert (runs.response, runs.unit) == ("bpc", "bits per character")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("chinchilla", DESIGN[["N"]]), "law 'chinchilla' needs D; the design has N"),
-        (("chinchilla", DESIGN, {"E": 1.0}), "law 'chinchilla' has the parameters E, A, B, alpha, beta; found E"),
-        (("tilt", DESIGN), "law 'tilt' has no published values (none)"),
-        (("chinchilla", DESIGN, "Nobody"), "law 'chinchilla' has no published values of 'Nobody' ('Hoffmann"),
-        (("kaplan_n", DESIGN, {"A": -1.0, "alpha_N": 0.1}), "law 'kaplan_n' is not positive and finite"),
+        ((DESIGN[["N"]], "chinchilla"), "law 'chinchilla' needs D; the design has N"),
+        ((DESIGN, "chinchilla", {"E": 1.0}), "law 'chinchilla' has the parameters E, A, B, alpha, beta; found E"),
+        ((DESIGN, "tilt"), "law 'tilt' has no published values (none)"),
+        ((DESIGN, "chinchilla", "Nobody"), "law 'chinchilla' has no published values of 'Nobody' ('Hoffmann"),
+        ((DESIGN, "kaplan_n", {"A": -1.0, "alpha_N": 0.1}), "law 'kaplan_n' is not positive and finite"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(arguments, message):
@@ -139,4 +139,4 @@ def test_what_cannot_be_simulated_is_refused(arguments, message):
 @pytest.mark.parametrize("noise", [{"sigma": -0.1}, {"nu": 2.0}])
 def test_noise_without_variance_is_refused(noise):
     with pytest.raises(InputError, match="expected sigma of at least 0 and nu above 2"):
-        bs.simulate("chinchilla", DESIGN, **noise)
+        bs.simulate(DESIGN, "chinchilla", **noise)

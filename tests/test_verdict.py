@@ -329,7 +329,7 @@ def test_the_record_of_a_table_that_cannot_tell_is_plain_data_too(collinear_comp
 
 
 def test_a_table_without_sizes_gets_no_verdict(synthetic_fit):
-    runs = simulate("m1", pd.DataFrame({"D": np.geomspace(1e7, 1e10, 30)}), {"beta": 15.0, "c": 0.2}, response="error")
+    runs = simulate(pd.DataFrame({"D": np.geomspace(1e7, 1e10, 30)}), "m1", {"beta": 15.0, "c": 0.2}, response="error")
     comparison = compared({name: synthetic_fit(name, runs) for name in ("m1", "kaplan_d")})
     with pytest.raises(InputError, match="a verdict on compute needs N, D and C of every run; the table has no N, C"):
         judge(comparison)

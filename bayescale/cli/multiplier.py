@@ -79,8 +79,8 @@ def multiplier(
         flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])
         say("compiling and sampling one law for all groups")
         fitted = bs.fit_groups(
-            law or "chinchilla",
             table,
+            law or "chinchilla",
             groups,
             draws=sampling.draws,
             random_seed=sampling.seed,

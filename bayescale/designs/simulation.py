@@ -16,8 +16,8 @@ SIGMA = 0.005
 
 
 def simulate(
-    law: str | Law,
     design: pd.DataFrame,
+    law: str | Law,
     parameters: str | Mapping[str, float] | None = None,
     *,
     sigma: float = SIGMA,
@@ -29,10 +29,10 @@ def simulate(
 
     Parameters
     ----------
-    law : str or Law
-        A law by name, or a law of your own.
     design : pandas.DataFrame
         The columns that the law needs, in counts, one row for each run; further columns are kept.
+    law : str or Law
+        A law by name, or a law of your own.
     parameters : str or mapping of str to float, optional
         Parameters at published scale, or the source of a published set; by default the first published set.
     sigma : float

@@ -38,8 +38,8 @@ PRIOR_DRAWS = 1000
 
 
 def fit(
-    law: str | Law,
     runs: RunTable,
+    law: str | Law,
     *,
     priors: Mapping[str, Prior | Share] | Literal["published"] | None = None,
     draws: int = 1000,
@@ -52,10 +52,10 @@ def fit(
 
     Parameters
     ----------
-    law : str or Law
-        A built-in law by name, or a law of your own.
     runs : RunTable
         The runs; their order does not matter.
+    law : str or Law
+        A built-in law by name, or a law of your own.
     priors : mapping of str to Prior or Share, or "published", optional
         Priors that replace the law's own, at reference scale; ``"published"`` takes the law's published fit with its
         uncertainties, to update it with runs of your own.

@@ -31,8 +31,8 @@ ONE_UNIT = ("loss_unit", "tokenizer", "vocabulary")
 
 
 def fit_groups(
-    law: str | Law,
     runs: RunTable,
+    law: str | Law,
     groups: str = "family",
     *,
     draws: int = 1000,
@@ -51,10 +51,10 @@ def fit_groups(
 
     Parameters
     ----------
-    law : str or Law
-        A law of N and D, of C, or of all three.
     runs : RunTable
         Runs of all groups, measured alike: the same held-out text and tokenizer.
+    law : str or Law
+        A law of N and D, of C, or of all three.
     groups : str
         Column that names each run's group.
     draws, tune, chains, random_seed, cache
@@ -76,8 +76,8 @@ def fit_groups(
     names = _check_groups(runs, groups)
     table = _with_indicators(runs, groups, names)
     return fit(
-        grouped_law(law, len(names)),
         table,
+        grouped_law(law, len(names)),
         draws=draws,
         tune=tune,
         chains=chains,
@@ -91,7 +91,7 @@ def group_names(fitted: Fit) -> list[str]:
     text = fitted.runs.record.get(RECORD)
     if text is None:
         raise InputError(
-            f"the fit of law '{fitted.law.name}' has no groups; fit them with fit_groups(law, runs, column)"
+            f"the fit of law '{fitted.law.name}' has no groups; fit them with fit_groups(runs, law, column)"
         )
     return [str(name) for name in json.loads(text)["names"]]
 

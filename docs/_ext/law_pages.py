@@ -218,7 +218,7 @@ def listed(values: Mapping[str, float]) -> str:
 
 def use(law: bs.Law) -> str:
     """Return how the law is used."""
-    lines = [f'fit = bs.fit("{law.name}", runs)']
+    lines = [f'fit = bs.fit(runs, "{law.name}")']
     if law.splits_compute:
         lines.append("allocation = bs.allocate(fit, flops=[1e24])")
     return "## Use\n\n```python\n" + "\n".join(lines) + f"\n```\n\n```console\n$ bayescale laws {law.name}\n```"
