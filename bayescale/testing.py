@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayescale.laws import REAL_RUNS, Law, published_scale, reference_units, unit_columns
+from bayescale.laws import Law, published_scale, real_range, reference_units, unit_columns
 
 POINTS = 40
 DRAWS = 200
@@ -113,7 +113,7 @@ def _made_up_case(law: Law, random_seed: int) -> _Case:
     from bayescale.fits.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
 
     rng = np.random.default_rng(random_seed)
-    ranges = {name: np.log(REAL_RUNS.get(name, (1e2, 1e6))) for name in unit_columns(law)}
+    ranges = {name: np.log(real_range(name)) for name in unit_columns(law)}
     own = {name: float(np.exp(rng.uniform(*np.quantile(ends, [0.3, 0.7])))) for name, ends in ranges.items()}
     reference = reference_units(law, own)
     spread = DECADES * np.log(10)

@@ -16,8 +16,7 @@ from test_plots import BUDGETS, results, simulated_backtest, simulated_compariso
 
 from bayescale import Constraints, allocate
 from bayescale.comparison.verdict import judge
-from bayescale.laws import LAWS
-from bayescale.laws.law import REAL_RUNS
+from bayescale.laws import LAWS, REAL_RUNS
 from bayescale.report import write_report
 from bayescale.report.explorer import explorer_data, explorer_script
 from bayescale.report.twins import javascript

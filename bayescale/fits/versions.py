@@ -17,6 +17,7 @@ def versions() -> dict[str, str]:
     modules = (
         "laws/law.py",
         "laws/priors.py",
+        "laws/scales.py",
         "fits/model.py",
         "fits/sampling.py",
         "fits/diagnostics.py",

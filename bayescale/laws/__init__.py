@@ -20,6 +20,7 @@ from bayescale.laws.droppo_elibol import DROPPO_ELIBOL
 from bayescale.laws.ensemble import ENSEMBLE
 from bayescale.laws.farseer import FARSEER
 from bayescale.laws.guo_compute import GUO_COMPUTE
+from bayescale.laws.identity import law_record, priors_from_record, priors_record
 from bayescale.laws.isoflop import ISOFLOP
 from bayescale.laws.kaplan_d import KAPLAN_D
 from bayescale.laws.kaplan_n import KAPLAN_N
@@ -29,19 +30,12 @@ from bayescale.laws.law import (
     EXTRA_DEGREES,
     NOISE_PRIORS,
     NOISE_SCALE,
-    REAL_RUNS,
     SMALLEST_VALUE,
     Example,
     Law,
     Prior,
     Quantity,
     Share,
-    law_record,
-    priors_from_record,
-    priors_record,
-    published_scale,
-    reference_units,
-    unit_columns,
 )
 from bayescale.laws.loss_to_error import LOSS_TO_ERROR
 from bayescale.laws.lr_anneal import LR_ANNEAL
@@ -57,6 +51,7 @@ from bayescale.laws.precision import PRECISION
 from bayescale.laws.precision_post import PRECISION_POST
 from bayescale.laws.routed import ROUTED
 from bayescale.laws.routed_separable import ROUTED_SEPARABLE
+from bayescale.laws.scales import REAL_RUNS, published_scale, real_range, reference_units, unit_columns
 from bayescale.laws.three_term import THREE_TERM
 from bayescale.laws.tilt import TILT
 from bayescale.laws.time_size import TIME_SIZE
@@ -125,6 +120,7 @@ __all__ = [
     "priors_from_record",
     "priors_record",
     "published_scale",
+    "real_range",
     "reference_units",
     "unit_columns",
 ]

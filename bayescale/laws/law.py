@@ -1,15 +1,14 @@
-"""Law, Prior and Share: what a scaling law is."""
+"""Law, Prior, Share and Example: what a scaling law is."""
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from bayescale.errors import InputError
 from bayescale.laws.costs import DENSE, Cost
-from bayescale.schedules import RATES, SINCE
 
 type Quantity = Any
 """A float, a NumPy or xarray array, or a PyTensor variable: whatever a formula is called with."""
@@ -28,39 +27,6 @@ EXTRA_DEGREES = 10.0
 
 NOISE_PRIORS = {"sigma": f"HalfNormal({NOISE_SCALE:g})", "nu": f"2 + Exponential(mean {EXTRA_DEGREES:g})"}
 """The same in words, for reports."""
-
-
-REAL_RUNS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "N": (1e6, 1e12),
-        "D": (1e7, 1e14),
-        "C": (1e15, 1e27),
-        "loss": (2.0, 8.0),
-        "unique_tokens": (1e7, 1e14),
-        "epochs": (1.0, 100.0),
-        "experts": (1.0, 1024.0),
-        "granularity": (1.0, 64.0),
-        "active_N": (1e6, 1e12),
-        "datastore_tokens": (1e7, 1e13),
-        "vocabulary": (1e3, 1e6),
-        "width": (64.0, 32768.0),
-        "depth": (2.0, 200.0),
-        "steps": (1e3, 1e7),
-        "batch": (1e4, 1e8),
-        "lr_sum": (0.1, 1e3),
-        "lr_drop": (1e-3, 1.0),
-        "lr_fall": (1e-5, 1e-3),
-        **dict.fromkeys(RATES, (3e-5, 1e-2)),
-        **dict.fromkeys(SINCE, (1e-3, 1e3)),
-        "members": (1.0, 64.0),
-        "kept": (0.05, 1.0),
-        "bits_weights": (2.0, 16.0),
-        "bits_activations": (2.0, 16.0),
-        "bits_cache": (2.0, 16.0),
-        "bits_post": (2.0, 16.0),
-    }
-)
-"""Range of real runs, and a little more, of each column that a law may use, in counts."""
 
 
 @dataclass(frozen=True)
@@ -284,87 +250,3 @@ class Law:
 def _argument_names(formula: Callable[..., Quantity], kind: object) -> tuple[str, ...]:
     """Return the names of a formula's arguments of one kind; asked for in every step of a search."""
     return tuple(p.name for p in inspect.signature(formula).parameters.values() if p.kind is kind)
-
-
-def reference_units(law: Law, typical: Mapping[str, float]) -> dict[str, float]:
-    """Return the reference value of each covariate: its own typical value, or what ``law.units`` says.
-
-    Parameters
-    ----------
-    law : Law
-        The law.
-    typical : mapping of str to float
-        Typical values of the columns; of a column with a unit of its own none is needed.
-    """
-    units = {name: law.units.get(name, name) for name in law.covariates}
-    return {name: typical[unit] if isinstance(unit, str) else float(unit) for name, unit in units.items()}
-
-
-def unit_columns(law: Law) -> tuple[str, ...]:
-    """Return the covariates, and the further columns in whose unit one of them is counted."""
-    return tuple(dict.fromkeys((*law.covariates, *(unit for unit in law.units.values() if isinstance(unit, str)))))
-
-
-def published_scale(
-    law: Law, reference: Mapping[str, float], parameters: Mapping[str, Quantity]
-) -> dict[str, Quantity]:
-    """Carry parameters from reference scale to the scale of published values.
-
-    Parameters
-    ----------
-    law : Law
-        The law.
-    reference : mapping of str to float
-        Reference value of each covariate: its geometric mean over the table.
-    parameters : mapping of str to number or array
-        Inferred parameters at reference scale.
-
-    Returns
-    -------
-    dict
-        All inferred parameters at ``N = D = C = 1``, then the derived quantities of the paper.
-    """
-    units = {name: reference[name] for name in law.covariates}
-    inferred = {name: parameters[name] for name in law.parameters}
-    changed = law.rescale(**units, **inferred) if law.rescale else {}
-    values = {**inferred, **changed}
-    return {**values, **(law.derived(**values) if law.derived else {})}
-
-
-def law_record(law: Law) -> dict[str, Any]:
-    """Return what makes two laws the same, as plain data: name, source of the formula, units, priors."""
-    return {
-        "name": law.name,
-        "formula": law.formula,
-        "source": _source(law.loss),
-        "units": dict(law.units),
-        "priors": priors_record(law),
-    }
-
-
-def _source(formula: Callable[..., Quantity]) -> str:
-    """Return the text of a formula, and of the functions and constants of its own module that it uses."""
-    own = {name: value for name, value in formula.__globals__.items() if name in formula.__code__.co_names}
-    helpers = [value for value in own.values() if inspect.isfunction(value) and value.__module__ == formula.__module__]
-    constants = [f"{name} = {value!r}" for name, value in sorted(own.items()) if isinstance(value, int | float | tuple)]
-    return "\n".join([_text(formula), *constants, *(_source(helper) for helper in helpers if helper is not formula)])
-
-
-def _text(formula: Callable[..., Quantity]) -> str:
-    closure = [repr(cell.cell_contents) for cell in formula.__closure__ or ()]
-    try:
-        text = inspect.getsource(formula)
-    except (OSError, TypeError):
-        code = formula.__code__
-        text = repr((code.co_code, code.co_consts, code.co_names))
-    return "\n".join([text, *closure])
-
-
-def priors_record(law: Law) -> dict[str, dict[str, Any]]:
-    """Return the priors as plain data, in the order of the parameters."""
-    return {name: asdict(law.priors[name]) for name in law.parameters}
-
-
-def priors_from_record(record: Mapping[str, Mapping[str, Any]]) -> dict[str, Prior | Share]:
-    """Return the priors that :func:`priors_record` wrote."""
-    return {name: Share(**entry) if "concentration" in entry else Prior(**entry) for name, entry in record.items()}

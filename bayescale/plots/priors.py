@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from bayescale.errors import InputError
-from bayescale.laws import REAL_RUNS, SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
+from bayescale.laws import SMALLEST_VALUE, Law, get_law, real_range, reference_units, unit_columns
 from bayescale.plots.style import WIDTH, draw_bands, finish, log_axis, new_axes, styled
 from bayescale.storage import write_whole
 
@@ -100,12 +100,12 @@ def save_prior_predictive(law: str | Law, path: Path, *, random_seed: int = 0) -
 
 
 def _typical(name: str) -> float:
-    low, high = REAL_RUNS.get(name, (1e2, 1e6))
+    low, high = real_range(name)
     return float(np.sqrt(low * high))
 
 
 def _span(name: str) -> np.ndarray:
-    low, high = REAL_RUNS.get(name, (1e2, 1e6))
+    low, high = real_range(name)
     middle, factor = _typical(name), 10.0**DECADES
     return np.geomspace(max(low, middle / factor), min(high, middle * factor), POINTS)
 

@@ -1,0 +1,92 @@
+"""The scales of a law: its columns in reference units, and its parameters where papers publish them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bayescale.laws.law import Law, Quantity
+from bayescale.schedules import RATES, SINCE
+
+REAL_RUNS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "N": (1e6, 1e12),
+        "D": (1e7, 1e14),
+        "C": (1e15, 1e27),
+        "loss": (2.0, 8.0),
+        "unique_tokens": (1e7, 1e14),
+        "epochs": (1.0, 100.0),
+        "experts": (1.0, 1024.0),
+        "granularity": (1.0, 64.0),
+        "active_N": (1e6, 1e12),
+        "datastore_tokens": (1e7, 1e13),
+        "vocabulary": (1e3, 1e6),
+        "width": (64.0, 32768.0),
+        "depth": (2.0, 200.0),
+        "steps": (1e3, 1e7),
+        "batch": (1e4, 1e8),
+        "lr_sum": (0.1, 1e3),
+        "lr_drop": (1e-3, 1.0),
+        "lr_fall": (1e-5, 1e-3),
+        **dict.fromkeys(RATES, (3e-5, 1e-2)),
+        **dict.fromkeys(SINCE, (1e-3, 1e3)),
+        "members": (1.0, 64.0),
+        "kept": (0.05, 1.0),
+        "bits_weights": (2.0, 16.0),
+        "bits_activations": (2.0, 16.0),
+        "bits_cache": (2.0, 16.0),
+        "bits_post": (2.0, 16.0),
+    }
+)
+"""Range of real runs, and a little more, of each column that a law may use, in counts; laws share their columns."""
+
+ANY_RUNS = (1e2, 1e6)
+"""The same for a column that no built-in law has."""
+
+
+def real_range(column: str) -> tuple[float, float]:
+    """Return the range of real runs of a column, in counts."""
+    return REAL_RUNS.get(column, ANY_RUNS)
+
+
+def reference_units(law: Law, typical: Mapping[str, float]) -> dict[str, float]:
+    """Return the reference value of each covariate: its own typical value, or what ``law.units`` says.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    typical : mapping of str to float
+        Typical values of the columns; of a column with a unit of its own none is needed.
+    """
+    units = {name: law.units.get(name, name) for name in law.covariates}
+    return {name: typical[unit] if isinstance(unit, str) else float(unit) for name, unit in units.items()}
+
+
+def unit_columns(law: Law) -> tuple[str, ...]:
+    """Return the covariates, and the further columns in whose unit one of them is counted."""
+    return tuple(dict.fromkeys((*law.covariates, *(unit for unit in law.units.values() if isinstance(unit, str)))))
+
+
+def published_scale(
+    law: Law, reference: Mapping[str, float], parameters: Mapping[str, Quantity]
+) -> dict[str, Quantity]:
+    """Carry parameters from reference scale to the scale of published values.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    reference : mapping of str to float
+        Reference value of each covariate: its geometric mean over the table.
+    parameters : mapping of str to number or array
+        Inferred parameters at reference scale.
+
+    Returns
+    -------
+    dict
+        All inferred parameters at ``N = D = C = 1``, then the derived quantities of the paper.
+    """
+    units = {name: reference[name] for name in law.covariates}
+    inferred = {name: parameters[name] for name in law.parameters}
+    changed = law.rescale(**units, **inferred) if law.rescale else {}
+    values = {**inferred, **changed}
+    return {**values, **(law.derived(**values) if law.derived else {})}
