@@ -1,5 +1,6 @@
 """The best runs within limits, against closed forms, and what cannot be asked for."""
 
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from bayescale import tradeoffs
 from bayescale.decisions.regret import best_runs, cheapest_runs
 from bayescale.errors import InputError
-from bayescale.laws import LAWS
+from bayescale.laws import LAWS, get_law
 from bayescale.laws.data_constrained import effective
 from bayescale.splits.candidates import exhausting_flops, missing_columns, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
@@ -32,16 +33,16 @@ def as_draws(*sets):
     return {name: np.array([values[name] for values in sets]) for name in sets[0]}
 
 
-def candidates_of(name, draws, limits=UNLIMITED):
+def candidates_of(law, draws, limits=UNLIMITED):
     """Pose a law whose parameters are at published scale, without a fit; one set for each option."""
-    law = LAWS[name]
+    law = get_law(law)
     reference = dict.fromkeys(law.covariates, 1.0)
     fitted = SimpleNamespace(law=law, reference=reference, runs=SimpleNamespace(response=law.responses[0]))
     return pose(fitted, draws, limits)
 
 
-def best(name, draws, flops, **limits):
-    return best_runs(candidates_of(name, draws, Constraints(**limits)), np.atleast_1d(flops))
+def best(law, draws, flops, **limits):
+    return best_runs(candidates_of(law, draws, Constraints(**limits)), np.atleast_1d(flops))
 
 
 def cheapest(name, draws, loss, **limits):
@@ -134,6 +135,25 @@ def test_a_mixture_of_experts_is_sized_as_krajewski_does(granularity):
     np.testing.assert_allclose(found.N, expected.N, rtol=1e-5)
     np.testing.assert_allclose(found.D, expected.D, rtol=1e-5)
     np.testing.assert_allclose(found.flops, BUDGETS[None], rtol=1e-13)
+
+
+def test_a_law_of_experts_under_another_name_costs_what_the_law_says():
+    draws = as_draws(published("moe_granular"))
+    renamed = replace(LAWS["moe_granular"], name="our_experts")
+    first, second = (best(law, draws, BUDGETS, covariates={"granularity": 4.0}) for law in ("moe_granular", renamed))
+    np.testing.assert_array_equal(second.N, first.N)
+    np.testing.assert_array_equal(second.D, first.D)
+    paid = tradeoffs.expert_flops(second.N, second.D, 4.0)
+    np.testing.assert_allclose(paid, BUDGETS[None], rtol=1e-13)
+    assert (1.5 * paid < 6 * second.N * second.D).all()  # which is what 6 N D would have asked for
+
+
+@pytest.mark.parametrize("name", ["vocabulary", "datastore", "precision"])
+def test_a_law_of_ones_own_costs_6_n_d_whatever_built_in_law_has_its_name(name):
+    own = replace(LAWS["chinchilla"], name=name)
+    found, expected = best(own, TWO, BUDGETS), best("chinchilla", TWO, BUDGETS)
+    np.testing.assert_array_equal(found.N, expected.N)
+    np.testing.assert_allclose(6 * found.N * found.D, np.broadcast_to(BUDGETS, found.N.shape), rtol=1e-13)
 
 
 def test_a_granularity_is_chosen_as_krajewski_does():

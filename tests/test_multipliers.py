@@ -24,6 +24,7 @@ from bayescale.groups.fitting import (
 from bayescale.groups.multipliers import group_table, multiplier, multiplier_record, multiplier_statements
 from bayescale.intervals import credible_interval
 from bayescale.laws import LAWS, get_law, law_record
+from bayescale.laws.costs import Cost
 from bayescale.runs import table_from_frame
 
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2000.0, "alpha": 0.35, "beta": 0.37}
@@ -119,6 +120,13 @@ def test_a_law_of_compute_alone_has_groups_and_other_laws_are_refused():
         grouped_law(get_law("kaplan_n"), 2)
     with pytest.raises(InputError, match="groups are compared by a law of N and D or of C"):
         grouped_law(LAWS["data_constrained"], 2)
+
+
+def test_groups_cost_what_the_law_that_they_share_says():
+    dear = Cost("12 N D", lambda N, _: 12 * N)
+    grouped = grouped_law(dataclasses.replace(get_law("chinchilla"), cost=dear), 2)
+    assert grouped.cost is dear
+    assert group_law(grouped, 0, 2).cost is dear
 
 
 def test_the_record_of_a_grouped_law_is_the_same_in_every_process_and_tells_laws_apart():

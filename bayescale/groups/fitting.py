@@ -217,6 +217,7 @@ def grouped_law(law: Law, count: int) -> Law:
         responses=law.responses,
         units=dict.fromkeys(_indicators(count), 1.0) | dict(law.units),
         floor=law.floor,
+        cost=law.cost,
     )
 
 
