@@ -211,10 +211,14 @@ def can_backtest(law: Law, runs: RunTable) -> bool:
     return any(_enough(law, fold) for fold in size_folds(runs, "C", None))
 
 
+def _runs(count: int) -> str:
+    return f"{count} run{'' if count == 1 else 's'}"
+
+
 def _skipped(usable: dict[str, list[Fold]], folds: Sequence[Fold], by: str) -> list[str]:
     """Return what was not scored, and why: too few runs to forecast whatever the law, or to fit one law to."""
     few = [fold for fold in folds if len(fold.held) < FEWEST_HELD]
-    return [f"{threshold_text(fold.threshold, by)}: {len(fold.held)} runs, too few to score" for fold in few] + [
+    return [f"{threshold_text(fold.threshold, by)}: {_runs(len(fold.held))}, too few to score" for fold in few] + [
         f"{name}: not fitted to {len(fold.train)} runs, too few for it ({fold.threshold} held out)"
         for name, kept in usable.items()
         for fold in folds

@@ -30,6 +30,9 @@ BUDGET_GAP, BUDGET_WIDTH, BUDGET_RUNS = 0.05, 0.1, 3
 BINS_PER_DECADE = 4
 """Where C is not discrete: bins centred on 1, 1.8, 3.2 and 5.6 times a power of ten."""
 
+TIE = 1e-9
+"""Sizes tie within this part of them: C = 6 N D of one budget differs by rounding."""
+
 ALONE = -1
 """Fold of a run that is never left out."""
 
@@ -69,10 +72,11 @@ def grouping_of(runs: RunTable, by: str, folds: int | None, random_seed: int) ->
     wanted = min(RANDOM_FOLDS, count) if by == "random" and folds is None else folds
     if wanted is not None and not 2 <= wanted <= count:
         raise InputError(f"folds is {wanted}; expected a whole number from 2 to the {count} {NOUNS[by]} there are")
-    dealt = groups if wanted in (None, count) else _deal(groups, int(wanted or count), random_seed)[groups]
-    shape = f"{count} {noun(by, runs)} in {dealt.max() + 1} folds" if dealt is not groups else f"{count} {NOUNS[by]}"
-    notes = [f"left out by {by}: {shape}{note}", *_torn_notes(runs, dealt, by)]
-    return Grouping(labels, dealt, groups, tuple(notes))
+    together = groups if wanted in (None, count) else _shared_out(groups, int(wanted or count), random_seed)[groups]
+    several = together is not groups
+    shape = f"{count} {noun(by, runs)} in {together.max() + 1} folds" if several else f"{count} {NOUNS[by]}"
+    notes = [f"left out by {by}: {shape}{note}", *_split_notes(runs, together, by)]
+    return Grouping(labels, together, groups, tuple(notes))
 
 
 def noun(by: str, runs: RunTable) -> str:
@@ -132,14 +136,36 @@ def _discrete(log_C: np.ndarray) -> np.ndarray | None:
     return groups if few and max(widths) <= BUDGET_WIDTH else None
 
 
+def largest_part(size: np.ndarray, part: float, *, fewest: int = 1) -> np.ndarray:
+    """Return which runs are the largest part of all (run,): the one rule of cross-validation and backtests.
+
+    Parameters
+    ----------
+    size : numpy.ndarray
+        What runs are ordered by, such as C (run,).
+    part : float
+        Part of the runs, above 0 and below 1.
+    fewest : int
+        The fewest runs, where there are more than that.
+
+    Returns
+    -------
+    numpy.ndarray
+        Whether each run is one of them: those from the quantile up. Runs that tie with the smallest of them are too,
+        so that runs of one budget stay together, up to rounding; at least one run is, and where all tie, all are.
+    """
+    limit = min(np.quantile(size, 1 - part, method="higher"), np.sort(size)[-min(fewest, max(size.size - 1, 1))])
+    held: np.ndarray = size >= limit * (1 - TIE)
+    return held
+
+
 def _largest(runs: RunTable, folds: int | None) -> Grouping:
     """Leave out the largest fifth of the runs by C, and all that tie with the smallest of them."""
     if folds is not None:
         raise InputError("the largest runs are left out once; leave folds out, or cross-validate by budget")
     C = _compute(runs, "largest")
-    count = min(max(FEWEST_LARGEST, int(np.ceil(LARGEST_PART * C.size))), C.size - 1)
-    threshold = np.sort(C)[-count]
-    held = threshold <= C
+    held = largest_part(C, LARGEST_PART, fewest=FEWEST_LARGEST)
+    threshold = C[held].min()
     if held.all():
         raise InputError(f"{runs.name}: too many runs share the largest C ({short(threshold)} FLOP) to leave it out")
     reach = short(C[held].max() / C[~held].max(), 2)
@@ -150,23 +176,23 @@ def _largest(runs: RunTable, folds: int | None) -> Grouping:
     ]
     folds_of = np.where(held, 0, ALONE)
     labels = np.where(held, "largest", "rest")
-    return Grouping(labels, folds_of, independent_units(runs), (*notes, *_torn_notes(runs, folds_of, "largest")))
+    return Grouping(labels, folds_of, independent_units(runs), (*notes, *_split_notes(runs, folds_of, "largest")))
 
 
-def _torn_notes(runs: RunTable, folds: np.ndarray, by: str) -> list[str]:
+def _split_notes(runs: RunTable, folds: np.ndarray, by: str) -> list[str]:
     """Say where rows of one training run stand on both sides of a fold."""
     units = independent_units(runs)
-    torn = sum(np.unique(folds[units == unit]).size > 1 for unit in range(int(units.max()) + 1))
-    if not torn:
+    split_across_folds = sum(np.unique(folds[units == unit]).size > 1 for unit in range(int(units.max()) + 1))
+    if not split_across_folds:
         return []
     return [
-        f"{torn} training runs have rows on both sides of a fold, so laws have seen other rows of the runs they "
-        f"predict: by {by} these scores are too good, and their standard errors too small"
+        f"{split_across_folds} training runs have rows on both sides of a fold, so laws have seen other rows of the "
+        f"runs they predict: by {by} these scores are too good, and their standard errors too small"
     ]
 
 
-def _deal(groups: np.ndarray, folds: int, random_seed: int) -> np.ndarray:
-    """Return the fold of each group: dealt in random order, each to the fold with the fewest rows so far (group,)."""
+def _shared_out(groups: np.ndarray, folds: int, random_seed: int) -> np.ndarray:
+    """Return the fold of each group: in random order, each goes to the fold with the fewest rows so far (group,)."""
     sizes = np.bincount(groups)
     rows, fold_of = np.zeros(folds, dtype=int), np.empty(sizes.size, dtype=int)
     for group in np.random.default_rng(random_seed).permutation(sizes.size):
@@ -218,8 +244,8 @@ def size_folds(runs: RunTable, by: str, thresholds: Sequence[float] | None) -> l
 
 
 def _largest_fold(size: np.ndarray, threshold: float) -> Fold:
-    limit = np.quantile(size, 1 - threshold) if threshold < 1 else size.max() / threshold * (1 + 1e-9)
-    return _fold(threshold, size > limit, size <= limit)
+    held = largest_part(size, threshold) if threshold < 1 else size > size.max() / threshold * (1 + TIE)
+    return _fold(threshold, held, ~held)
 
 
 def _fold(threshold: float | str, held: np.ndarray, train: np.ndarray) -> Fold:
