@@ -4,10 +4,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from bayescale import checks
 from bayescale.errors import InputError
+from bayescale.values import FrozenMapping
 
 SECONDS = 3600.0
 
@@ -37,7 +37,7 @@ class Hardware:
     unverified: str = ""
 
 
-HARDWARE: Mapping[str, Hardware] = MappingProxyType(
+HARDWARE: Mapping[str, Hardware] = FrozenMapping(
     {
         each.name: each
         for each in (

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.laws import Law, published_scale, real_range, reference_units, unit_columns
+from bayescale.values import Value
 
 POINTS = 40
 DRAWS = 200
@@ -24,8 +25,8 @@ LIMIT = 1e150
 """A covariate that has grown without limit."""
 
 
-@dataclass(frozen=True)
-class LawCheck:
+@dataclass(frozen=True, eq=False, repr=False)
+class LawCheck(Value):
     """What was tried on a law, and what is wrong with it.
 
     Attributes

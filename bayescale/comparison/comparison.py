@@ -18,6 +18,7 @@ from bayescale.fits.loo import point_loo
 from bayescale.intervals import percent
 from bayescale.runs import RunTable
 from bayescale.runs.units import independent_units
+from bayescale.values import Value
 
 SMALL_DIFFERENCE = 4.0
 """Below this many nats two laws are not told apart (Sivula et al. 2025, arXiv:2008.10296)."""
@@ -48,8 +49,8 @@ type Progress = Callable[[str, int, int], object]
 """Called with the name of a law, its refits done and its refits in all."""
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Value):
     """Laws fitted to the same runs, and how well each predicts a run it has not seen.
 
     Attributes
@@ -112,8 +113,8 @@ class Difference:
         return bool(size >= SMALL_DIFFERENCE and size >= errors * self.dse)  # no standard error decides nothing
 
 
-@dataclass(frozen=True, eq=False)
-class Ranking:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ranking(Value):
     """Laws in the order of their densities of runs left out.
 
     Attributes

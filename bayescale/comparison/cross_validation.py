@@ -35,14 +35,15 @@ from bayescale.runs import RunTable
 from bayescale.runs.folds import ALONE, Grouping, grouping_of, noun
 from bayescale.runs.units import numbered
 from bayescale.storage import cache_dir, content_hash, write_whole
+from bayescale.values import Value
 
 WATCH_SECONDS = 0.2
 type Progress = Callable[[str, int, int], object]
 """Called with the name of a law, its folds done and its folds in all."""
 
 
-@dataclass(frozen=True, eq=False)
-class CrossValidation:
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossValidation(Value):
     """Laws fitted to the same runs, and how well each predicts groups of runs that it has not seen.
 
     Attributes

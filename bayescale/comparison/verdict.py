@@ -19,6 +19,7 @@ from bayescale.splits.ranges import (
     ratio_ends,
     ratio_range,
 )
+from bayescale.values import Value
 
 FACTORS = (2.0, 4.0, 10.0)
 """By how much a model may be mis-sized, in the table of waste."""
@@ -45,8 +46,8 @@ FARTHEST = 100.0
 """Times the largest run beyond which no range is told: it would rest on the law alone."""
 
 
-@dataclass(frozen=True)
-class Waste:
+@dataclass(frozen=True, eq=False, repr=False)
+class Waste(Value):
     """Extra compute that a mis-sized model costs, against the best split of the same loss.
 
     Attributes
@@ -65,8 +66,8 @@ class Waste:
     too_large: Interval
 
 
-@dataclass(frozen=True, eq=False)
-class Verdict:
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Value):
     """Whether compute alone explains loss on one table, and how far.
 
     Attributes

@@ -21,6 +21,7 @@ from bayescale.intervals import percent, short
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
 from bayescale.splits.candidates import Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
+from bayescale.values import Value
 
 USUAL_REACH = 1000.0
 """How far beyond the largest run a law must have a best split where the budget is not known yet."""
@@ -35,8 +36,8 @@ COMPARED = 40_000
 """Draws times budgets for which the model that is cheapest to train is sought too: enough for its interval."""
 
 
-@dataclass(frozen=True, eq=False)
-class Allocation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Allocation(Value):
     """How to split compute budgets, under every posterior draw and on average.
 
     Attributes

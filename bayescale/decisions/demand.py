@@ -18,10 +18,11 @@ from bayescale.laws.costs import SERVING_PART
 from bayescale.splits.candidates import CLOSE, SLOPE_STEP, Candidates
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.optimum import RATIOS
+from bayescale.values import Value
 
 
-@dataclass(frozen=True, eq=False)
-class Demand:
+@dataclass(frozen=True, eq=False, repr=False)
+class Demand(Value):
     """Tokens to serve for which models are the cheapest of their loss, under every posterior draw.
 
     Attributes

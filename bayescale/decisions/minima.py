@@ -14,6 +14,7 @@ from bayescale.intervals import credible_interval, short
 from bayescale.runs import RunTable
 from bayescale.runs.folds import budgets_of
 from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.values import Value
 
 WINDOW = np.log(6.0)
 HEIGHT = 0.05
@@ -41,8 +42,8 @@ LAW_DRAWS = 400
 """Draws of the laws that are compared with the minima, together."""
 
 
-@dataclass(frozen=True, eq=False)
-class IsoflopMinima:
+@dataclass(frozen=True, eq=False, repr=False)
+class IsoflopMinima(Value):
     """The size of least loss of each slice of like compute, and the line through them.
 
     Attributes

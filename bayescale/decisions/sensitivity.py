@@ -18,6 +18,7 @@ from bayescale.intervals import Interval, credible_interval, short
 from bayescale.runs.numerals import count_text
 from bayescale.splits.optimum import find_optimum, sizes
 from bayescale.splits.ranges import ratio_ends
+from bayescale.values import Value
 
 FACTORS = (0.5, 2.0)
 """By what the weight of the prior, or of the runs, is multiplied: halved and doubled."""
@@ -36,8 +37,8 @@ PRIOR_DECIDES = "the prior decides this number"
 LITTLE_TOLD = "the runs say little of this number"
 
 
-@dataclass(frozen=True)
-class Rescaled:
+@dataclass(frozen=True, eq=False, repr=False)
+class Rescaled(Value):
     """A number under another weight of prior or runs.
 
     Attributes
@@ -61,8 +62,8 @@ class Rescaled:
     extrapolated: bool
 
 
-@dataclass(frozen=True)
-class Shift:
+@dataclass(frozen=True, eq=False, repr=False)
+class Shift(Value):
     """How far one number moves.
 
     Attributes
@@ -97,8 +98,8 @@ class Shift:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Sensitivity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sensitivity(Value):
     """How far each headline number moves when prior or runs get more or less weight.
 
     Attributes

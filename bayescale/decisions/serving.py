@@ -21,6 +21,7 @@ from bayescale.intervals import credible_interval, short
 from bayescale.runs import RunTable
 from bayescale.splits.candidates import CLOSE, Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import Constraints
+from bayescale.values import Value
 
 DRAWS = 1000
 """So many draws of all laws together are enough for an interval, and leave time for many demands."""
@@ -32,8 +33,8 @@ CASES = ("free", "once", "repeated")
 """No end of the data; unique tokens used once at most; repeated, where that is worth it."""
 
 
-@dataclass(frozen=True, eq=False)
-class Serving:
+@dataclass(frozen=True, eq=False, repr=False)
+class Serving(Value):
     """What serving a model changes about how to train it.
 
     Attributes
@@ -61,8 +62,8 @@ class Serving:
     doubts: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class DataLimit:
+@dataclass(frozen=True, eq=False, repr=False)
+class DataLimit(Value):
     """What an end of the data changes about how to train.
 
     Attributes

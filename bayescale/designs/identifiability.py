@@ -14,6 +14,7 @@ from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.runs import RunTable
 from bayescale.runs.numerals import count_text
+from bayescale.values import Value
 
 NOISE = 0.01
 """Scale of the noise on log response that is expected: 0.005 to 0.02 on the published tables."""
@@ -66,8 +67,8 @@ class Expectation:
     width: float
 
 
-@dataclass(frozen=True)
-class Identifiability:
+@dataclass(frozen=True, eq=False, repr=False)
+class Identifiability(Value):
     """What a design of runs will tell of a law, before it is fitted.
 
     Attributes

@@ -8,6 +8,8 @@ import arviz_stats as azs
 import numpy as np
 import xarray as xr
 
+from bayescale.values import Value
+
 RHAT_LIMIT = 1.01
 ESS_PER_CHAIN = 100
 MCSE_LIMIT = 0.05
@@ -15,8 +17,8 @@ BFMI_LIMIT = 0.3
 CHAINS = 4
 
 
-@dataclass(frozen=True)
-class Diagnostics:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnostics(Value):
     """What the gate measured, and every check that failed.
 
     Attributes

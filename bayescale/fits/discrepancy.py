@@ -11,6 +11,7 @@ from bayescale.errors import InputError
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit, log_center
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
+from bayescale.values import Value
 
 GROUP = "discrepancy"
 SAMPLES = 400
@@ -40,8 +41,8 @@ NUS = 2.0 + np.geomspace(0.1, 60.0, 12)
 """Values that the Gibbs sampler chooses among, evenly spaced in the logs of tau, sigma and nu - 2."""
 
 
-@dataclass(frozen=True, eq=False)
-class Discrepancy:
+@dataclass(frozen=True, eq=False, repr=False)
+class Discrepancy(Value):
     """What a law misses: samples, each given one posterior draw of the law.
 
     ``log response = log law + delta + noise``. Delta is a sum of piecewise linear functions of the logs of the law's

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from bayescale.laws import (
 )
 from bayescale.runs import ALIASES, RunTable
 from bayescale.storage import content_hash, write_whole
+from bayescale.values import FrozenMapping, Value
 
 SCHEMA = "bayescale/fit/1"
 COVARIATES = ("N", "D", "C")
@@ -52,8 +52,8 @@ GROUPS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Value):
     """A law and the data tree of its posterior; the tree is the whole record.
 
     Attributes
@@ -76,7 +76,7 @@ class Fit:
     @cached_property
     def record(self) -> Mapping[str, Any]:
         """What was fitted and how: table, reference values, settings, versions, diagnostics."""
-        return MappingProxyType(json.loads(self.data.attrs["bayescale"]))
+        return FrozenMapping(json.loads(self.data.attrs["bayescale"]))
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
@@ -86,7 +86,7 @@ class Fit:
     @cached_property
     def reference(self) -> Mapping[str, float]:
         """Geometric means over the table of N, D, C, the response and the law's covariates, or the law's own units."""
-        return MappingProxyType(self.record["reference"])
+        return FrozenMapping(self.record["reference"])
 
     @cached_property
     def runs(self) -> RunTable:
@@ -103,7 +103,7 @@ class Fit:
     @cached_property
     def draws(self) -> Mapping[str, np.ndarray]:
         """Posterior draws of every parameter at reference scale, chain after chain (draw,)."""
-        return MappingProxyType(flat_draws(self.data["posterior"].to_dataset()))
+        return FrozenMapping(flat_draws(self.data["posterior"].to_dataset()))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fit as one NetCDF file, whole or not at all; ArviZ opens it as it is."""

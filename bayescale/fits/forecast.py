@@ -8,13 +8,14 @@ import pandas as pd
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy, log_student
 from bayescale.fits.fit import Fit, complete_points
+from bayescale.values import Value
 
 NOISES = 10
 """Runs drawn for each sample of law and discrepancy."""
 
 
-@dataclass(frozen=True, eq=False)
-class Forecast:
+@dataclass(frozen=True, eq=False, repr=False)
+class Forecast(Value):
     """A probabilistic forecast of runs, whatever method made it.
 
     Attributes

@@ -7,7 +7,6 @@ how far they go. They forecast single runs, as a :class:`bayescale.fits.forecast
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import log_center, reference_values
 from bayescale.fits.forecast import Forecast
 from bayescale.laws import Law, unit_columns
+from bayescale.values import FrozenMapping
 
 BOOTSTRAPS = 1000
 """Resamples of the rows; each gives one draw of the forecast."""
@@ -159,7 +159,7 @@ def conformal(law: Law, train: pd.DataFrame, test: pd.DataFrame, response: str, 
     return _mixture(law, draws, norm.logpdf(task.log_observed, draws, bandwidth))
 
 
-METHODS: Mapping[str, Callable[..., Forecast]] = MappingProxyType(
+METHODS: Mapping[str, Callable[..., Forecast]] = FrozenMapping(
     {"least_squares": least_squares, "huber": huber, "conformal": conformal}
 )
 """The alternatives by name, all called as :func:`least_squares` is."""

@@ -26,6 +26,7 @@ from bayescale.processes import in_processes
 from bayescale.runs import RunTable
 from bayescale.runs.folds import Fold, size_folds
 from bayescale.storage import cache_dir, content_hash, write_whole
+from bayescale.values import Value
 
 METHODS = ("discrepancy", "plain", *ALTERNATIVES)
 """How runs are forecast: the law with its discrepancy, the law with constant noise, and what people use today."""
@@ -39,8 +40,8 @@ EDGES = (0.0, 1.0, 3.0, 10.0, 30.0, np.inf)
 type Progress = Callable[[str, int, int], object]
 
 
-@dataclass(frozen=True, eq=False)
-class Backtest:
+@dataclass(frozen=True, eq=False, repr=False)
+class Backtest(Value):
     """Forecasts of held-out runs, scored.
 
     Attributes

@@ -8,13 +8,14 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.fits.forecast import Forecast
+from bayescale.values import Value
 
 PROBABILITIES = (0.5, 0.8, 0.9, 0.95)
 """Of the equal-tailed intervals whose coverage is measured."""
 
 
-@dataclass(frozen=True)
-class Scores:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scores(Value):
     """How good the forecasts of a set of runs were.
 
     Attributes

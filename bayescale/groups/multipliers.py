@@ -18,6 +18,7 @@ from bayescale.intervals import credible_interval, percent, short
 from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum
+from bayescale.values import Value
 
 WIDEST = 40.0
 """Multipliers are sought between e^-40 and e^40."""
@@ -26,8 +27,8 @@ FEW = 3
 """A group of fewer runs than this is told to lean on the others."""
 
 
-@dataclass(frozen=True, eq=False)
-class Multiplier:
+@dataclass(frozen=True, eq=False, repr=False)
+class Multiplier(Value):
     """How much more one group's compute is worth than another's.
 
     Attributes

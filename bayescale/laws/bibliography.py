@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
+
+from bayescale.values import FrozenMapping
 
 OWN = "bayescale"
 """Key of bayescale itself; a reference that begins with it and a colon is to a law of bayescale's own."""
@@ -122,7 +123,7 @@ def _known() -> Mapping[str, Entry]:
         entry = Entry(part[part.index("{") + 1 : part.index(",")], f"@{part.rstrip()}")
         names = (entry.key, entry.fields.get("eprint"), entry.fields.get("doi", "").lower())
         known |= {name: entry for name in names if name}
-    return MappingProxyType(known)
+    return FrozenMapping(known)
 
 
 def _own() -> Entry:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.checks import Number, positive
+from bayescale.values import Value
 
 FLOPS_PER_TOKEN = 6.0
 """FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
@@ -45,8 +46,8 @@ def _nothing(columns: Columns) -> float:
     return 0.0
 
 
-@dataclass(frozen=True)
-class Cost:
+@dataclass(frozen=True, repr=False)  # its functions compare and hash, so that it can be a default
+class Cost(Value):
     """FLOP of a run: ``per_token(N) * (D + served tokens / 3) + fixed``; module-level functions, so that laws pickle.
 
     Attributes

@@ -4,11 +4,11 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from bayescale.errors import InputError
 from bayescale.laws.costs import DENSE, Cost
+from bayescale.values import FrozenMapping, Value
 
 type Quantity = Any
 """A float, a NumPy or xarray array, or a PyTensor variable: whatever a formula is called with."""
@@ -99,11 +99,11 @@ class Example:
     at: Mapping[str, float]
     value: float
     tolerance: float = 5e-7
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, float] = field(default_factory=FrozenMapping)
 
 
-@dataclass(frozen=True)
-class Law:
+@dataclass(frozen=True, eq=False, repr=False)
+class Law(Value):
     """A scaling law.
 
     The signature of ``loss`` is the specification: positional parameters are columns of the run table,
@@ -170,18 +170,16 @@ class Law:
     priors: Mapping[str, Prior | Share]
     formula: str = ""
     reference: str = ""
-    published: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=FrozenMapping)
     published_response: str = "loss"
     rescale: Callable[..., Mapping[str, Quantity]] | None = None
     derived: Callable[..., Mapping[str, Quantity]] | None = None
     responses: tuple[str, ...] = ("loss", "bpc", "error")
-    units: Mapping[str, str | float] = field(default_factory=lambda: MappingProxyType({}))
+    units: Mapping[str, str | float] = field(default_factory=FrozenMapping)
     decreasing: tuple[str, ...] = ()
     floor: str | None = None
-    published_sd: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
-    published_correlation: Mapping[str, Mapping[tuple[str, str], float]] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    published_sd: Mapping[str, Mapping[str, float]] = field(default_factory=FrozenMapping)
+    published_correlation: Mapping[str, Mapping[tuple[str, str], float]] = field(default_factory=FrozenMapping)
     examples: tuple[Example, ...] = ()
     cost: Cost = DENSE
     unverified: str = ""

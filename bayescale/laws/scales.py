@@ -1,12 +1,12 @@
 """The scales of a law: its columns in reference units, and its parameters where papers publish them."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from bayescale.laws.law import Law, Quantity
 from bayescale.schedules import RATES, SINCE
+from bayescale.values import FrozenMapping
 
-REAL_RUNS: Mapping[str, tuple[float, float]] = MappingProxyType(
+REAL_RUNS: Mapping[str, tuple[float, float]] = FrozenMapping(
     {
         "N": (1e6, 1e12),
         "D": (1e7, 1e14),

@@ -8,6 +8,7 @@ from scipy.special import gammaln
 
 from bayescale.fits.draws import evenly_spaced
 from bayescale.planning.beliefs import Decision, Pool, size_grid, split_loss
+from bayescale.values import Value
 
 TRUTHS = 300
 """Draws that are the truth in turn."""
@@ -16,8 +17,8 @@ LEAST_EFFECTIVE = 20.0
 """Median effective number of the reweighted draws below which they say nothing."""
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, eq=False, repr=False)
+class Check(Value):
     """Expected regret by reweighting.
 
     Attributes

@@ -32,6 +32,7 @@ from bayescale.planning.check import Check, reweigh
 from bayescale.planning.goals import Goal, NormalGoal, choose
 from bayescale.planning.proposals import check_candidates, design_candidates
 from bayescale.runs import RunTable
+from bayescale.values import Value
 
 type Aim = Literal["regret", "laws", "size", "loss"]
 
@@ -58,8 +59,8 @@ DIFFER = 1.5
 MOST_RUNS = 100
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan(Value):
     """The next runs to do, and what they are expected to tell.
 
     Attributes

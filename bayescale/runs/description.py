@@ -10,6 +10,7 @@ import pandas as pd
 from bayescale.runs.headers import MEANINGS
 from bayescale.runs.numerals import count_text
 from bayescale.runs.table import RunTable
+from bayescale.values import Value
 
 TYPICAL_EXPONENT = 0.35  # alpha and beta of the Chinchilla law, near enough
 WEAK_CONDITION = 200.0
@@ -24,8 +25,8 @@ ENOUGH_ROWS = 100
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-@dataclass(frozen=True)
-class Description:
+@dataclass(frozen=True, eq=False, repr=False)
+class Description(Value):
     """The design of a table of runs, and what follows from it.
 
     Attributes

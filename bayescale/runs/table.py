@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from bayescale.errors import InputError
+from bayescale.values import Value
 
 FEWEST_ROWS = 5
 QUERY_ERRORS = (SyntaxError, NameError, TypeError, ValueError, KeyError, AttributeError, NotImplementedError)
 
 
-@dataclass(frozen=True, eq=False)
-class RunTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class RunTable(Value):
     """A checked table, one row per finished training run.
 
     Attributes

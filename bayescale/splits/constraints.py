@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, published_draws
+from bayescale.values import FrozenMapping, Value
 
 OPTIONS = 64
 """More combinations of covariates than this are more than anyone reads."""
@@ -20,8 +20,8 @@ OPTIONS = 64
 type Covariate = float | Sequence[float]
 
 
-@dataclass(frozen=True, eq=False)
-class Constraints:
+@dataclass(frozen=True, eq=False, repr=False)
+class Constraints(Value):
     """What limits the choice of a run beside its compute. Each field is optional; together they bound N and D.
 
     Attributes
@@ -58,7 +58,7 @@ class Constraints:
     min_tokens: float | None = None
     max_tokens: float | None = None
     sizes: tuple[float, ...] = ()
-    covariates: Mapping[str, Covariate] = field(default_factory=lambda: MappingProxyType({}))
+    covariates: Mapping[str, Covariate] = field(default_factory=FrozenMapping)
 
     def __post_init__(self) -> None:
         """Check each value alone, then together."""
@@ -107,7 +107,7 @@ class Constraints:
         checked = {name: _offered(name, value) for name, value in self.covariates.items()}
         if math.prod(np.size(values) for values in checked.values()) > OPTIONS:
             raise InputError(f"covariates offers more than {OPTIONS} combinations; offer fewer values")
-        return MappingProxyType(checked)
+        return FrozenMapping(checked)
 
     def _check_data(self) -> None:
         if self.unique_tokens is not None and "unique_tokens" in self.covariates:

@@ -11,6 +11,7 @@ from bayescale import checks
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
 from bayescale.splits.optimum import RATIOS, Optimum, find_optimum, sizes
+from bayescale.values import Value
 
 FIRST_STEP = 0.7
 """The search for an end of a range begins this far from the best split, in ln(D/N): a factor of 2."""
@@ -19,8 +20,8 @@ MOST = 0.5
 """Ends of a draw's own range are reported when more than this part of the draws have a best split."""
 
 
-@dataclass(frozen=True)
-class RatioRange:
+@dataclass(frozen=True, eq=False, repr=False)
+class RatioRange(Value):
     """Tokens per parameter between which ignoring the split costs little, at one compute budget.
 
     Each posterior draw has a range of its own around its own best split. ``lower`` and ``upper`` hold for the

@@ -9,6 +9,7 @@ from bayescale.checks import Number, positive
 from bayescale.errors import InputError
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.tradeoffs.search import Values, parameters_of
+from bayescale.values import Value
 
 NAMES = ("A", "B", "alpha", "beta", "omega")
 
@@ -22,8 +23,8 @@ LOG_SIZES = (np.log(1e-3), np.log(1e18))
 """Sizes that are searched."""
 
 
-@dataclass(frozen=True)
-class ExponentLimits:
+@dataclass(frozen=True, eq=False, repr=False)
+class ExponentLimits(Value):
     """Exponent of the best size in compute at both ends: arrays (draw,).
 
     Attributes

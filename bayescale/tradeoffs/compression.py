@@ -8,6 +8,7 @@ from bayescale.checks import Number, positive
 from bayescale.laws import LAWS
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
+from bayescale.values import Value
 
 BYTES = 2.0
 """Per parameter: 16-bit weights."""
@@ -16,8 +17,8 @@ DECADES = 3.0
 """How far N is searched, each way from 20 tokens per parameter."""
 
 
-@dataclass(frozen=True)
-class CompressedModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class CompressedModel(Value):
     """Best model that fits into a memory: arrays (draw, budget).
 
     Attributes

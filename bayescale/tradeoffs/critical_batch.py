@@ -7,6 +7,7 @@ import numpy as np
 from bayescale.checks import Number, positive
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.tradeoffs.search import Values, parameters_of
+from bayescale.values import Value
 
 B_STAR = 2.1e8
 """Tokens: the critical batch at a loss of 1 nat per token (Table 5)."""
@@ -15,8 +16,8 @@ ALPHA_B = 0.21
 """How the critical batch grows as the loss falls (Table 5)."""
 
 
-@dataclass(frozen=True)
-class KaplanRun:
+@dataclass(frozen=True, eq=False, repr=False)
+class KaplanRun(Value):
     """Compute-optimal run of a budget, far below the critical batch: arrays of the shape of the budget.
 
     Attributes
@@ -37,8 +38,8 @@ class KaplanRun:
     steps: np.ndarray
 
 
-@dataclass(frozen=True)
-class KaplanExponents:
+@dataclass(frozen=True, eq=False, repr=False)
+class KaplanExponents(Value):
     """Exponents in compute of a compute-optimal run: arrays (draw,).
 
     Attributes
@@ -59,8 +60,8 @@ class KaplanExponents:
     excess: np.ndarray
 
 
-@dataclass(frozen=True)
-class StepsSplit:
+@dataclass(frozen=True, eq=False, repr=False)
+class StepsSplit(Value):
     """Best split of a budget between size, batch and steps under a law of size and steps: arrays (draw, budget).
 
     Attributes

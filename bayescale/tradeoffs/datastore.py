@@ -9,10 +9,11 @@ from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.laws.costs import FLOPS_PER_EMBEDDED_TOKEN, FLOPS_PER_TOKEN, RETRIEVER
 from bayescale.tradeoffs.search import Values, parameters_of
+from bayescale.values import Value
 
 
-@dataclass(frozen=True)
-class DatastoreWorth:
+@dataclass(frozen=True, eq=False, repr=False)
+class DatastoreWorth(Value):
     """What a datastore token buys: arrays (draw,).
 
     Attributes
@@ -33,8 +34,8 @@ class DatastoreWorth:
     buys: np.ndarray
 
 
-@dataclass(frozen=True)
-class DatastoreSplit:
+@dataclass(frozen=True, eq=False, repr=False)
+class DatastoreSplit(Value):
     """Best split of a budget between training tokens and a datastore: arrays (draw, budget).
 
     Attributes

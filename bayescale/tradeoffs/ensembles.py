@@ -9,10 +9,11 @@ from bayescale.checks import Number, positive
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.tradeoffs.search import Values, parameters_of
+from bayescale.values import Value
 
 
-@dataclass(frozen=True)
-class EnsembleChoice:
+@dataclass(frozen=True, eq=False, repr=False)
+class EnsembleChoice(Value):
     """Ways to spend one size: arrays (draw, N, members).
 
     Attributes
@@ -30,8 +31,8 @@ class EnsembleChoice:
     best: np.ndarray
 
 
-@dataclass(frozen=True)
-class EnsembleCrossover:
+@dataclass(frozen=True, eq=False, repr=False)
+class EnsembleCrossover(Value):
     """Where an ensemble and one model of the same total size are equal: arrays (draw,).
 
     Attributes

@@ -10,6 +10,7 @@ from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.laws.costs import EXPANSION, ROUTING, expert_flops_per_token
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
+from bayescale.values import Value
 
 GRANULARITIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
@@ -17,8 +18,8 @@ DECADES = 4.0
 """How far N is searched, each way from the square root of a sixth of the budget."""
 
 
-@dataclass(frozen=True)
-class Experts:
+@dataclass(frozen=True, eq=False, repr=False)
+class Experts(Value):
     """Best mixture of experts for a budget: arrays (draw, budget), without the dimension that is a single number.
 
     Attributes

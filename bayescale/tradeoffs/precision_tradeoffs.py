@@ -9,6 +9,7 @@ from bayescale.laws.costs import precision_flops
 from bayescale.laws.precision import kept
 from bayescale.laws.precision_post import damage
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
+from bayescale.values import Value
 
 BITS = (0.25, 64.0)
 """Range that is searched."""
@@ -17,8 +18,8 @@ GAMMAS = ("gamma_w", "gamma_a", "gamma_kv")
 LAW = ("E", "A", "B", "alpha", "beta", *GAMMAS)
 
 
-@dataclass(frozen=True)
-class BestBits:
+@dataclass(frozen=True, eq=False, repr=False)
+class BestBits(Value):
     """Best precision for a budget: arrays (draw, budget), without the dimension that is a single number.
 
     Attributes

@@ -9,13 +9,14 @@ from bayescale.laws import LAWS
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.laws.data_constrained import effective
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
+from bayescale.values import Value
 
 DECADES = 4.0
 """How far N is searched, each way from 20 tokens per parameter."""
 
 
-@dataclass(frozen=True)
-class RepeatedSplit:
+@dataclass(frozen=True, eq=False, repr=False)
+class RepeatedSplit(Value):
     """Best split of a budget with so many unique tokens: arrays (draw, budget).
 
     Attributes

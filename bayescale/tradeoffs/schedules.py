@@ -8,6 +8,7 @@ import numpy as np
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
 from bayescale.schedules import checked_rates
+from bayescale.values import Value
 
 MULTI_POWER: Mapping[str, Mapping[str, float]] = LAWS["multi_power"].published
 """Published values of the multi-power law, by size of the model (arXiv:2503.12811).
@@ -17,8 +18,8 @@ curves lie higher by 0.11, 0.13 and 0.15 nats.
 """
 
 
-@dataclass(frozen=True)
-class LearningRateColumns:
+@dataclass(frozen=True, eq=False, repr=False)
+class LearningRateColumns(Value):
     """What a law of annealing needs of a schedule, after each step.
 
     Attributes

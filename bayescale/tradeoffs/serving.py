@@ -8,12 +8,13 @@ from bayescale.checks import Number, positive
 from bayescale.errors import InputError
 from bayescale.laws.costs import FLOPS_PER_SERVED_TOKEN, FLOPS_PER_TOKEN
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
+from bayescale.values import Value
 
 ADDITIVE = ("E", "A", "B", "alpha", "beta")
 
 
-@dataclass(frozen=True)
-class ServingChoice:
+@dataclass(frozen=True, eq=False, repr=False)
+class ServingChoice(Value):
     """Cheapest model of a given loss over its whole life: arrays (draw,) or of the arguments' own shape.
 
     Attributes

@@ -8,13 +8,14 @@ from scipy.optimize import elementwise
 from bayescale.checks import Number, positive
 from bayescale.laws import LAWS
 from bayescale.tradeoffs.search import Values, parameters_of
+from bayescale.values import Value
 
 NEAREST = 1e-9
 """How near to the higher floor the switch is searched, as a part of the way up to the lower start."""
 
 
-@dataclass(frozen=True)
-class ShapeSwitch:
+@dataclass(frozen=True, eq=False, repr=False)
+class ShapeSwitch(Value):
     """Where to go from the first shape to the second: arrays (draw,), NaN where there is no switch.
 
     Attributes
@@ -36,8 +37,8 @@ class ShapeSwitch:
     found: np.ndarray
 
 
-@dataclass(frozen=True)
-class ShapeCompute:
+@dataclass(frozen=True, eq=False, repr=False)
+class ShapeCompute(Value):
     """Compute to reach an error: arrays (draw,), NaN where the error is out of reach.
 
     Attributes

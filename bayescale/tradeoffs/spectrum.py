@@ -8,10 +8,11 @@ from bayescale.checks import Number, positive
 from bayescale.errors import InputError
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.tradeoffs.search import Values, parameters_of
+from bayescale.values import Value
 
 
-@dataclass(frozen=True)
-class SpectrumExponents:
+@dataclass(frozen=True, eq=False, repr=False)
+class SpectrumExponents(Value):
     """Exponents of a task with a spectrum (a, b): arrays (draw,).
 
     Attributes
@@ -31,8 +32,8 @@ class SpectrumExponents:
     optimal_size: np.ndarray
 
 
-@dataclass(frozen=True)
-class TimeSplit:
+@dataclass(frozen=True, eq=False, repr=False)
+class TimeSplit(Value):
     """Best split of a budget between size and steps: arrays (draw, budget).
 
     Attributes

@@ -8,6 +8,7 @@ from bayescale.checks import Number, positive
 from bayescale.laws import LAWS
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
+from bayescale.values import Value
 
 ISOFLOP_SIZE = (-2.4846510161625193, 0.5)
 ISOFLOP_VOCABULARY = (-1.589031299255507, 0.4163622634135234)
@@ -23,8 +24,8 @@ VOCABULARIES = (256.0, 1e8)
 """Range that is searched."""
 
 
-@dataclass(frozen=True)
-class VocabularyChoice:
+@dataclass(frozen=True, eq=False, repr=False)
+class VocabularyChoice(Value):
     """Best vocabulary for a budget: arrays (draw, model), without the dimension that is a single number.
 
     Attributes

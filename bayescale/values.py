@@ -1,0 +1,182 @@
+"""Value and FrozenMapping: what every record has in common, and the mapping that its fields hold."""
+
+import dataclasses
+import html
+import math
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+LINES = 5
+"""A record prints as at most this many lines."""
+
+WIDTH = 100
+"""A line of a printed record is at most this many characters long."""
+
+
+FEW = 4
+"""Arrays of at most this many entries print as what they hold."""
+
+
+class FrozenMapping[K, V](Mapping[K, V]):
+    """A mapping that cannot be changed, and that pickles and copies (``types.MappingProxyType`` does neither).
+
+    Parameters
+    ----------
+    entries : mapping or iterable of pairs
+        What it holds, in their order; later changes to ``entries`` do not show.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Mapping[K, V] | Iterable[tuple[K, V]] = ()) -> None:
+        self._entries = dict(entries)
+
+    def __getitem__(self, name: K) -> V:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __or__(self, other: Mapping[K, V]) -> dict[K, V]:
+        return self._entries | dict(other)
+
+    def __ror__(self, other: Mapping[K, V]) -> dict[K, V]:
+        return dict(other) | self._entries
+
+    def __repr__(self) -> str:
+        return repr(self._entries)
+
+
+class Value:
+    """Base of records that hold arrays and tables: compared by content, pickled as its fields, shown in a few lines.
+
+    Two records are equal if they are of one class and all their fields are the same (:func:`same`). As arrays can be
+    written to, a record has no hash. What a record computed and kept is left out of a pickle and of a copy. A record
+    that has more to say than its fields overrides ``_lines``, and ``_shown`` if it has a table.
+    """
+
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _same_fields(self, other)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _field_names(self)}
+
+    def __repr__(self) -> str:
+        return "\n".join(shortened(self._lines()))
+
+    def _repr_html_(self) -> str:
+        return as_html(self._lines(), self._shown(), getattr(self, "notes", ()), getattr(self, "doubts", ()))
+
+    def _lines(self) -> Sequence[str]:
+        """Return what the record says of itself, the most important first."""
+        entries = ", ".join(f"{name}={brief(getattr(self, name))}" for name in _field_names(self))
+        return textwrap.wrap(f"{type(self).__name__}({entries})", WIDTH, subsequent_indent="  ")
+
+    def _shown(self) -> Any:  # noqa: ANN401  (a pandas DataFrame; laws load without pandas)
+        """Return the table that a notebook shows below the lines, or None."""
+        return None
+
+
+def same(first: object, second: object) -> bool:
+    """Return whether two fields of records hold the same: names, order, types of arrays and values, NaN like NaN."""
+    if first is second:
+        return True
+    for kind, compare in _RULES:
+        if kind(first) or kind(second):
+            return bool(kind(first) and kind(second) and compare(first, second))
+    return type(first) is type(second) and bool(first == second)
+
+
+def _same_fields(first: Any, second: Any) -> bool:  # noqa: ANN401  (any dataclass)
+    names = _field_names(first)
+    return type(first) is type(second) and all(same(getattr(first, name), getattr(second, name)) for name in names)
+
+
+def _field_names(record: Any) -> list[str]:  # noqa: ANN401  (any dataclass)
+    return [field.name for field in dataclasses.fields(record)]
+
+
+def _same_arrays(first: np.ndarray, second: np.ndarray) -> bool:
+    if first.dtype != second.dtype:
+        return False
+    return np.array_equal(first, second, equal_nan=np.issubdtype(first.dtype, np.inexact))
+
+
+def _same_mappings(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> bool:
+    return first.keys() == second.keys() and all(same(value, second[name]) for name, value in first.items())
+
+
+def _same_sequences(first: Sequence[Any], second: Sequence[Any]) -> bool:
+    return len(first) == len(second) and all(map(same, first, second))
+
+
+_RULES: Any = (
+    (lambda value: hasattr(value, "identical"), lambda first, second: first.identical(second)),  # xarray
+    (lambda value: hasattr(value, "equals"), lambda first, second: first.equals(second)),  # pandas
+    (lambda value: isinstance(value, np.ndarray), _same_arrays),
+    (lambda value: isinstance(value, Mapping), _same_mappings),
+    (lambda value: isinstance(value, list | tuple), _same_sequences),
+    (dataclasses.is_dataclass, _same_fields),
+    (lambda value: isinstance(value, float) and math.isnan(value), lambda *_: True),
+)
+"""How values of one kind are compared, and how the kind is known; the first that fits either value decides."""
+
+
+def brief(value: object) -> str:
+    """Return a field in a few words: arrays and tables by their size, mappings by their names."""
+    if isinstance(value, np.ndarray) and value.size <= FEW:
+        return textwrap.shorten(str(value.tolist()), 60, placeholder="...")
+    if isinstance(value, np.ndarray) or hasattr(value, "equals"):
+        return f"<{' x '.join(map(str, getattr(value, 'shape', ()))) or 'data'}>"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(map(str, value))}}}"
+    if callable(value) and hasattr(value, "__name__"):
+        return str(value.__name__)
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(brief, value[:3]))}{f', and {len(value) - 3} more' if len(value) > 3 else ''})"
+    return f"{value:.4g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60, placeholder="...")
+
+
+def shortened(lines: Iterable[str]) -> list[str]:
+    """Return lines wrapped to the width of a record, and cut where they would be more than a record prints."""
+    wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")]
+    if len(wrapped) <= LINES:
+        return wrapped
+    return [*wrapped[: LINES - 1], textwrap.shorten(f"{wrapped[LINES - 1]} {'.' * WIDTH}", WIDTH, placeholder=" ...")]
+
+
+def as_html(lines: Sequence[str], table: Any, notes: Sequence[str], doubts: Sequence[str]) -> str:  # noqa: ANN401
+    """Return a card for a notebook: a headline, further lines, a table, and what a reader must know folded below.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        In plain text; the first is the headline.
+    table : pandas.DataFrame or None
+        Shown with three significant digits.
+    notes, doubts : sequence of str
+        In plain text.
+    """
+    head, *rest = map(html.escape, lines)
+    parts = [f"<p><strong>{head}</strong></p>", *(f"<p>{line}</p>" for line in rest)]
+    if table is not None:
+        parts.append(table.to_html(border=0, float_format=lambda value: f"{value:.3g}".replace("e+", "e")))
+    if doubts:
+        parts.append(f"<p>Doubts:</p>{_listed(doubts)}")
+    if notes:
+        parts.append(f"<details><summary>{len(notes)} note{'s'[: len(notes) > 1]}</summary>{_listed(notes)}</details>")
+    return f'<div class="bayescale">{"".join(parts)}</div>'
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{html.escape(each)}</li>' for each in sentences)}</ul>"
