@@ -13,6 +13,7 @@ from bayescale.forecasts import alternatives, backtesting
 from bayescale.forecasts.backtesting import METHODS, backtest_record, scores_by_factor, threshold_text
 from bayescale.forecasts.scores import summarise
 from bayescale.runs import table_from_frame
+from bayescale.runs.folds import THRESHOLDS
 
 QUICK = ("least_squares",)
 OWN = ("discrepancy", "plain")
@@ -114,7 +115,7 @@ def test_labels_that_look_like_numbers_stay_as_they_are(table):
 
 def test_scores_are_the_summary_of_their_points(table):
     found = bs.backtest(table, [LAW], methods=QUICK, cache=False)
-    assert list(found.scores["threshold"]) == list(backtesting.THRESHOLDS)
+    assert list(found.scores["threshold"]) == list(THRESHOLDS)
     for _, row in found.scores.iterrows():
         points = found.points[found.points["threshold"] == row["threshold"]]
         expected = summarise(points)

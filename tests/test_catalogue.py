@@ -197,7 +197,7 @@ def test_columns_for_a_catalogued_table_are_refused():
 def test_an_installed_package_finds_its_own_tables(tmp_path, monkeypatch):
     installed = tmp_path / "bayescale"
     shutil.copytree(data_dir(), installed / "data")
-    monkeypatch.setattr(catalogue, "__file__", str(installed / "catalogue.py"))
+    monkeypatch.setattr(catalogue, "__file__", str(installed / "catalogue" / "__init__.py"))
     assert data_dir() == installed / "data"
     shutil.rmtree(installed)
     with pytest.raises(InputError, match="install bayescale again"):

@@ -8,9 +8,9 @@ from scipy import stats
 import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.fits import discrepancy
-from bayescale.fits.discrepancy import NUS, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, sample_weights
+from bayescale.fits.discrepancy import NUS, SAMPLES, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, sample_weights
 from bayescale.fits.fit import Fit, load_fit
-from bayescale.fits.forecast import forecast_runs
+from bayescale.fits.forecast import NOISES, forecast_runs
 from bayescale.forecasts.scores import score
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Share
 
@@ -239,7 +239,7 @@ def test_forecasts_beyond_the_runs_widen_with_distance_and_stay_finite(missing, 
     for found in missing.values():
         points = {"C": 6 * ladder[0] * ladder[1]} if found.fitted.law.name == "compute_floor" else {}
         draws = bs.forecast(found.fitted, *(() if points else ladder), **points)
-        assert draws.shape == (discrepancy.SAMPLES * discrepancy.NOISES, 5)
+        assert draws.shape == (SAMPLES * NOISES, 5)
         assert np.isfinite(draws).all()
         assert (draws > 0).all()
     widths = spread(np.exp(missing["tilt"].log_center({"N": ladder[0], "D": ladder[1]})))

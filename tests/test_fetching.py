@@ -214,8 +214,8 @@ def test_pickles_and_other_places_are_refused(name):
 
 def test_nothing_in_the_package_can_load_a_pickle_of_others():
     package = Path(fetching.__file__).parent
-    sources = [package / "catalogue.py", package / "fetching.py", *(package / "recipes").glob("*.py")]
-    assert len(sources) > 10
+    sources = list(package.rglob("*.py"))
+    assert {"__init__.py", "fetching.py", "vocab_scaling.py"} <= {source.name for source in sources}
     for source in sources:
         assert not re.search(r"import pickle|read_pickle|allow_pickle|joblib|\beval\(|\bexec\(", source.read_text())
 

@@ -15,11 +15,12 @@ from bayescale.comparison import cross_validation as module
 from bayescale.comparison.comparison import compare, difference, pointwise_difference, standard_error
 from bayescale.comparison.cross_validation import cross_validate, cross_validation_record, weights_by
 from bayescale.errors import InputError
+from bayescale.fits import sampling
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
 from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
 from bayescale.runs import table_from_frame
-from bayescale.runs.folds import grouping_of
+from bayescale.runs.folds import Grouping, grouping_of
 
 NAMES = ("chinchilla", "compute_floor", "tilt")
 
@@ -314,8 +315,6 @@ def test_progress_tells_the_folds_of_each_law(fits):
 
 
 def test_a_refit_keeps_the_reference_values_and_sees_the_other_runs_only(wide_fit, monkeypatch):
-    from bayescale import sampling  # noqa: PLC0415
-
     seen = []
 
     def sample_posterior(_law, data, settings):
@@ -452,7 +451,7 @@ def test_labels_that_never_repeat_change_nothing(fits):
 
 def ranking(densities, units, seed=0):
     pointwise = {
-        name: module._elpd_data(np.asarray(values, dtype=float), units, STAND_IN, module._Grouping(*[units] * 3, ()))
+        name: module._elpd_data(np.asarray(values, dtype=float), units, STAND_IN, Grouping(*[units] * 3, ()))
         for name, values in densities.items()
     }
     return module.rank_laws(pointwise, units, random_seed=seed)
@@ -546,9 +545,10 @@ def test_the_picture_says_what_its_marks_mean(wide_comparison):
 
 
 @pytest.fixture
-def command(wide_runs, wide_comparison, refits):
-    """Run compare on the wide table without sampling."""
+def command(wide_runs, wide_comparison, refits, monkeypatch):
+    """Run compare on the wide table without sampling, on a window of 80 columns."""
     del refits
+    monkeypatch.setenv("COLUMNS", "80")
     with (
         patch("bayescale.resolve_runs", autospec=True, return_value=wide_runs),
         patch("bayescale.fit_laws", autospec=True, return_value=dict(wide_comparison.fits)),
