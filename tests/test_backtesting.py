@@ -9,7 +9,7 @@ import pytest
 import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.fits import sampling
-from bayescale.forecasts import alternatives, backtesting
+from bayescale.forecasts import alternatives
 from bayescale.forecasts.backtesting import METHODS, backtest_record, scores_by_factor, threshold_text
 from bayescale.forecasts.scores import summarise
 from bayescale.runs import table_from_frame
