@@ -10,10 +10,9 @@ from _tables import Job
 
 import bayescale as bs
 from bayescale.fits.fit import law_value
-from bayescale.intervals import percent, short
 from bayescale.laws import Law
-from bayescale.plots.style import count_text
 from bayescale.splits.optimum import find_optimum, loss_on_budget, sizes
+from bayescale.words import count_text, percent, short
 
 PROBABILITY = 0.9
 MAX_REFITS = 5
@@ -109,7 +108,7 @@ def part(draws: np.ndarray) -> str:
 def split_text(flops: float, ratio: float) -> str:
     """Return the N and D that spend a budget at so many tokens per parameter."""
     N, D = (float(value) for value in sizes(np.array(flops), np.log(ratio)))
-    return f"N = {count_text(float(f'{N:.1e}'))} on D = {count_text(float(f'{D:.1e}'))}"
+    return f"N = {count_text(N, 2)} on D = {count_text(D, 2)}"
 
 
 def guo_against_chinchilla(found: Mapping[str, Found]) -> Iterator[str]:
@@ -312,7 +311,7 @@ def would_settle(fit: bs.Fit, told: bs.Interval, published: float) -> str:
     best = int(np.abs(gaps).argmax())
     count = repeats(float(abs(gaps[best])), scatter(fit))
     return (
-        f"*What would decide:* runs of {count_text(float(f'{N:.1e}'))} parameters on {count_text(float(f'{D:.1e}'))} "
+        f"*What would decide:* runs of {count_text(N, 2)} parameters on {count_text(D, 2)} "
         f"tokens, fresh and in {epochs[best]:.0f} epochs. All else equal, the two values then differ by "
         f"{100 * abs(gaps[best]):.1f} % of the loss, and {counted(count, 'run')} of each at the scatter of this table "
         f"({100 * scatter(fit):.1f} %) show it by {ERRORS:g} standard errors."

@@ -31,9 +31,9 @@ from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
 import bayescale as bs
 from bayescale.cli.steps import DEFAULT_LAWS
 from bayescale.comparison.verdict import Waste
-from bayescale.intervals import percent, short
 from bayescale.plots.regions import plot_iso_loss
 from bayescale.storage import write_whole
+from bayescale.words import percent, short
 
 PAGE = Path(__file__).with_name("verdicts.md")
 PICTURE = Path(__file__).with_name("images") / "iso-loss.png"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 
 import matplotlib as mpl
 import numpy as np
@@ -25,7 +24,7 @@ from bayescale.forecasts.backtesting import Backtest, _ends, _points, _scores
 from bayescale.forecasts.scores import pointwise
 from bayescale.laws import LAWS, Law
 from bayescale.plots.rendering import render, rendering_settings, svg_text
-from bayescale.plots.style import BLUE, INK, count_text, percent_text, power_text
+from bayescale.plots.style import BLUE, INK
 from bayescale.processes import alongside
 from bayescale.runs import RunTable, table_from_frame
 
@@ -405,28 +404,3 @@ def test_another_process_renders_the_same_text_under_the_settings_of_this_one(mo
     assert elsewhere == here
     assert all("Nimbus" in svg for svg, _ in here)
     assert all(csv.startswith("series,") for _, csv in here)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(4e8, "400M"), (8.68e10, "86.8B"), (1.107e12, "1.11T"), (9.9999e8, "1B"), (30e9, "30B"), (12.0, "12")],
-)
-def test_counts_have_a_unit(value, text):
-    assert count_text(value) == text
-
-
-def test_counts_keep_the_digits_asked_for():
-    assert [count_text(value, 2) for value in (415e9, 4.012e12, 86.8e9)] == ["420B", "4T", "87B"]
-
-
-def test_numbers_read_as_people_type_them():
-    assert [power_text(v) for v in (5.76e23, 1e21, 0.05, 12.0, 1500.0)] == ["5.76e23", "1e21", "0.05", "12", "1500"]
-    assert [percent_text(v) for v in (0.9, 0.05, 0.918)] == ["90 %", "5 %", "91.8 %"]
-
-
-def test_counts_rise_with_their_value():
-    values = np.geomspace(1.0, 1e16, 400)
-    scale = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "Q": 1e15}
-    read = [float(t.rstrip("kMBTQ")) * scale.get(t[-1], 1.0) for t in map(count_text, values)]
-    assert all(a <= b for a, b in itertools.pairwise(read))
-    assert np.allclose(read, values, rtol=6e-3)

@@ -25,7 +25,7 @@ from bayescale.forecasts.backtesting import can_backtest
 from bayescale.laws import LAWS
 from bayescale.planning.plan import plan
 from bayescale.report import captions, figures, report_record, write_report
-from bayescale.report.page import count, number, percent, python_script, reach, render_page
+from bayescale.report.page import NUMBERS, python_script, reach, render_page
 from bayescale.report.pdf import page_as_pdf
 
 SECTIONS = (
@@ -40,6 +40,7 @@ SECTIONS = (
     "data",
     "provenance",
 )
+count, number, percent = (NUMBERS[kind] for kind in ("count", "number", "percent"))
 HOSTILE = "<script>alert(1)</script>"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 

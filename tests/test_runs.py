@@ -21,7 +21,8 @@ from bayescale.runs import (
     table_from_frame,
 )
 from bayescale.runs.description import condition_number
-from bayescale.runs.numerals import UnreadableNumberError, count_text, parse_number
+from bayescale.runs.numerals import UnreadableNumberError, parse_number
+from bayescale.words import typed
 
 TIDY = Path(__file__).parents[2] / "shared" / "data" / "tidy"  # copies of public tables; never part of the repository
 ROWS = [
@@ -448,7 +449,7 @@ def test_compute_that_disagrees_with_6ND_is_refused_with_the_ratio(tmp_path, fac
     values = [6 * float(N) * float(D) for _, N, D, _ in ROWS]
     values[2] *= factor
     fault = only_fault(written(tmp_path, **with_column("C", map(str, values))))
-    assert f"for run 'c' (line 4), {count_text(factor)} times 6 N D; C is in FLOP for the whole run" in fault
+    assert f"for run 'c' (line 4), {typed(factor)} times 6 N D; C is in FLOP for the whole run" in fault
 
 
 @pytest.mark.parametrize(("unit", "flop"), [("PF-days", 8.64e19), ("exaFLOP", 1e18), ("zettaFLOP", 1e21)])
@@ -456,7 +457,7 @@ def test_compute_in_another_unit_is_recognised_as_a_constant_factor(tmp_path, un
     values = [repr(6 * float(N) * float(D) / flop) for _, N, D, _ in ROWS]
     fault = only_fault(written(tmp_path, **with_column("C", values)))
     assert "times 6 N D in every row; " in fault
-    assert fault.endswith(f"C is in FLOP, and this looks like {unit}: multiply by {count_text(flop)}")
+    assert fault.endswith(f"C is in FLOP, and this looks like {unit}: multiply by {typed(flop)}")
 
 
 def test_compute_without_its_factor_of_six_is_recognised(tmp_path):

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bayescale.words import short
+
 type Record = Mapping[str, Any]
 
 UNLIMITED = 10_000
@@ -19,8 +21,6 @@ UNLIMITED = 10_000
 
 def number(value: float | None, digits: int = 3, *, missing: str = "none") -> str:
     """Return a number with so many significant digits, and another word for what JSON has as null."""
-    from bayescale.intervals import short  # noqa: PLC0415  (NumPy, which --help does not need)
-
     return missing if value is None else short(value, digits)
 
 

@@ -15,10 +15,10 @@ from bayescale.fits.discrepancy import infer_discrepancy
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
 from bayescale.fits.loo import point_loo
-from bayescale.intervals import percent
 from bayescale.runs import RunTable
 from bayescale.runs.units import independent_units
 from bayescale.values import Value
+from bayescale.words import percent
 
 SMALL_DIFFERENCE = 4.0
 """Below this many nats two laws are not told apart (Sivula et al. 2025, arXiv:2008.10296)."""

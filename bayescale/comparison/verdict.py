@@ -9,7 +9,7 @@ from bayescale import checks
 from bayescale.comparison.comparison import FEW_ROWS, Comparison, Difference, difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, law_value
-from bayescale.intervals import Interval, credible_interval, percent, short
+from bayescale.intervals import Interval, credible_interval
 from bayescale.runs import RunTable, describe
 from bayescale.splits.optimum import RATIOS, extra_compute, find_optimum, has_optimum, sizes
 from bayescale.splits.ranges import (
@@ -20,6 +20,7 @@ from bayescale.splits.ranges import (
     ratio_range,
 )
 from bayescale.values import Value
+from bayescale.words import nats, percent, short
 
 FACTORS = (2.0, 4.0, 10.0)
 """By how much a model may be mis-sized, in the table of waste."""
@@ -265,7 +266,7 @@ def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: floa
     doubts, runs = [], fitted.runs
     if diff.runs < FEW_ROWS:
         noun = "runs" if diff.runs == len(runs.frame) else "training runs"
-        size = f"{abs(diff.elpd_diff):.1f} nats (s.e. {diff.dse:.1f})"
+        size = f"{nats(abs(diff.elpd_diff))} nats (s.e. {nats(diff.dse)})"
         doubts.append(f"{diff.runs} {noun} are too few to decide a difference of {size}")
     best = find_optimum(fitted.law, fitted.draws, fitted.reference, np.array([ratios.flops]))
     if not best.interior.mean() >= (1 + probability) / 2:
@@ -315,8 +316,8 @@ def _statement(
     spanned = f"{short(ratio.min())} to {short(ratio.max())} tokens per parameter"
     worse = "worse" if diff.elpd_diff < 0 else "better"
     numbers = (
-        f"{compute_law} predicts runs it has not seen {abs(diff.elpd_diff):.1f} nats {worse} than {split_law} "
-        f"(s.e. {diff.dse:.1f})"
+        f"{compute_law} predicts runs it has not seen {nats(abs(diff.elpd_diff))} nats {worse} than {split_law} "
+        f"(s.e. {nats(diff.dse)})"
     )
     opening = {
         "split_matters": f"On {table}, compute alone does not explain loss over {spanned}: {numbers}.",

@@ -17,11 +17,11 @@ from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.track_record import coverage_earned
-from bayescale.intervals import percent, short
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
 from bayescale.splits.candidates import Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.values import Value
+from bayescale.words import percent, short
 
 USUAL_REACH = 1000.0
 """How far beyond the largest run a law must have a best split where the budget is not known yet."""
@@ -261,7 +261,7 @@ def _limit_notes(recommended: xr.Dataset, constraints: Constraints, runs: RunTab
     notes = []
     left = 1 - recommended["flops_used"] / recommended["flops"]
     notes += [
-        f"the limits leave {percent(part)} of {short(budget)} FLOP unspent: more compute does not help within them"
+        f"the limits leave {percent(part, 2)} of {short(budget)} FLOP unspent: more compute does not help within them"
         for part, budget in zip(left.to_numpy(), recommended["flops"].to_numpy(), strict=True)
         if part > UNSPENT
     ]

@@ -10,11 +10,12 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.intervals import credible_interval, short
+from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
 from bayescale.runs.folds import budgets_of
 from bayescale.splits.optimum import find_optimum, sizes
 from bayescale.values import Value
+from bayescale.words import short
 
 WINDOW = np.log(6.0)
 HEIGHT = 0.05

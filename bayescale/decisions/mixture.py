@@ -13,6 +13,7 @@ from bayescale.fits.fit import Fit
 from bayescale.splits.candidates import missing_columns, pose, splits
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.optimum import THINNED, check_splits
+from bayescale.words import chance, percent
 
 LEAST_WEIGHT = 0.005
 """Laws of less stacking weight than this are not averaged."""
@@ -142,14 +143,14 @@ def _left_out(weights: Mapping[str, float], split: Mapping[str, float], kept: Ma
         )
     if sum(silent.values()) > 0.5:
         notes.append(
-            f"laws without a best split hold {100 * sum(silent.values()):.0f} % of the stacking weight: on these runs "
+            f"laws without a best split hold {percent(sum(silent.values()), 2)} of the stacking weight: on these runs "
             "the split is not what decides the loss, and the recommendation rests on the other laws"
         )
     return notes
 
 
 def _with_weights(weights: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} (weight {weight:.2f})" for name, weight in weights.items())
+    return ", ".join(f"{name} (weight {chance(weight)})" for name, weight in weights.items())
 
 
 def _mixture(fits: Mapping[str, Fit], weights: Mapping[str, float]) -> dict[str, dict[str, np.ndarray]]:

@@ -14,11 +14,11 @@ from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
-from bayescale.intervals import Interval, credible_interval, short
-from bayescale.runs.numerals import count_text
+from bayescale.intervals import Interval, credible_interval
 from bayescale.splits.optimum import find_optimum, sizes
 from bayescale.splits.ranges import ratio_ends
 from bayescale.values import Value
+from bayescale.words import short, typed
 
 FACTORS = (0.5, 2.0)
 """By what the weight of the prior, or of the runs, is multiplied: halved and doubled."""
@@ -236,7 +236,7 @@ def _verdict_numbers(comparison: Comparison, verdict: Verdict) -> Iterator[tuple
 
 
 def _rounded(flops: float) -> str:
-    return count_text(float(f"{flops:.2e}"))
+    return typed(flops)
 
 
 def _shifts(fitted: Fit, numbers: Sequence[_Number], probability: float) -> list[Shift]:

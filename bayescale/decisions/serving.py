@@ -17,11 +17,12 @@ from bayescale.decisions.mixture import Averaged, averaged
 from bayescale.decisions.regret import Choice, best_runs, cheapest_runs, joined
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.intervals import credible_interval, short
+from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
 from bayescale.splits.candidates import CLOSE, Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import Constraints
 from bayescale.values import Value
+from bayescale.words import short
 
 DRAWS = 1000
 """So many draws of all laws together are enough for an interval, and leave time for many demands."""

@@ -21,8 +21,8 @@ from bayescale.errors import InputError
 from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.forecast import run_draws
-from bayescale.intervals import percent
 from bayescale.splits.candidates import Candidates, pose
+from bayescale.words import percent
 
 
 def reach(posed: Posed, losses: np.ndarray, probability: float) -> tuple[xr.Dataset, list[Bought]]:
@@ -58,8 +58,8 @@ def _bought(posed: Posed, loss: float, flops: np.ndarray) -> Bought:
     found = cheapest_expected(posed, loss, around)
     if found is None:
         raise InputError(
-            f"no run is expected to reach {loss:g} at any compute within the limits; {percent(reached.mean())} of the "
-            "draws say that some run does: ask for another loss, or move a limit"
+            f"no run is expected to reach {loss:g} at any compute within the limits; {percent(reached.mean(), 2)} of "
+            "the draws say that some run does: ask for another loss, or move a limit"
         )
     return found
 

@@ -8,13 +8,12 @@ import numpy as np
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.intervals import percent, short
 from bayescale.laws import SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.runs import RunTable
-from bayescale.runs.numerals import count_text
 from bayescale.values import Value
+from bayescale.words import percent, short, typed
 
 NOISE = 0.01
 """Scale of the noise on log response that is expected: 0.005 to 0.02 on the published tables."""
@@ -248,7 +247,7 @@ def _expected_size(design: _Design, scores: np.ndarray, spread: np.ndarray, flop
     losses = design.log_value(scores, _on_budget(design, flops, grid))
     place = losses.argmin(axis=1)
     inside = (place > 0) & (place < grid.size - 1)
-    name = f"{SIZE} at {count_text(float(f'{flops:.2e}'))} FLOP"
+    name = f"{SIZE} at {typed(flops)} FLOP"
     if inside[1:].mean() < HALF_TOLD:
         return Expectation(name, 0.0, float("inf"))
     near = grid[np.clip(place, 1, grid.size - 2)[:, None] + np.array([-1, 0, 1])]

@@ -20,13 +20,13 @@ from bayescale.fits.forecast import Forecast, forecast_runs
 from bayescale.fits.settings import Settings
 from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
 from bayescale.forecasts.scores import equal_tailed, pointwise, summarise
-from bayescale.intervals import short
 from bayescale.laws import Law, law_record
 from bayescale.processes import in_processes
 from bayescale.runs import RunTable
 from bayescale.runs.folds import Fold, size_folds
 from bayescale.storage import cache_dir, content_hash, write_whole
 from bayescale.values import Value
+from bayescale.words import short
 
 METHODS = ("discrepancy", "plain", *ALTERNATIVES)
 """How runs are forecast: the law with its discrepancy, the law with constant noise, and what people use today."""

@@ -11,7 +11,7 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import EDGES
 from bayescale.forecasts.scores import PROBABILITIES
-from bayescale.intervals import short
+from bayescale.words import percent, short
 
 BAR = 0.9
 """Probability of the interval of a coverage."""
@@ -98,7 +98,7 @@ def held_text(row: Mapping[str, Any]) -> str:
 def reliability_statement(points: pd.DataFrame) -> str:
     """Return in a few sentences how many of the 90 % intervals of each method held, over all thresholds."""
     held = points.groupby("method", sort=False)["inside_90"]
-    counts = [f"{method} {group.sum()} of {len(group)} ({100 * group.mean():.0f} %)" for method, group in held]
+    counts = [f"{method} {group.sum()} of {len(group)} ({percent(group.mean(), 2)})" for method, group in held]
     off = (held.mean() - 0.9).abs()
     nearest = [str(name) for name in off.index if np.isclose(off[name], off.min())]
     sentences = [f"90 % intervals held: {', '.join(counts)}."]

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from bayescale.catalogue import data_dir
-from bayescale.intervals import percent, short
+from bayescale.words import percent, short
 
 FILE = "calibration.json"
 
@@ -29,7 +29,7 @@ def coverage_earned(factor: float) -> str:
         return "no backtest over published tables of loss says how often such intervals hold"
     entry = found[-1]
     count = entry["forecasts"]
-    held = f"{percent(entry['inside'] / count)} of {count} forecasts ({entry['tables']} tables)"
+    held = f"{percent(entry['inside'] / count, 2)} of {count} forecasts ({entry['tables']} tables)"
     span = f"{short(entry['low'], 1)} to {short(entry['high'], 1)}" if entry["high"] else f"more than {entry['low']:g}"
     beyond = "" if entry["high"] or factor < entry["reached"] else ", none so far beyond"
     return (

@@ -14,11 +14,12 @@ from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit, law_value
 from bayescale.groups.fitting import group_law, group_names, group_of
-from bayescale.intervals import credible_interval, percent, short
+from bayescale.intervals import credible_interval
 from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum
 from bayescale.values import Value
+from bayescale.words import percent, short
 
 WIDEST = 40.0
 """Multipliers are sought between e^-40 and e^40."""

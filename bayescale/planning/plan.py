@@ -14,7 +14,6 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.intervals import percent, short
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.planning.beliefs import (
     Decision,
@@ -33,6 +32,7 @@ from bayescale.planning.goals import Goal, NormalGoal, choose
 from bayescale.planning.proposals import check_candidates, design_candidates
 from bayescale.runs import RunTable
 from bayescale.values import Value
+from bayescale.words import percent, short
 
 type Aim = Literal["regret", "laws", "size", "loss"]
 
@@ -398,27 +398,24 @@ def _notes(question: _Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim
     cost = float(chosen["flops"].sum())
     if aim == "regret" and len(chosen):
         worth = float(targets["flops_saved"].sum())
+        part = percent(worth / question.flops.sum(), 2)
         notes.append(
             f"the runs cost {short(cost)} FLOP of {short(spend)}, and are expected to save what {short(worth)} FLOP "
-            f"would buy at the target{'s' * (len(targets) > 1)} ({_part(worth / question.flops.sum())} of the compute)"
+            f"would buy at the target{'s' * (len(targets) > 1)} ({part} of the compute)"
             f"{', less than they cost' if worth < cost else ''}"
         )
     return notes
-
-
-def _part(value: float) -> str:
-    return f"{short(100 * value)} %"
 
 
 def _worthless(aim: str, lowered: np.ndarray, saving: np.ndarray) -> str:
     if aim == "regret":
         most = saving.max() if saving.size else 0.0
         return (
-            f"no affordable run would change the decision: the best are expected to save {_part(max(most, 0.0))} of "
-            f"the target's compute, less than {_part(LEAST_SAVING)}"
+            f"no affordable run would change the decision: the best are expected to save {percent(max(most, 0.0), 2)} "
+            f"of the target's compute, less than {percent(LEAST_SAVING)}"
         )
     part = 1 - lowered[-1] / lowered[0] if lowered[0] > 0 else 0.0
-    return f"no affordable runs would tell much: the best take away {_part(part)} of the {AIMS[aim]}"
+    return f"no affordable runs would tell much: the best take away {percent(part, 2)} of the {AIMS[aim]}"
 
 
 def _check_notes(found: Plan, check: Check) -> list[str]:

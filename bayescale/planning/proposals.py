@@ -7,9 +7,9 @@ import pandas as pd
 
 from bayescale.designs.grids import isoflop_design, ladder_design
 from bayescale.errors import InputError
-from bayescale.intervals import short
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.runs import RunTable
+from bayescale.words import short
 
 BUDGETS = 9
 CHEAPEST = 1e-3

@@ -23,9 +23,9 @@ from bayescale.plots.style import (
     finish,
     log_axis,
     new_axes,
-    percent_text,
     styled,
 )
+from bayescale.words import percent
 
 WORDS: Mapping[str, str] = {
     "discrepancy": "law with discrepancy",
@@ -83,20 +83,20 @@ def plot_calibration(found: Backtest | pd.DataFrame, ax: Axes | None = None, *, 
     log_axis(ax, "x", "ratio")
     for edge in ends[1:-1]:
         ax.axvline(edge, color=MUTED, lw=0.6, alpha=0.4)
-    promised = f"promised: {percent_text(probability)}"
+    promised = f"promised: {percent(probability)}"
     ax.axhline(100 * probability, color=INK, lw=1.2, ls=(0, (6, 3)), label=promised)
     methods = list(dict.fromkeys(rows["method"]))
     for i, method in enumerate(methods):
         own = rows[rows["method"] == method]
         shift = 10 ** (APART * (i - (len(methods) - 1) / 2))
         _draw_method(ax, own, _centers(own, ends) * shift, LINES[i % len(LINES)], WORDS.get(method, str(method)))
-    ax.plot([], [], color=MUTED, lw=1.3, label=f"{percent_text(BAR)} interval of the part, by runs")
+    ax.plot([], [], color=MUTED, lw=1.3, label=f"{percent(BAR)} interval of the part, by runs")
     _write_counts(ax, rows, ends)
     ax.set_ylim(-3, 112)
     ax.set_yticks(range(0, 101, 20))
     return finish(
         ax,
-        title=f"How often {percent_text(probability)} forecast intervals held",
+        title=f"How often {percent(probability)} forecast intervals held",
         xlabel="held-out run over the largest training run (times)",
         ylabel="intervals that held (%)",
     )

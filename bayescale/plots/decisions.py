@@ -21,18 +21,16 @@ from bayescale.plots.style import (
     PURPLE,
     SKY,
     VERMILLION,
-    count_text,
     draw_bands,
     draw_ticks,
     finish,
     log_axis,
     new_axes,
-    percent_text,
-    power_text,
     styled,
 )
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import loss_on_budget
+from bayescale.words import count_text, percent, typed
 
 type Quantity = Literal["N", "D", "tokens_per_parameter"]
 
@@ -140,7 +138,7 @@ def _typical_loss(fitted: Fit) -> tuple[np.ndarray, np.ndarray]:
 def _draw_runs(ax: Axes, runs: RunTable) -> None:
     ratio = runs.frame["D"] / runs.frame["N"]
     classes = np.searchsorted(RATIO_EDGES, ratio)
-    edges = [power_text(edge) for edge in RATIO_EDGES]
+    edges = [typed(edge) for edge in RATIO_EDGES]
     names = [f"below {edges[0]}", *(f"{low} to {high}" for low, high in pairwise(edges))]
     for i, name in enumerate([*names, f"above {edges[-1]}"]):
         color, marker = RUN_STYLES[i]
@@ -200,7 +198,7 @@ def plot_allocation(
     ax.plot(flops[order], chosen[order], ls=line, marker=marker, color=VERMILLION, lw=1.5, label="least expected loss")
     for i, end in enumerate(("near_low", "near_high")):
         edge = _from_size(quantity, best[end].to_numpy(), best[f"{end}_D"].to_numpy())[order]
-        label = f"near-optimal: {percent_text(allocation.tolerance)} extra compute" if i == 0 else None
+        label = f"near-optimal: {percent(allocation.tolerance)} extra compute" if i == 0 else None
         ax.plot(flops[order], edge, ls=":" if line else "", marker="_", ms=0 if line else 9, color=GREEN, label=label)
     if allocation.runs.response == "loss":
         _draw_published(ax, quantity, flops)
@@ -258,14 +256,14 @@ def plot_regret(allocation: Allocation, budget: int = 0, ax: Axes | None = None)
     ax.set_ylim(bottom=0)
     return finish(
         ax,
-        title=f"What another size costs, at {power_text(float(best['flops']))} FLOP",
+        title=f"What another size costs, at {typed(float(best['flops']))} FLOP",
         xlabel="model size N (parameters)",
         ylabel=f"expected regret ({allocation.runs.unit})",
     )
 
 
 def _near_label(allocation: Allocation, near: tuple[float, float]) -> str:
-    return f"at most {percent_text(allocation.tolerance)} extra compute: {count_text(near[0])} to {count_text(near[1])}"
+    return f"at most {percent(allocation.tolerance)} extra compute: {count_text(near[0])} to {count_text(near[1])}"
 
 
 def _regret_curve(allocation: Allocation, budget: int) -> CubicSpline:

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from bayescale.decisions.allocation import allocate
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit, law_value
-from bayescale.intervals import short
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
     BLUE,
@@ -23,12 +22,11 @@ from bayescale.plots.style import (
     interval_label,
     log_axis,
     new_axes,
-    percent_text,
-    power_text,
     styled,
 )
 from bayescale.runs import RunTable
 from bayescale.runs.folds import budgets_of
+from bayescale.words import percent, typed
 
 LINES = (
     (VERMILLION, "-", "v"),
@@ -78,7 +76,7 @@ def plot_isoflop(fitted: Fit, ax: Axes | None = None, *, tolerance: float = 0.05
     slices = _slices(fitted.runs)
     found = allocate(fitted, [flops for flops, _ in slices], tolerance=tolerance, probability=probability)
     ax = new_axes(ax, height=5.0)
-    ax.plot([], [], color=GREEN, lw=6, alpha=0.5, label=f"near-optimal: {percent_text(tolerance)} extra compute")
+    ax.plot([], [], color=GREEN, lw=6, alpha=0.5, label=f"near-optimal: {percent(tolerance)} extra compute")
     ax.fill_between([], [], color=INK, alpha=0.15, lw=0, label=interval_label(probability))
     ends = found.recommended[["near_low", "near_high"]].to_array().to_numpy().T
     for look, (flops, group), near in zip(LINES, slices, ends, strict=False):
@@ -111,7 +109,7 @@ def _draw_slice(ax: Axes, fitted: Fit, flops: float, group: pd.DataFrame, how: t
     N = np.sort([*np.geomspace(seen.min() / MARGIN, seen.max() * MARGIN, POINTS), *near])
     low, median, high = _law(fitted, flops, N, probability)
     runs = f", {len(group)} runs" if len(group) else ""
-    label = f"{power_text(float(short(flops, 2)))} FLOP{runs}"
+    label = f"{typed(flops, 2)} FLOP{runs}"
     ax.fill_between(N, low, high, color=color, alpha=0.15, lw=0, gid=f"{interval_label(probability)}, {label}")
     inside = (near[0] <= N) & (near[1] >= N)
     ax.plot(N[inside], median[inside], color=GREEN, lw=6, alpha=0.5, zorder=2.2)

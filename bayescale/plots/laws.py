@@ -25,9 +25,9 @@ from bayescale.plots.style import (
     log_axis,
     name_rows,
     new_axes,
-    percent_text,
     styled,
 )
+from bayescale.words import percent
 
 type Order = Literal["C", "tokens_per_parameter"]
 
@@ -213,13 +213,13 @@ def plot_predictive_check(
     observed = fitted.data["observed_data"]["log_response"].to_numpy()
     low, median, high = _predictive(fitted, probability)
     outside = (observed < low) | (observed > high)
-    percent = _percent(observed - median)
-    held = f"holds {percent_text(1 - outside.mean())} of the runs"
-    label = f"{percent_text(probability)} posterior predictive interval ({held})"
+    off = _percent(observed - median)
+    held = f"holds {percent(1 - outside.mean())} of the runs"
+    label = f"{percent(probability)} posterior predictive interval ({held})"
     draw_ticks(ax, x, _percent(np.stack([low - median, high - median])), SKY, label, width=3)
     ax.axhline(0.0, color=BLUE, lw=1)
-    ax.plot(x[~outside], percent[~outside], "o", color=INK, ms=3.5, mew=0, alpha=0.65, label="run inside")
-    ax.plot(x[outside], percent[outside], "D", color=VERMILLION, ms=4, mew=0, label="run outside")
+    ax.plot(x[~outside], off[~outside], "o", color=INK, ms=3.5, mew=0, alpha=0.65, label="run inside")
+    ax.plot(x[outside], off[outside], "D", color=VERMILLION, ms=4, mew=0, label="run outside")
     log_axis(ax, "x", "flops" if against == "C" else "ratio")
     return finish(
         ax,

@@ -15,9 +15,9 @@ from bayescale.plots.style import (
     finish,
     log_axis,
     new_axes,
-    power_text,
     styled,
 )
+from bayescale.words import typed
 
 AREA = (25.0, 260.0)
 """Of the smallest and the largest mark of a chosen run, in square points."""
@@ -78,6 +78,6 @@ def _draw_spend(ax: Axes, spend: float) -> None:
     """Draw the runs that cost all that may be spent."""
     limits = ax.get_xlim(), ax.get_ylim()
     N = np.array(limits[0])
-    label = f"one run of {power_text(spend)} FLOP"
+    label = f"one run of {typed(spend)} FLOP"
     ax.plot(N, spend / (FLOPS_PER_TOKEN * N), color=MUTED, lw=0.8, ls=(0, (1, 2.5)), label=label)
     ax.set(xlim=limits[0], ylim=limits[1])

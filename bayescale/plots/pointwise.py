@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.errors import InputError
-from bayescale.intervals import short
 from bayescale.plots.style import finish, log_axis, new_axes, styled
+from bayescale.words import short
 
 FIRST = ("#7fb8d8", "#3391c2", "#00527f")
 SECOND = ("#f0b27a", "#e0762b", "#943f00")

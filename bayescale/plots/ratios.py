@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale.comparison.verdict import Verdict
-from bayescale.intervals import short
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -14,10 +13,10 @@ from bayescale.plots.style import (
     finish,
     log_axis,
     new_axes,
-    percent_text,
     styled,
 )
 from bayescale.runs import RunTable
+from bayescale.words import percent, short
 
 
 @styled
@@ -41,12 +40,12 @@ def plot_ratio_range(verdict: Verdict, runs: RunTable | None = None, ax: Axes | 
     ax = new_axes(ax)
     ratio, chance = verdict.profile
     ratios = verdict.tokens_per_parameter
-    tolerance = percent_text(ratios.tolerance)
+    tolerance = percent(ratios.tolerance)
     if ratios.lower is not None and ratios.upper is not None:
         span = f"{short(ratios.lower)} to {short(ratios.upper)} tokens per parameter"
         ax.axvspan(ratios.lower, ratios.upper, color=GREEN, alpha=0.2, lw=0, label=span)
     ax.plot(ratio, chance, color=BLUE, lw=1.8, label="posterior probability")
-    threshold = f"{percent_text(ratios.probability)} posterior probability"
+    threshold = f"{percent(ratios.probability)} posterior probability"
     ax.axhline(ratios.probability, color=VERMILLION, lw=1.2, ls="--", label=threshold)
     shown = [ratio[chance > 0.005]]
     if runs is not None:

@@ -18,13 +18,12 @@ from bayescale.plots.style import (
     interval_label,
     log_axis,
     new_axes,
-    percent_text,
-    power_text,
     styled,
 )
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum, sizes
 from bayescale.splits.ranges import RatioRange, ratio_ranges
+from bayescale.words import percent, typed
 
 BUDGETS = 7
 """From the smallest run to the largest budget, beside that of a typical run, at which a verdict is told.
@@ -113,7 +112,7 @@ def _frame(ax: Axes, runs: RunTable, budgets: np.ndarray, log_ratio: np.ndarray)
 
 def _draw_region(ax: Axes, ranges: tuple[RatioRange, ...]) -> None:
     """Shade where the split costs little; apart where budgets between have no such range."""
-    cost, sure = percent_text(ranges[0].tolerance), percent_text(ranges[0].probability)
+    cost, sure = percent(ranges[0].tolerance), percent(ranges[0].probability)
     label: str | None = f"split costs less than {cost} more compute\n({sure} posterior probability)"
     for there, part in groupby(ranges, lambda each: each.lower is not None):
         if there:
@@ -166,7 +165,7 @@ def _draw_equal_compute(ax: Axes, budgets: np.ndarray) -> None:
         product = flops / FLOPS_PER_TOKEN
         N = np.array([max(N_low, product / D_high), min(N_high, product / D_low)])
         ax.plot(N, product / N, color=MUTED, lw=0.7, ls=DOTTED, label=label)
-        ax.text(N[0], product / N[0], f" {power_text(flops)}", color=MUTED, fontsize=7.5, va="top", clip_on=True)
+        ax.text(N[0], product / N[0], f" {typed(flops)}", color=MUTED, fontsize=7.5, va="top", clip_on=True)
         label = None
 
 

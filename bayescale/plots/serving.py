@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from bayescale.decisions.serving import DataLimit, Serving
 from bayescale.errors import InputError
-from bayescale.intervals import short
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -18,16 +17,15 @@ from bayescale.plots.style import (
     ORANGE,
     VERMILLION,
     WIDTH,
-    count_text,
     draw_bands,
     finish,
     interval_label,
     log_axis,
     new_axes,
-    power_text,
     styled,
 )
 from bayescale.storage import write_whole
+from bayescale.words import count_text, short, typed
 
 FORMATS = (".svg", ".png", ".pdf")
 
@@ -73,7 +71,7 @@ def plot_serving(found: Serving, budget: int = 0, ax: Axes | None = None) -> Axe
     N, D = (count_text(float(draws[f"training_{name}"].median())) for name in ("N", "D"))
     return finish(
         ax,
-        title=f"What serving changes: same loss as {power_text(float(draws['flops']))} FLOP of training alone",
+        title=f"What serving changes: same loss as {typed(float(draws['flops']))} FLOP of training alone",
         xlabel=f"tokens served, over the {D} that the training-only optimum trains on",
         ylabel=f"times the training-only optimum (N = {N})",
     )

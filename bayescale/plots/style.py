@@ -13,7 +13,7 @@ from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
 
-from bayescale.intervals import short
+from bayescale.words import count_text, percent, typed
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
@@ -57,8 +57,6 @@ MARGIN, TITLE_ROOM, LEGEND_GAP = 0.05, 0.25, 0.09
 LEGEND_LEFT = 0.02
 """Left edge of the legend, as a part of the figure's width."""
 
-UNITS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
-
 
 def new_axes(ax: Axes | None, height: float = 4.3) -> Axes:
     """Return the axes given, or those of a new figure (height in inches) that belongs to no window."""
@@ -98,32 +96,11 @@ def _inches(figure: Figure, pixels: float) -> float:
     return pixels / figure.dpi
 
 
-def count_text(value: float, digits: int = 3) -> str:
-    """Return a count with its unit: 86.8B, 1.11T, 400M."""
-    for unit, letter in UNITS:
-        if value >= unit * (1 - 0.5 * 10**-digits):
-            return f"{_bare(value / unit, digits)}{letter}"
-    return _bare(value, digits)
-
-
-def _bare(value: float, digits: int) -> str:
-    text = short(value, digits)
-    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
-
-
-def power_text(value: float) -> str:
-    """Return a number as people type it: 5.76e23, 0.05, 1500."""
-    mantissa, _, exponent = f"{value:.3g}".partition("e")
-    if exponent and 1e-4 < abs(value) < 1e5:
-        return f"{float(mantissa) * 10.0 ** int(exponent):.12g}"
-    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
-
-
 def log_axis(ax: Axes, which: Literal["x", "y"], kind: Literal["flops", "count", "ratio"]) -> None:
     """Make a logarithmic axis whose ticks read 1e21, 10B or 20."""
     ax.set(**{f"{which}scale": "log"})
     axis = ax.xaxis if which == "x" else ax.yaxis
-    write = count_text if kind == "count" else power_text
+    write = count_text if kind == "count" else typed
     axis.set_major_locator(LogLocator(numticks=9))
     axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
     low, high = sorted(axis.get_view_interval())
@@ -134,12 +111,7 @@ def log_axis(ax: Axes, which: Literal["x", "y"], kind: Literal["flops", "count",
 
 def interval_label(probability: float) -> str:
     """Name the kind of interval and its probability."""
-    return f"{percent_text(probability)} credible interval"
-
-
-def percent_text(part: float) -> str:
-    """Return a part as a percentage: 90 %."""
-    return f"{100 * part:.3g} %"
+    return f"{percent(probability)} credible interval"
 
 
 def draw_bands(

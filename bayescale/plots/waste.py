@@ -10,7 +10,6 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import weights_by
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.intervals import short
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -23,11 +22,10 @@ from bayescale.plots.style import (
     log_axis,
     name_rows,
     new_axes,
-    percent_text,
-    power_text,
     styled,
 )
 from bayescale.splits.optimum import extra_compute
+from bayescale.words import percent, typed
 
 FARTHEST = 10.0
 """Times above and below the best size."""
@@ -81,7 +79,7 @@ def plot_waste(
         raise InputError(f"law '{fitted.law.name}' has no best split at {spent:.3g} FLOP under these runs")
     ax = new_axes(ax)
     draw_bands(ax, factors, 1 + extra, probability)
-    label = f"{percent_text(tolerance)} extra compute"
+    label = f"{percent(tolerance)} extra compute"
     ax.axhline(1 + tolerance, color=VERMILLION, ls="--", lw=1.2, label=label)
     ax.axvline(1.0, color=MUTED, lw=1, ls=(0, (1, 2)), label="best size")
     log_axis(ax, "x", "ratio")
@@ -89,7 +87,7 @@ def plot_waste(
     return finish(
         ax,
         title=f"What a wrong size costs under {fitted.law.name}",
-        xlabel=f"model size over the best size (times), at {power_text(float(short(spent, 3)))} FLOP",
+        xlabel=f"model size over the best size (times), at {typed(spent)} FLOP",
         ylabel="compute spent over compute needed (times)",
     )
 

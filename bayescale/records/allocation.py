@@ -7,7 +7,8 @@ import numpy as np
 import xarray as xr
 
 from bayescale.decisions.allocation import Allocation
-from bayescale.intervals import credible_interval, short
+from bayescale.intervals import credible_interval
+from bayescale.words import short
 
 
 def allocation_record(allocation: Allocation) -> dict[str, Any]:

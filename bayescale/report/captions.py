@@ -10,23 +10,18 @@ from bayescale.decisions.allocation import Allocation
 from bayescale.fits.fit import Fit, contraction
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.forecasts.reliability import reliability_statement
-from bayescale.intervals import short
 from bayescale.planning.plan import Plan
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.decisions import Quantity
 from bayescale.plots.laws import exponents as exponents_of
-from bayescale.plots.style import count_text, percent_text, power_text
 from bayescale.runs import RunTable
+from bayescale.words import count_text, nats, percent, short, typed
 
 WORDS: dict[Quantity, str] = {
     "N": "The best size goes",
     "D": "The best number of training tokens goes",
     "tokens_per_parameter": "The best tokens per parameter go",
 }
-
-
-def _flops(value: float) -> str:
-    return power_text(float(short(value, 3)))
 
 
 def best(curve: Allocation, what: Quantity) -> str:
@@ -36,13 +31,13 @@ def best(curve: Allocation, what: Quantity) -> str:
     middle = np.nanmedian(draws, axis=0)
     write = count_text if what != "tokens_per_parameter" else short
     ends = f"from {write(middle[0], 2)} to {write(middle[1], 2)}"
-    see = f"{WORDS[what]} {ends} between {_flops(flops[0])} and {_flops(flops[-1])} FLOP"
+    see = f"{WORDS[what]} {ends} between {typed(flops[0])} and {typed(flops[-1])} FLOP"
     if flops[-1] > flops[0]:
         power = np.log(draws[:, 1] / draws[:, 0]) / np.log(flops[-1] / flops[0])
         tail = (1 - curve.probability) / 2
         low, median, high = np.nanquantile(power, [tail, 0.5, 1 - tail])
         see += f", on the whole as C to the power {median:.2f} ({low:.2f} to {high:.2f})"
-    wide = percent_text(curve.probability)
+    wide = percent(curve.probability)
     return f"{see}. Median with 50 % and {wide} credible intervals; shaded: beyond the largest run."
 
 
@@ -63,8 +58,8 @@ def loss(source: Allocation | Fit, *, backtested: bool) -> str:
     flops = float(source.recommended["flops"].to_numpy()[-1])
     expected = float(np.median(source.optima["loss"].transpose("draw", "budget").to_numpy()[:, -1]))
     return (
-        f"{lowest}; the best split of {_flops(flops)} FLOP is expected to reach {short(expected, 3)} by the law. Bands "
-        f"hold the law alone (50 % and {percent_text(source.probability)} credible intervals){bars}; shaded: beyond "
+        f"{lowest}; the best split of {typed(flops)} FLOP is expected to reach {short(expected, 3)} by the law. Bands "
+        f"hold the law alone (50 % and {percent(source.probability)} credible intervals){bars}; shaded: beyond "
         "the largest run."
     )
 
@@ -74,8 +69,8 @@ def regret(allocation: Allocation, budget: int) -> str:
     found = allocation.recommended.isel(budget=budget)
     near = f"{count_text(float(found['near_low']), 2)} to {count_text(float(found['near_high']), 2)}"
     return (
-        f"At {_flops(float(found['flops']))} FLOP any size from {near} parameters costs on average at most "
-        f"{percent_text(allocation.tolerance)} more compute (green). The curve is what a model of another size is "
+        f"At {typed(float(found['flops']))} FLOP any size from {near} parameters costs on average at most "
+        f"{percent(allocation.tolerance)} more compute (green). The curve is what a model of another size is "
         "expected to lose, against knowing the best."
     )
 
@@ -96,8 +91,8 @@ def elpd(comparison: Comparison) -> str:
     ahead, error = -float(table["elpd_diff"].iloc[1]), float(table["dse"].iloc[1])
     verb = "is" if bool(table["decided"].iloc[1]) else "is not decidedly"
     return (
-        f"{first} {verb} ahead of {second}: {ahead:.1f} nats, standard error {error:.1f}. Shown is the difference of "
-        "expected log predictive density to the best law; bars are 1 standard error of the difference."
+        f"{first} {verb} ahead of {second}: {nats(ahead)} nats, standard error {nats(error)}. Shown is the difference "
+        "of expected log predictive density to the best law; bars are 1 standard error of the difference."
     )
 
 
@@ -106,7 +101,7 @@ def weights(comparison: Comparison) -> str:
     weight = comparison.table["weight"].astype(float)
     first = str(weight.idxmax())
     return (
-        f"{first} has {percent_text(float(f'{weight.max():.2g}'))} of the weight in an average of predictions "
+        f"{first} has {percent(weight.max(), 2)} of the weight in an average of predictions "
         "(stacking). Open marks: the probability that a law predicts best of these, under a bootstrap over independent "
         "runs."
     )
@@ -130,8 +125,8 @@ def ratio_range(verdict: Verdict) -> str:
         else f"Between {short(ratios.lower)} and {short(ratios.upper)} tokens per parameter the split hardly matters"
     )
     return (
-        f"{where}: shown is the probability, under {verdict.split_law}, that a run of {_flops(ratios.flops)} FLOP at "
-        f"this D/N needs less than {percent_text(ratios.tolerance)} more compute than one of the best split. Marks "
+        f"{where}: shown is the probability, under {verdict.split_law}, that a run of {typed(ratios.flops)} FLOP at "
+        f"this D/N needs less than {percent(ratios.tolerance)} more compute than one of the best split. Marks "
         "below: the runs' own D/N."
     )
 
@@ -143,7 +138,7 @@ def iso_loss(verdict: Verdict, runs: RunTable) -> str:
     if ratios.lower is not None and ratios.upper is not None:
         ratio = runs.frame["D"] / runs.frame["N"]
         part = float(((ratio >= ratios.lower) & (ratio <= ratios.upper)).mean())
-        inside = f"{percent_text(float(f'{part:.2g}'))} of the runs have such tokens per parameter. "
+        inside = f"{percent(part, 2)} of the runs have such tokens per parameter. "
     return (
         f"In the green region compute alone is good enough. {inside}Lines of equal {runs.response} "
         f"({verdict.split_law}) stay close there to those of equal compute, which they touch at the best split."
@@ -153,8 +148,8 @@ def iso_loss(verdict: Verdict, runs: RunTable) -> str:
 def waste(verdict: Verdict) -> str:
     """Say what twice and ten times the wrong size cost."""
     said = "; ".join(
-        f"{each.factor:g} times too small {percent_text(float(f'{each.too_small.median:.2g}'))}, too large "
-        f"{percent_text(float(f'{each.too_large.median:.2g}'))}"
+        f"{each.factor:g} times too small {percent(each.too_small.median, 2)}, too large "
+        f"{percent(each.too_large.median, 2)}"
         for each in verdict.waste
     )
     return (

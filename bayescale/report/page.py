@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bayescale.forecasts.backtesting import threshold_text
-from bayescale.intervals import short
-from bayescale.plots.style import count_text, percent_text, power_text
 from bayescale.report.explorer import explorer_script
 from bayescale.report.figures import CARDS, Picture, inline_svg
+from bayescale.words import count_text, percent, short, typed
 
 MARKS = re.compile(r"[\\`*{}\[\]<>|#~$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would take as more than text; an underscore inside a word is text."""
@@ -29,6 +28,24 @@ ANSWERS = {
     "split_matters": "The split between parameters and tokens matters",
     "cannot_tell": "These runs cannot tell",
 }
+
+
+def _on_page(write: Callable[[float, int], str]) -> Callable[..., str]:
+    """Return what writes a number of a page: a dash where there is none, and never broken before its unit."""
+
+    def written(value: float | None, digits: int = 3) -> str:
+        return NOTHING if value is None else write(value, digits).replace(" ", "\N{NO-BREAK SPACE}")
+
+    return written
+
+
+NUMBERS: Mapping[str, Callable[..., str]] = {
+    "count": _on_page(count_text),
+    "flops": _on_page(typed),
+    "number": _on_page(short),
+    "percent": _on_page(percent),
+}
+"""The kinds of numbers on a page, each a filter of its templates."""
 
 
 def render_page(
@@ -85,8 +102,9 @@ def _environment(*, autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": count, "flops": flops, "number": number, "percent": percent, "reach": reach}
-    environment.globals |= {"counts": count, "numbers": number, "percents": percent, "threshold_text": threshold_text}
+    environment.filters |= {**NUMBERS, "reach": reach}
+    kinds = {f"{kind}s": write for kind, write in NUMBERS.items()}
+    environment.globals |= {**kinds, "threshold_text": threshold_text}
     return environment
 
 
@@ -120,29 +138,6 @@ def _code(text: str) -> str:
 
 def _csv_link(picture: Picture) -> str:
     return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(picture.csv.encode()).decode()}"
-
-
-def count(value: float | None, digits: int = 3) -> str:
-    """Return a count with its unit set apart: 86.8 B."""
-    if value is None:
-        return NOTHING
-    text = count_text(value, digits)
-    return f"{text[:-1]}\N{NO-BREAK SPACE}{text[-1]}" if text[-1].isalpha() else text
-
-
-def flops(value: float | None) -> str:
-    """Return compute as people type it: 5.76e23."""
-    return NOTHING if value is None else power_text(value)
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a number with so many significant digits."""
-    return NOTHING if value is None else short(value, digits)
-
-
-def percent(value: float | None, digits: int = 3) -> str:
-    """Return a part as a percentage."""
-    return NOTHING if value is None else percent_text(float(f"{value:.{digits}g}")).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def reach(extrapolation: float) -> str:

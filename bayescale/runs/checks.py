@@ -7,9 +7,10 @@ import pandas as pd
 
 from bayescale.runs.draft import Draft, listed
 from bayescale.runs.headers import normalised
-from bayescale.runs.numerals import cell_text, count_text
+from bayescale.runs.numerals import cell_text
 from bayescale.runs.rules import rises_with_compute
 from bayescale.runs.table import FEWEST_ROWS
+from bayescale.words import typed
 
 LARGEST_RATIO = 3.0
 SAME_RATIO = 1.05  # a ratio is constant when its extremes differ by less than this
@@ -104,7 +105,7 @@ def never_varies(draft: Draft) -> Iterator[str]:
         values = draft.sound(column)[column]
         if len(values) >= 2 and values.min() == values.max():
             yield (
-                f"{draft.source}: {draft.call(column)} is {count_text(values.iloc[0])} in every row, so no law can be "
+                f"{draft.source}: {draft.call(column)} is {typed(values.iloc[0], 4)} in every row, so no law can be "
                 "told from it; add runs that differ in it"
             )
 
@@ -119,11 +120,11 @@ def compute_disagrees(draft: Draft) -> Iterator[str]:
     middle = float(off.median())
     if len(off) == len(ratio) and ratio.max() < SAME_RATIO * ratio.min():
         yield (
-            f"{draft.source}: {draft.call('C')} is {count_text(middle)} times 6 N D in every row; "
+            f"{draft.source}: {draft.call('C')} is {typed(middle, 4)} times 6 N D in every row; "
             f"{_compute_remedy(middle)}"
         )
         return
-    cases = (f"{draft.show('C', row)} {draft.where(row)}, {count_text(off[row])} times 6 N D" for row in off.index[:5])
+    cases = (f"{draft.show('C', row)} {draft.where(row)}, {typed(off[row], 4)} times 6 N D" for row in off.index[:5])
     yield f"{draft.source}: {draft.call('C')} is {listed(cases, len(off))}; {_compute_remedy(middle)}"
 
 
@@ -138,7 +139,7 @@ def compute_ratio(frame: pd.DataFrame) -> "pd.Series[float]":
 def _compute_remedy(ratio: float) -> str:
     for unit, flop in FLOP_UNITS.items():
         if 1 / LARGEST_RATIO < ratio * flop < LARGEST_RATIO:
-            return f"C is in FLOP, and this looks like {unit}: multiply by {count_text(flop)}"
+            return f"C is in FLOP, and this looks like {unit}: multiply by {typed(flop, 4)}"
     if 0.9 < 6 * ratio < 1.1:
         return "this looks like N D: multiply by 6"
     return (

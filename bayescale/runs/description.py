@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.runs.headers import MEANINGS
-from bayescale.runs.numerals import count_text
 from bayescale.runs.table import RunTable
 from bayescale.values import Value
+from bayescale.words import typed
 
 TYPICAL_EXPONENT = 0.35  # alpha and beta of the Chinchilla law, near enough
 WEAK_CONDITION = 200.0
@@ -196,7 +196,7 @@ def _inside(facts: Description) -> _Finding:
     (low, high), unit = facts.ranges["C"], facts.unit
     return _Finding(
         True,
-        f"The {facts.response} ({unit}) of runs inside the table, {count_text(low)} to {count_text(high)} FLOP; "
+        f"The {facts.response} ({unit}) of runs inside the table, {typed(low, 4)} to {typed(high, 4)} FLOP; "
         "beyond that a forecast leans on the law.",
     )
 
@@ -225,7 +225,7 @@ def _why_lost(facts: Description) -> str:
             return f"{name} has only {words}, such as {name} = {_rounded(third)}"
     if abs(facts.correlation) > 0.999:
         low, high = facts.ranges["tokens_per_parameter"]
-        ratio = f"D is {count_text(low)} N in every run" if high < 1.05 * low else "D is a function of N"
+        ratio = f"D is {typed(low, 4)} N in every run" if high < 1.05 * low else "D is a function of N"
         return f"{ratio}; {_mend(facts)}"
     return f"the runs differ in too few directions; {_mend(facts)}"
 
@@ -246,7 +246,7 @@ def _floor(facts: Description) -> _Finding:
         return _Finding(
             False,
             f"The irreducible loss cannot be told from the exponents: C spans {decades:.1f} decades; add runs of "
-            f"{count_text(low / 10)} or {count_text(high * 10)} FLOP.",
+            f"{typed(low / 10, 4)} or {typed(high * 10, 4)} FLOP.",
         )
     return _Finding(
         True, f"How the loss falls over {decades:.1f} decades of compute; a floor below the data leans on the law."
@@ -304,7 +304,7 @@ def _mend(facts: Description) -> str:
 
 
 def _rounded(value: float) -> str:
-    return count_text(float(f"{value:.1e}"))
+    return typed(value, 2)
 
 
 def _sentence(words: str) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.errors import InputError
-from bayescale.intervals import percent, short
 from bayescale.runs.table import RunTable
 from bayescale.runs.units import group_labels, independent_units, numbered
+from bayescale.words import percent, short
 
 NOUNS = {
     "budget": "budgets",
@@ -170,8 +170,8 @@ def _largest(runs: RunTable, folds: int | None) -> Grouping:
         raise InputError(f"{runs.name}: too many runs share the largest C ({short(threshold)} FLOP) to leave it out")
     reach = short(C[held].max() / C[~held].max(), 2)
     notes = [
-        f"left out: the {held.sum()} largest runs by C ({percent(held.mean())}), from {short(threshold)} FLOP, up to "
-        f"{reach} times the largest run left in",
+        f"left out: the {held.sum()} largest runs by C ({percent(held.mean(), 2)}), from {short(threshold)} FLOP, up "
+        f"to {reach} times the largest run left in",
         "one fold: standard errors are over the runs left out, and do not say how other extrapolations would go",
     ]
     folds_of = np.where(held, 0, ALONE)

@@ -69,13 +69,6 @@ def remedy_for(word: str, *, count: bool) -> str:
     return "this is no number, so write a plain number such as 2.13"
 
 
-def count_text(value: float) -> str:
-    """Write a count the short way: 1.4e9, 70, 3.5e11."""
-    text = f"{value:.4g}"
-    mantissa, _, exponent = text.partition("e")
-    return f"{mantissa}e{int(exponent)}" if exponent else text
-
-
 @dataclass(frozen=True, eq=False)
 class Numbers:
     """A column read as numbers: NaN where missing or unreadable."""

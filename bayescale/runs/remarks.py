@@ -7,8 +7,8 @@ import numpy as np
 from bayescale.runs.checks import SAME_RATIO, compute_ratio
 from bayescale.runs.draft import Draft, listed
 from bayescale.runs.headers import ALIASES, NUMERIC, quoted
-from bayescale.runs.numerals import count_text
 from bayescale.runs.rules import rises_with_compute
+from bayescale.words import typed
 
 MOST_TOKENS_PER_PARAMETER = 1e5  # thirty times the most overtrained models published
 
@@ -76,7 +76,7 @@ def extreme_ratios(draft: Draft, _: str) -> Iterator[str]:
     ratio = draft.frame["D"] / draft.frame["N"]
     rows = [int(row) for row in np.flatnonzero(ratio > MOST_TOKENS_PER_PARAMETER)]
     if rows:
-        cases = (f"{count_text(ratio[row])} {draft.where(row)}" for row in rows[:5])
+        cases = (f"{typed(ratio[row], 4)} {draft.where(row)}" for row in rows[:5])
         yield f"tokens per parameter are {listed(cases, len(rows))}; check the units of N and D"
 
 

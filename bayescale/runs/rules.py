@@ -8,8 +8,8 @@ import pandas as pd
 
 from bayescale.runs.draft import Draft
 from bayescale.runs.headers import NUMERIC, RESPONSES
-from bayescale.runs.numerals import count_text
 from bayescale.runs.responses import CEILINGS
+from bayescale.words import typed
 
 Mask = Callable[[pd.Series], "pd.Series[bool]"]
 
@@ -87,13 +87,13 @@ def _count_rules(column: str) -> list[Rule]:
         ),
         Rule(
             lambda x: (x > largest) & ~np.isinf(x),
-            lambda _: f"more than {count_text(largest)} {noun} is far beyond any run known; check the unit",
+            lambda _: f"more than {typed(largest, 4)} {noun} is far beyond any run known; check the unit",
         ),
     ]
 
 
 def _times(value: str, factor: float) -> str:
-    return count_text(float(value) * factor)
+    return typed(float(value) * factor, 4)
 
 
 def _response_rules(draft: Draft, column: str) -> list[Rule]:
@@ -138,7 +138,7 @@ def _rule_faults(draft: Draft, column: str, missing: list[int], broken: list[tup
         yield draft.gaps(column, missing, remedy)
     for rule, rows in broken:
         first = draft.frame[column].iloc[rows[0]]
-        yield draft.fault(column, rows, rule.remedy(count_text(float(first))))
+        yield draft.fault(column, rows, rule.remedy(typed(float(first), 4)))
 
 
 def _unreadable_faults(draft: Draft, column: str, texts: dict[int, str]) -> Iterator[str]:

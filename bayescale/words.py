@@ -1,0 +1,52 @@
+"""Numbers as people read them: one function for each kind, used by errors, notes, tables, figures and the report."""
+
+import math
+
+UNITS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def short(value: float, digits: int = 2) -> str:
+    """Return a number with so many significant digits: 45, 0.36, 8.3e19."""
+    rounded = float(f"{value:.{digits - 1}e}")
+    if rounded == 0 or 1e-3 <= abs(rounded) < 1e5:
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded)))) if rounded else 0
+        return f"{rounded:.{decimals}f}"
+    mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def typed(value: float, digits: int = 3) -> str:
+    """Return a number as people type it, FLOP above all: 5.76e23, 1e21, 0.05, 1500."""
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    if exponent and 1e-4 < abs(value) < 1e5:
+        return f"{float(mantissa) * 10.0 ** int(exponent):.12g}"
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+
+
+def count_text(value: float, digits: int = 3) -> str:
+    """Return a count of parameters or tokens with its unit: 86.8 B, 1.11 T, 400 M."""
+    for unit, letter in UNITS:
+        if value >= unit * (1 - 0.5 * 10**-digits):
+            return f"{_bare(value / unit, digits)} {letter}"
+    return _bare(value, digits)
+
+
+def percent(part: float, digits: int = 3) -> str:
+    """Return a part of one as a percentage: 90 %, 5 %, 91.8 %."""
+    return f"{typed(100 * part, digits)} %"
+
+
+def chance(value: float) -> str:
+    """Return a probability, or a weight among weights that sum to one: 0.93."""
+    return f"{value:.2f}"
+
+
+def nats(value: float) -> str:
+    """Return a sum of log predictive densities, which means nothing beyond one decimal: 12.3."""
+    return f"{value:.1f}"
+
+
+def _bare(value: float, digits: int) -> str:
+    """Return a number without zeros at its end."""
+    text = short(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
