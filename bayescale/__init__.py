@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from bayescale.plots.serving import plot_data_limit, plot_serving
     from bayescale.plots.waste import plot_waste, plot_weights
     from bayescale.report import write_report
-    from bayescale.runs import Description, RunTable, describe, read_runs, select_runs, table_from_frame
+    from bayescale.runs import Description, RunTable, describe, read_runs, select_runs
     from bayescale.splits.constraints import Constraints
     from bayescale.splits.ranges import RatioRange, ratio_ranges
 
@@ -119,7 +119,7 @@ _MODULES = {
     "decisions.serving": ("DataLimit", "Serving", "data_limit", "serve"),
     "splits.ranges": ("RatioRange", "ratio_ranges"),
     "report": ("write_report",),
-    "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs", "table_from_frame"),
+    "runs": ("Description", "RunTable", "describe", "read_runs", "select_runs"),
     "decisions.sensitivity": ("Sensitivity", "reweigh"),
     "designs.simulation": ("simulate",),
     "decisions.minima": ("IsoflopMinima", "isoflop_minima", "line_sizes"),
@@ -226,7 +226,6 @@ __all__ = [
     "select_runs",
     "serve",
     "simulate",
-    "table_from_frame",
     "weights_by",
     "write_report",
 ]

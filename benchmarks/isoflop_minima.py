@@ -53,7 +53,7 @@ def read_cases(folder: Path) -> Iterator[Case]:
             keys = dict(zip(("hparams", "warmup", "decay"), schedule.split("-"), strict=True))
             keys |= {"dataset": corpus, "param_count": "standard", "val": "val"}
             (fit,) = _chosen(fits, keys | {"kind": "bs_median_weighted"}).itertuples()
-            table = bs.table_from_frame(own[["run", "N", "D", "C", "loss"]], name=title)
+            table = bs.RunTable.from_frame(own[["run", "N", "D", "C", "loss"]], name=title)
             exponent = (fit.n_exponent, fit.n_exponent_boot_lo, fit.n_exponent_boot_hi)
             yield Case(title, table, _chosen(minima, keys).sort_values("flops"), exponent)
 
@@ -66,7 +66,7 @@ def near_minima(runs: bs.RunTable) -> bs.RunTable:
     """Return the runs whose loss is near the least of their budget."""
     frame = runs.frame
     least = frame.groupby(np.log(frame["C"]).round(2))["loss"].transform("min")
-    return bs.table_from_frame(frame[frame["loss"] <= NEAR * least].reset_index(drop=True), name=runs.name)
+    return bs.RunTable.from_frame(frame[frame["loss"] <= NEAR * least].reset_index(drop=True), name=runs.name)
 
 
 def log_best(fitted: Fit, flops: np.ndarray) -> np.ndarray:

@@ -165,7 +165,7 @@ def _read(name: str) -> bs.RunTable:
         return bs.select_runs(bs.load_runs(path), condition) if condition else bs.load_runs(path)
     frame = pd.read_csv(path)
     frame = frame.query(condition) if condition else frame
-    return bs.table_from_frame(frame.reset_index(drop=True), name=f"{Path(path).stem} [{condition}]")
+    return bs.RunTable.from_frame(frame.reset_index(drop=True), name=f"{Path(path).stem} [{condition}]")
 
 
 class Table:

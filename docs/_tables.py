@@ -86,7 +86,7 @@ def _further(path: Path, where: str, title: str) -> bs.RunTable:
     # Two runs with the same label are two seeds of one cell.
     frame["run"] = frame["run"].astype(str) + frame.groupby("run").cumcount().map(lambda k: f" ({k + 1})" if k else "")
     record = {"reference": REFERENCES[title.split(maxsplit=1)[0]]}
-    return bs.table_from_frame(frame[columns].astype({"C": float}), name=title, record=record)
+    return bs.RunTable.from_frame(frame[columns].astype({"C": float}), name=title, record=record)
 
 
 def fit_all(runs: bs.RunTable, laws: Sequence[str]) -> tuple[dict[str, bs.Fit], list[str]]:

@@ -26,7 +26,7 @@ print(f"{len(done)} runs done, for {done['C'].sum():.2g} FLOP; to decide: a run 
 # split gives away because the best one is not known.
 
 # %%
-fit = bs.fit(bs.table_from_frame(done), "chinchilla", random_seed=1)
+fit = bs.fit(bs.RunTable.from_frame(done), "chinchilla", random_seed=1)
 plan = bs.plan(fit, others[["run", "N", "D", "C"]], spend=1e20, target=target)
 print(*plan.notes, sep="\n")
 plan.runs[["run", "N", "D", "flops", "regret_saved"]].round(4)
@@ -67,7 +67,7 @@ while plan.targets["flops_saved"].sum() > plan.runs["flops"].sum() and len(round
     bought = others["run"].isin(plan.runs["run"])
     rounds.append({"cost": others.loc[bought, "C"].sum()})
     done, others = pd.concat([done, others[bought]]), others[~bought]
-    fit = bs.fit(bs.table_from_frame(done), "chinchilla", random_seed=1)
+    fit = bs.fit(bs.RunTable.from_frame(done), "chinchilla", random_seed=1)
     rounds[-1] |= decide(fit)
     plan = bs.plan(fit, others[["run", "N", "D", "C"]], spend=1e20, target=target)
 print(plan.notes[-1])

@@ -16,7 +16,7 @@ from bayescale.fits.fit import COVARIATES, Fit, fit_record, log_likelihood, refe
 from bayescale.fits.fitting import canonical_frame, fit, table_hash
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, Prior, get_law
-from bayescale.runs import table_from_frame
+from bayescale.runs import RunTable
 
 # No deadline, for the first example may import a library; the same examples every time, for a failure is no chance.
 settings.register_profile("bayescale", deadline=None, derandomize=True)
@@ -54,7 +54,7 @@ def runs_of(N, D, *, law="chinchilla", truth=TRUTH, noise=0.005, seed=0, name="m
     covariates = {"N": N, "D": D, "C": 6 * N * D}
     value = law.loss(**{column: covariates[column] for column in law.covariates}, **truth)
     value = value * np.exp(noise * np.random.default_rng(seed).standard_normal(N.size))
-    return table_from_frame(pd.DataFrame({"N": N, "D": D, response: value, **columns}), name=name)
+    return RunTable.from_frame(pd.DataFrame({"N": N, "D": D, response: value, **columns}), name=name)
 
 
 def isoflop(budgets=(1e18, 1e19, 1e20, 1e21, 1e22), sizes=24, width=2.0, center=20.0):

@@ -23,7 +23,7 @@ from bayescale.fits.model import build_model
 from bayescale.fits.sampling import ATTEMPTS
 from bayescale.laws import LAWS
 from bayescale.laws.priors import parameters_from_free
-from bayescale.runs import table_from_frame
+from bayescale.runs import RunTable
 
 pytestmark = pytest.mark.slow
 
@@ -190,7 +190,9 @@ def power_runs():
     C = np.geomspace(1e18, 1e22, 30)
     noise = 0.02 * np.random.default_rng(2).standard_t(4, C.size)
     N = np.sqrt(C / 120)
-    return table_from_frame(pd.DataFrame({"N": N, "D": C / (6 * N), "loss": 3 * (C / 1e20) ** -0.07 * np.exp(noise)}))
+    return RunTable.from_frame(
+        pd.DataFrame({"N": N, "D": C / (6 * N), "loss": 3 * (C / 1e20) ** -0.07 * np.exp(noise)})
+    )
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +314,7 @@ def additive_fit():
     x, z, _ = additive_runs()
     rng = np.random.default_rng(4)
     loss = 1.8 + 0.5 * np.exp(-0.35 * x) + 0.6 * np.exp(-0.4 * z)
-    runs = table_from_frame(pd.DataFrame({**DESIGN, "loss": loss * np.exp(0.01 * rng.standard_t(4, x.size))}))
+    runs = RunTable.from_frame(pd.DataFrame({**DESIGN, "loss": loss * np.exp(0.01 * rng.standard_t(4, x.size))}))
     return fit(runs, "chinchilla", draws=4000, random_seed=1, cache=False)
 
 

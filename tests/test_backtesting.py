@@ -12,7 +12,7 @@ from bayescale.fits import sampling
 from bayescale.forecasts import alternatives
 from bayescale.forecasts.backtesting import METHODS, backtest_record, scores_by_factor, threshold_text
 from bayescale.forecasts.scores import summarise
-from bayescale.runs import table_from_frame
+from bayescale.runs import RunTable
 from bayescale.runs.folds import THRESHOLDS
 
 QUICK = ("least_squares",)
@@ -330,7 +330,7 @@ def test_a_table_without_compute_is_refused_in_words(by):
         {"D": D, "loss": 30 * D**-0.1 * np.exp(0.01 * rng.standard_normal(20)), "family": ["a", "b"] * 10}
     )
     frame["budget"] = np.repeat([1e18, 1e19, 1e20, 1e21], 5)
-    runs = table_from_frame(frame, name="tokens", needs=("D",))
+    runs = RunTable.from_frame(frame, name="tokens", needs=("D",))
     with pytest.raises(InputError, match=r"tokens: .*needs .*C"):
         bs.backtest(runs, ["kaplan_d"], by=by, methods=QUICK, cache=False)
     found = bs.backtest(runs, ["kaplan_d"], by="D", thresholds=[0.2], methods=QUICK, cache=False)

@@ -14,7 +14,7 @@ from bayescale.fits.fit import Fit, log_likelihood, reference_values
 from bayescale.fits.fitting import canonical_frame, check_table, exact_elpd, fit, fit_laws, is_cached, table_hash
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, Law, Prior, Share, law_record
-from bayescale.runs import RunTable, table_from_frame
+from bayescale.runs import RunTable
 
 QUICK = {"draws": 20, "tune": 100, "chains": 2, "random_seed": 1}
 
@@ -339,7 +339,7 @@ def test_the_hash_of_a_table_sees_rows_order_and_response_but_no_labels(small_ru
 
 def test_a_table_with_given_compute_keeps_it(synthetic_fit, small_runs):
     frame = small_runs.frame.assign(C=lambda table: 1.2 * table["C"])
-    runs = table_from_frame(frame, name="given")
+    runs = RunTable.from_frame(frame, name="given")
     fitted = synthetic_fit("compute_floor", runs, draws=10)
     assert fitted.reference["C"] == pytest.approx(1.2 * reference_values(small_runs.frame, "loss")["C"], rel=1e-12)
     assert fitted.runs.compute == "given"

@@ -12,12 +12,12 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import contraction
 from bayescale.fits.fitting import fit
 from bayescale.laws import LAWS, Law, Prior
-from bayescale.runs import table_from_frame
+from bayescale.runs import RunTable
 
 
 def table_of(design, name="made"):
     """Return a table of a design, whose losses nothing here looks at."""
-    return table_from_frame(pd.DataFrame(design).assign(loss=np.linspace(3.0, 2.5, len(design))), name=name)
+    return RunTable.from_frame(pd.DataFrame(design).assign(loss=np.linspace(3.0, 2.5, len(design))), name=name)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def porian():
 
     def read(corpus, schedule):
         own = runs[(runs["dataset"] == CORPORA[corpus]) & (runs["family"] == schedule)]
-        table = bs.table_from_frame(own[["run", "N", "D", "C", "loss"]].reset_index(drop=True), name=schedule)
+        table = bs.RunTable.from_frame(own[["run", "N", "D", "C", "loss"]].reset_index(drop=True), name=schedule)
         keys = dict(zip(("hparams", "warmup", "decay"), schedule.split("-"), strict=True))
         keys |= {"dataset": corpus, "param_count": "standard", "val": "val"}
         chosen = minima[np.logical_and.reduce([minima[key] == value for key, value in keys.items()])]

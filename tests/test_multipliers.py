@@ -25,7 +25,7 @@ from bayescale.groups.multipliers import group_table, multiplier, multiplier_rec
 from bayescale.intervals import credible_interval
 from bayescale.laws import LAWS, get_law, law_record
 from bayescale.laws.costs import Cost
-from bayescale.runs import table_from_frame
+from bayescale.runs import RunTable
 
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2000.0, "alpha": 0.35, "beta": 0.37}
 SCALES = {"gain": 1.0, "turn": 0.05, "lean": 0.2, "floor": 0.01}
@@ -45,7 +45,7 @@ def table(gains=GAINS, rows=(30, 30, 30), *, names=NAMES, floors=None, noise=0.0
         loss = get_law("chinchilla").loss(N * gain**0.5, D * gain**0.5, **{**TRUTH, "E": floor})
         loss = loss * np.exp(noise * rng.standard_normal(count))
         frames.append(pd.DataFrame({"N": N, "D": D, "loss": loss, "family": name}))
-    return table_from_frame(pd.concat(frames, ignore_index=True), name="recipes")
+    return RunTable.from_frame(pd.concat(frames, ignore_index=True), name="recipes")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from bayescale.laws import LAWS, Law
 from bayescale.plots.rendering import render, rendering_settings, svg_text
 from bayescale.plots.style import BLUE, INK
 from bayescale.processes import alongside
-from bayescale.runs import RunTable, table_from_frame
+from bayescale.runs import RunTable
 
 BUDGETS = (1e21, 5.76e23)
 GOOD = Diagnostics((), 1.001, 900.0, 800.0, 0.9, 0, 0, 800)
@@ -41,7 +41,7 @@ def simulated_runs(name: str = "simulated", labels: str = "run") -> RunTable:
     values = LAWS["chinchilla"].published["Besiroglu et al. (2024)"]
     loss = LAWS["chinchilla"].loss(N, D, **values) * np.exp(0.01 * rng.standard_normal(C.size))
     frame = pd.DataFrame({"run": [f"{labels} {i}" for i in range(C.size)], "N": N, "D": D, "C": C, "loss": loss})
-    return table_from_frame(frame, name=name, response="loss", unit="nats per token", record={"title": "A table"})
+    return RunTable.from_frame(frame, name=name, response="loss", unit="nats per token", record={"title": "A table"})
 
 
 def simulated_fit(law: Law, runs: RunTable, diagnostics: Diagnostics = GOOD) -> Fit:

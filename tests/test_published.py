@@ -101,7 +101,7 @@ def test_the_240_rows_of_the_replication_give_its_values(trimmed_fit):
         pytest.skip(f"{path.name} is not beside this checkout")
     rows = pd.read_csv(path).query("excluded_by_authors == 0")
     columns = {"params": "N", "tokens": "D", "flops": "C"}
-    runs = bs.table_from_frame(rows.rename(columns=columns)[["N", "D", "C", "loss"]], name="epoch-chinchilla")
+    runs = bs.RunTable.from_frame(rows.rename(columns=columns)[["N", "D", "C", "loss"]], name="epoch-chinchilla")
     assert len(runs.frame) == 240
     fitted = bs.fit(runs, "chinchilla", random_seed=1)
     found, shipped = medians(fitted), medians(trimmed_fit)
@@ -188,7 +188,7 @@ def test_known_parameters_of_the_chinchilla_law_are_recovered():
     N, D = (np.tile(DESIGN[name], 3) for name in ("N", "D"))
     loss = truth["E"] + truth["A"] * N ** -truth["alpha"] + truth["B"] * D ** -truth["beta"]
     noise = 0.005 * np.random.default_rng(8).standard_t(5, N.size)
-    runs = bs.table_from_frame(pd.DataFrame({"N": N, "D": D, "loss": loss * np.exp(noise)}), name="known")
+    runs = bs.RunTable.from_frame(pd.DataFrame({"N": N, "D": D, "loss": loss * np.exp(noise)}), name="known")
     fitted = bs.fit(runs, "chinchilla", random_seed=1)
     assert_sampled_well(fitted)
     draws = bs.published_draws(fitted) | {name: fitted.draws[name] for name in ("sigma", "nu")}
@@ -200,7 +200,7 @@ def test_known_parameters_of_the_chinchilla_law_are_recovered():
 
 
 def test_the_same_seed_gives_the_same_numbers_in_any_order_of_rows(chinchilla_fit, chinchilla_runs):
-    shuffled = bs.table_from_frame(chinchilla_runs.frame.sample(frac=1, random_state=3), name="shuffled")
+    shuffled = bs.RunTable.from_frame(chinchilla_runs.frame.sample(frac=1, random_state=3), name="shuffled")
     again = bs.fit(shuffled, "chinchilla", random_seed=1, cache=False)
     xr.testing.assert_identical(again.data["posterior"].to_dataset(), chinchilla_fit.data["posterior"].to_dataset())
     other = bs.fit(shuffled, "chinchilla", random_seed=2, cache=False)

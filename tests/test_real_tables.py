@@ -40,7 +40,7 @@ LAW = bs.LAWS["data_constrained"]
 def repeated():
     frame = pd.read_csv(TIDY / "datablations.csv").query("in_published_fit == 1")
     frame = frame.rename(columns={"params": "N", "tokens": "D", "flops": "C"}).astype({"C": float})
-    return bs.table_from_frame(frame[["N", "D", "C", "loss", "unique_tokens"]], name="datablations")
+    return bs.RunTable.from_frame(frame[["N", "D", "C", "loss", "unique_tokens"]], name="datablations")
 
 
 @pytest.fixture(scope="module")

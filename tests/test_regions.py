@@ -10,7 +10,7 @@ from bayescale.errors import InputError
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.plots.regions import BEYOND, plot_iso_loss
 from bayescale.plots.rendering import svg_text
-from bayescale.runs import table_from_frame
+from bayescale.runs import RunTable
 
 
 @pytest.fixture(scope="module")
@@ -105,5 +105,5 @@ def test_a_law_without_a_best_split_cannot_be_mapped(synthetic_fit, make_runs, w
 
 def test_names_of_the_response_are_taken_literally(synthetic_fit, make_runs):
     frame = make_runs.of(*make_runs.isoflop()).frame
-    runs = dataclasses.replace(table_from_frame(frame, name="dollars"), unit=r"$\frac per token")
+    runs = dataclasses.replace(RunTable.from_frame(frame, name="dollars"), unit=r"$\frac per token")
     assert r"$\frac per token" in svg_text(plot_iso_loss(synthetic_fit("chinchilla", runs)), "salt")

@@ -18,7 +18,6 @@ from bayescale.runs import (
     description_record,
     read_runs,
     select_runs,
-    table_from_frame,
 )
 from bayescale.runs.description import condition_number
 from bayescale.runs.numerals import UnreadableNumberError, parse_number
@@ -70,7 +69,7 @@ def additive(N, D):
 
 def synthetic(N, D, **columns):
     N, D = np.asarray(N, dtype=float), np.asarray(D, dtype=float)
-    return table_from_frame(pd.DataFrame({"N": N, "D": D, "loss": additive(N, D), **columns}), name="synthetic")
+    return RunTable.from_frame(pd.DataFrame({"N": N, "D": D, "loss": additive(N, D), **columns}), name="synthetic")
 
 
 def isoflop_grid(budgets=(1e18, 1e19, 1e20, 1e21), sizes=7, width=1.5):
@@ -439,7 +438,7 @@ def test_compute_is_not_lost_to_integer_overflow():
         {"N": [10**11 + i for i in range(6)], "D": [10**13 + i for i in range(6)], "loss": np.linspace(2, 1.9, 6)}
     )
     assert (frame["N"] * frame["D"] * 6).iloc[0] != 6 * 10**24
-    runs = table_from_frame(frame)
+    runs = RunTable.from_frame(frame)
     assert runs.frame["C"].iloc[0] == pytest.approx(6e24)
     assert runs.frame["C"].dtype == "float64"
 
@@ -620,7 +619,7 @@ def test_a_frame_gets_the_same_checks_and_is_not_changed():
     frame["val_loss"] = [2.0, 1.9, 2.2, 2.1, True]
     before = frame.copy()
     with pytest.raises(InputError) as caught:
-        table_from_frame(frame, name="mine")
+        RunTable.from_frame(frame, name="mine")
     assert (
         caught.value.faults[0] == "mine: column D ('tokens') is missing on row 3; give the value, or take the run out"
     )
@@ -632,12 +631,12 @@ def test_a_frame_gets_the_same_checks_and_is_not_changed():
 
 def test_a_named_index_counts_as_a_column():
     frame = read_runs_frame().set_index("run")
-    assert table_from_frame(frame).frame["run"].tolist() == list("abcdef")
+    assert RunTable.from_frame(frame).frame["run"].tolist() == list("abcdef")
 
 
 def test_an_empty_frame_is_refused():
     with pytest.raises(InputError, match="runs: the table has no rows"):
-        table_from_frame(pd.DataFrame({"N": [], "D": [], "loss": []}))
+        RunTable.from_frame(pd.DataFrame({"N": [], "D": [], "loss": []}))
 
 
 def read_runs_frame():
@@ -824,7 +823,7 @@ def test_the_order_of_the_rows_changes_nothing(random):
     runs = isoflop_grid()
     order = list(range(len(runs.frame)))
     random.shuffle(order)
-    one, other = describe(runs), describe(table_from_frame(runs.frame.iloc[order]))
+    one, other = describe(runs), describe(RunTable.from_frame(runs.frame.iloc[order]))
     assert (one.ranges, one.distinct_N, one.distinct_D) == (other.ranges, other.distinct_N, other.distinct_D)
     for name in ("correlation", "spread_N_at_like_C", "span_N_at_like_C", "condition"):
         assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-9, abs=1e-12)
@@ -878,7 +877,7 @@ def test_the_full_chinchilla_table_reads_with_its_own_headers():
 )
 def test_one_evaluation_of_a_public_table_is_read(name, select, rows):
     _, frame = tidy_frame(name)
-    runs = table_from_frame(frame.query(select), name=name)
+    runs = RunTable.from_frame(frame.query(select), name=name)
     assert len(runs.frame) == rows
     assert np.isfinite(runs.frame["C"]).all()
 

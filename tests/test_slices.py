@@ -8,7 +8,7 @@ from scipy import stats
 from bayescale.decisions import minima as slices
 from bayescale.decisions.minima import BEYOND_CHANCE, disagreement, isoflop_minima, line_sizes, minima_notes
 from bayescale.errors import InputError
-from bayescale.runs import table_from_frame
+from bayescale.runs import RunTable
 
 LOPSIDED = {"E": 2.1, "A": 230.0, "B": 3e6, "alpha": 0.3, "beta": 0.7}
 """A law whose valleys are steeper on the side of large models, as fits of the Gemstones runs are."""
@@ -55,7 +55,7 @@ def test_intervals_of_minima_and_of_the_exponent_hold_what_they_promise(make_run
 
 def test_the_order_of_rows_does_not_matter_and_the_seed_does(make_runs):
     runs = crossed(make_runs, make_runs.truth)
-    mixed = table_from_frame(runs.frame.sample(frac=1, random_state=1), name="mixed")
+    mixed = RunTable.from_frame(runs.frame.sample(frac=1, random_state=1), name="mixed")
     first, second = isoflop_minima(runs), isoflop_minima(mixed)
     pd.testing.assert_frame_equal(first.table, second.table)
     np.testing.assert_array_equal(first.lines, second.lines)
@@ -86,18 +86,18 @@ def test_a_slice_whose_least_loss_is_at_its_end_has_no_minimum(make_runs):
     runs = crossed(make_runs, make_runs.truth)
     best = exact_sizes(make_runs.truth, runs.frame["C"])
     first = runs.frame["C"] < 2e18
-    cut = table_from_frame(runs.frame[~first | (runs.frame["N"] < 0.9 * best)], name="cut")
+    cut = RunTable.from_frame(runs.frame[~first | (runs.frame["N"] < 0.9 * best)], name="cut")
     assert len(isoflop_minima(cut).table) == 5
 
 
 def test_tables_without_slices_are_refused_with_a_remedy(make_runs):
     runs = crossed(make_runs, make_runs.truth)
-    few = table_from_frame(runs.frame[runs.frame["C"] < 6e18], name="few")
+    few = RunTable.from_frame(runs.frame[runs.frame["C"] < 6e18], name="few")
     with pytest.raises(InputError, match=r"few: 2 slices of like C .* expected 3 or more; train runs of one compute"):
         isoflop_minima(few)
     curve = pd.DataFrame({"D": np.geomspace(1e9, 1e10, 6), "loss": np.linspace(3.0, 2.5, 6)})
     with pytest.raises(InputError, match="curve: isoFLOP slices need columns N and C; the table has no N and no C"):
-        isoflop_minima(table_from_frame(curve, name="curve", needs=("D",)))
+        isoflop_minima(RunTable.from_frame(curve, name="curve", needs=("D",)))
     with pytest.raises(InputError, match="probability"):
         isoflop_minima(runs, probability=1.5)
 
@@ -161,7 +161,7 @@ def test_a_difference_too_small_to_matter_is_not_told(make_runs, synthetic_fit):
 
 def test_tables_without_slices_raise_no_note(make_runs, synthetic_fit):
     runs = crossed(make_runs, make_runs.truth)
-    few = table_from_frame(runs.frame[runs.frame["C"] < 6e18], name="few")
+    few = RunTable.from_frame(runs.frame[runs.frame["C"] < 6e18], name="few")
     fitted = synthetic_fit("chinchilla", few, make_runs.truth)
     assert minima_notes({"chinchilla": fitted}, {"chinchilla": 1.0}, np.array([1e22]), 0.9) == []
 

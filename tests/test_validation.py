@@ -19,7 +19,7 @@ from bayescale.fits import sampling
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
 from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
-from bayescale.runs import table_from_frame
+from bayescale.runs import RunTable
 from bayescale.runs.folds import Grouping, grouping_of
 
 NAMES = ("chinchilla", "compute_floor", "tilt")
@@ -30,7 +30,7 @@ def table(rows=60, name="table", **columns):
     N = np.tile(np.geomspace(1e8, 1e9, 10), 6)[:rows]
     C = np.repeat(np.geomspace(1e19, 1e21, 6), 10)[:rows]
     loss = 1.7 + 400 / N**0.34 + 2000 / (C / 6 / N) ** 0.37
-    return table_from_frame(pd.DataFrame({"N": N, "D": C / (6 * N), "C": C, "loss": loss, **columns}), name=name)
+    return RunTable.from_frame(pd.DataFrame({"N": N, "D": C / (6 * N), "C": C, "loss": loss, **columns}), name=name)
 
 
 def with_labels(fitted, labels, column="training_run"):

@@ -11,7 +11,7 @@ from bayescale.errors import InputError
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.intervals import credible_interval
-from bayescale.runs import RunTable
+from bayescale.runs import Runs, RunTable, as_table
 from bayescale.runs.folds import budgets_of
 from bayescale.splits.optimum import find_optimum, sizes
 from bayescale.values import Value
@@ -73,7 +73,7 @@ class IsoflopMinima(Value):
     probability: float
 
 
-def isoflop_minima(runs: RunTable, *, probability: float = 0.9, random_seed: int = 0) -> IsoflopMinima:
+def isoflop_minima(runs: Runs, *, probability: float = 0.9, random_seed: int = 0) -> IsoflopMinima:
     """Read the sizes of least loss off the isoFLOP slices of a table.
 
     Slices are the runs of one budget: of a column ``budget``, of the values of C that repeat, or of a quarter of a
@@ -81,8 +81,8 @@ def isoflop_minima(runs: RunTable, *, probability: float = 0.9, random_seed: int
 
     Parameters
     ----------
-    runs : RunTable
-        Runs with N, D and C.
+    runs : RunTable, DataFrame, table, mapping or path-like
+        Runs with N, D and C, as :func:`bayescale.read_runs` takes them.
     probability : float
         Of the intervals.
     random_seed : int
@@ -99,6 +99,7 @@ def isoflop_minima(runs: RunTable, *, probability: float = 0.9, random_seed: int
         If fewer than three slices have a minimum among their runs.
     """
     checks.probability(probability)
+    runs = as_table(runs)
     missing = [name for name in ("N", "C") if name not in runs.frame]
     if missing:
         raise InputError(

@@ -11,7 +11,7 @@ from bayescale.errors import InputError
 from bayescale.laws import SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
-from bayescale.runs import RunTable
+from bayescale.runs import Runs, RunTable, as_table
 from bayescale.values import Value
 from bayescale.words import percent, short, typed
 
@@ -118,7 +118,7 @@ class _Design:
 
 
 def identify(
-    runs: RunTable, law: str | Law = "chinchilla", *, noise: float = NOISE, random_seed: int = 0
+    runs: Runs, law: str | Law = "chinchilla", *, noise: float = NOISE, random_seed: int = 0
 ) -> Identifiability:
     """Tell from the design alone what runs will tell of a law: no response is looked at, and nothing is fitted.
 
@@ -132,8 +132,8 @@ def identify(
 
     Parameters
     ----------
-    runs : RunTable
-        The runs; only the columns of the law are used.
+    runs : RunTable, DataFrame, table, mapping or path-like
+        The runs, as :func:`bayescale.read_runs` takes them; only the columns of the law are used.
     law : str or Law
         The law.
     noise : float
@@ -157,6 +157,7 @@ def identify(
     Chaloner and Verdinelli (1995), Statist. Sci. 10, 273: local information, averaged over the prior.
     """
     law = get_law(law)
+    runs = as_table(runs, law.covariates)
     checks.above_zero("noise", noise, "a scale on log response", str(NOISE))
     design = _design(law, runs)
     draws = np.random.default_rng(random_seed).standard_normal((TRUTHS, len(design.names)))

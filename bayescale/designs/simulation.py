@@ -8,7 +8,7 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.laws import Law, get_law
-from bayescale.runs import RunTable, table_from_frame
+from bayescale.runs import RunTable
 
 NU = 8.0
 SIGMA = 0.005
@@ -68,7 +68,7 @@ def simulate(
     column = response or (law.published_response if law.published_response in law.responses else law.responses[0])
     frame = design.reset_index(drop=True).assign(**{column: values * np.exp(noise)})
     record = {"title": f"simulated from {law.name}", "truth": json.dumps({**truth, "sigma": sigma, "nu": nu})}
-    return table_from_frame(
+    return RunTable.from_frame(
         frame, name=f"simulated {law.name}", response=column, needs=_varying(law, frame), record=record
     )
 

@@ -31,14 +31,14 @@ from bayescale.fits.versions import versions
 from bayescale.laws import Law, Prior, Share, get_law, law_record
 from bayescale.laws.published import published_priors
 from bayescale.processes import in_processes
-from bayescale.runs import RunTable
+from bayescale.runs import Runs, RunTable, as_table
 from bayescale.storage import cache_dir, content_hash, write_whole
 
 PRIOR_DRAWS = 1000
 
 
 def fit(
-    runs: RunTable,
+    runs: Runs,
     law: str | Law,
     *,
     priors: Mapping[str, Prior | Share] | Literal["published"] | None = None,
@@ -52,8 +52,8 @@ def fit(
 
     Parameters
     ----------
-    runs : RunTable
-        The runs; their order does not matter.
+    runs : RunTable, DataFrame, table, mapping or path-like
+        The runs, as :func:`bayescale.read_runs` takes them; their order does not matter.
     law : str or Law
         A built-in law by name, or a law of your own.
     priors : mapping of str to Prior or Share, or "published", optional
@@ -80,6 +80,7 @@ def fit(
         response than the law describes, or has no more rows than the model has parameters.
     """
     law = get_law(law)
+    runs = as_table(runs, law.covariates)
     settings = Settings(draws, tune, chains, random_seed)
     check_table(law, runs)
     if priors == "published":
@@ -89,7 +90,7 @@ def fit(
 
 
 def fit_laws(
-    runs: RunTable,
+    runs: Runs,
     laws: Iterable[str | Law],
     *,
     draws: int = 1000,
@@ -103,8 +104,8 @@ def fit_laws(
 
     Parameters
     ----------
-    runs : RunTable
-        The runs.
+    runs : RunTable, DataFrame, table, mapping or path-like
+        The runs, as :func:`bayescale.read_runs` takes them.
     laws : iterable of str or Law
         Laws by name, or laws of your own; names must differ.
     draws, tune, chains, random_seed, cache
@@ -123,6 +124,7 @@ def fit_laws(
         If no law is given, two have one name, or one cannot be fitted to this table (see :func:`fit`).
     """
     chosen = distinct_laws(laws)
+    runs = as_table(runs, {name for law in chosen for name in law.covariates})
     names = [law.name for law in chosen]
     for law in chosen:
         check_table(law, runs)

@@ -22,7 +22,7 @@ from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
 from bayescale.forecasts.scores import equal_tailed, pointwise, summarise
 from bayescale.laws import Law, law_record
 from bayescale.processes import in_processes
-from bayescale.runs import RunTable
+from bayescale.runs import Runs, RunTable, as_table
 from bayescale.runs.folds import Fold, size_folds
 from bayescale.storage import cache_dir, content_hash, write_whole
 from bayescale.values import Value
@@ -73,7 +73,7 @@ class Backtest(Value):
 
 
 def backtest(
-    runs: RunTable,
+    runs: Runs,
     laws: Iterable[str | Law],
     *,
     by: str = "C",
@@ -87,8 +87,8 @@ def backtest(
 
     Parameters
     ----------
-    runs : RunTable
-        The runs.
+    runs : RunTable, DataFrame, table, mapping or path-like
+        The runs, as :func:`bayescale.read_runs` takes them.
     laws : iterable of str or Law
         Laws by name, or laws of your own; each is compiled once for all its folds.
     by : str
@@ -118,6 +118,7 @@ def backtest(
         If a name is unknown, or no fold leaves enough runs on both sides.
     """
     chosen = distinct_laws(laws)
+    runs = as_table(runs, {name for law in chosen for name in law.covariates})
     tasks, notes = _tasks(chosen, runs, by, thresholds, _Way(tuple(methods), random_seed, cache))
     table = tasks[0].runs
     results, compilations = [], 0

@@ -11,7 +11,7 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import fit
 from bayescale.laws import Law, Prior, Quantity, get_law, law_record
-from bayescale.runs import RunTable
+from bayescale.runs import Runs, RunTable, as_table
 from bayescale.storage import content_hash
 
 RECORD = "groups"
@@ -31,7 +31,7 @@ ONE_UNIT = ("loss_unit", "tokenizer", "vocabulary")
 
 
 def fit_groups(
-    runs: RunTable,
+    runs: Runs,
     law: str | Law,
     groups: str = "family",
     *,
@@ -51,8 +51,9 @@ def fit_groups(
 
     Parameters
     ----------
-    runs : RunTable
-        Runs of all groups, measured alike: the same held-out text and tokenizer.
+    runs : RunTable, DataFrame, table, mapping or path-like
+        Runs of all groups, as :func:`bayescale.read_runs` takes them, measured alike: the same held-out text and
+        tokenizer.
     law : str or Law
         A law of N and D, of C, or of all three.
     groups : str
@@ -73,6 +74,7 @@ def fit_groups(
         is of other columns.
     """
     law = get_law(law)
+    runs = as_table(runs, law.covariates)
     names = _check_groups(runs, groups)
     table = _with_indicators(runs, groups, names)
     return fit(

@@ -15,7 +15,7 @@ from bayescale.importers.rows import rows_of
 from bayescale.importers.tensorboard import TENSORBOARD
 from bayescale.importers.trainer_state import TRAINER_STATE
 from bayescale.importers.wandb import WANDB
-from bayescale.runs import RunTable, table_from_frame
+from bayescale.runs import RunTable
 from bayescale.runs.headers import quoted
 
 IMPORTERS = {importer.name: importer for importer in (WANDB, TRAINER_STATE, TENSORBOARD, MLFLOW)}
@@ -84,7 +84,7 @@ def import_runs(
         raise InputError(f"{', '.join(locations)}: {len(found)} runs found, and none matches {only or '*'!r}{labels}")
     given = {column: dict(values) for column, values in (("N", N), ("D", D)) if values}
     rows = rows_of(importer.name, runs, columns or {}, given)
-    table = table_from_frame(rows.frame, name=name, response=rows.response, unit=unit)
+    table = RunTable.from_frame(rows.frame, name=name, response=rows.response, unit=unit)
     selected = [f"{len(runs)} of {len(found)} runs are called {only!r}; the others are left out"] if only else []
     notes = (*rows.notes, *selected, *table.notes)
     return RunTable(name, table.frame, table.response, table.unit, table.compute, table.record, notes)

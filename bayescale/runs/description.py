@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale.runs.frames import Runs
 from bayescale.runs.headers import MEANINGS
+from bayescale.runs.reading import as_table
 from bayescale.runs.table import RunTable
 from bayescale.values import Value
 from bayescale.words import typed
@@ -67,19 +69,20 @@ class Description(Value):
     cannot: tuple[str, ...]
 
 
-def describe(runs: RunTable) -> Description:
+def describe(runs: Runs) -> Description:
     """Describe the design of a table of runs: its ranges, and what it can and cannot identify.
 
     Parameters
     ----------
-    runs : RunTable
-        A checked table.
+    runs : RunTable, DataFrame, table, mapping or path-like
+        The runs, as :func:`read_runs` takes them.
 
     Returns
     -------
     Description
         The order of the rows does not matter.
     """
+    runs = as_table(runs)
     if not {"N", "D"} <= set(runs.frame):
         return _without_sizes(runs)
     N, D, C = (runs.frame[column].to_numpy(dtype=np.float64) for column in ("N", "D", "C"))

@@ -1,5 +1,6 @@
 """Numbers as people write them in tables: 70B, 1.4T, 1,000,000, 1e21."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -93,6 +94,6 @@ def read_numbers(cells: pd.Series, *, count: bool = True, decimal_commas: bool =
 
 def cell_text(cell: object) -> str:
     """Return a cell as text; missing cells of any kind are empty."""
-    if cell is None or cell is pd.NA:
+    if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     return str(cell)

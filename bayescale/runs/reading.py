@@ -1,7 +1,7 @@
-"""Read a table of runs: from a file or a DataFrame to a RunTable, or to every fault at once."""
+"""Read a table of runs: from a file or a table in memory to a RunTable, or to every fault at once."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pandas as pd
 from bayescale.errors import InputError
 from bayescale.runs.checks import table_faults
 from bayescale.runs.draft import Draft
+from bayescale.runs.frames import Runs, to_pandas
 from bayescale.runs.headers import (
     ALIASES,
     COUNTS,
@@ -28,91 +29,80 @@ from bayescale.runs.rules import column_faults
 from bayescale.runs.source import Source, frame_source, read_source
 from bayescale.runs.table import RunTable
 
+DEFAULT_NEEDS = ("N", "D")
+"""Covariates that must be there and vary, unless a call names others."""
+
 
 def read_runs(
-    path: str | os.PathLike[str],
+    source: Runs,
     *,
     columns: Mapping[str, str] | None = None,
     response: str | None = None,
     unit: str | None = None,
-    needs: Sequence[str] = ("N", "D"),
+    needs: Sequence[str] | None = None,
     name: str | None = None,
     record: Mapping[str, str] | None = None,
 ) -> RunTable:
-    """Read and check a file with one row per finished training run.
+    """Read and check a table with one row per finished training run: from a file, or in memory.
 
     Parameters
     ----------
-    path : str or path-like
+    source : path-like, DataFrame, table, mapping or RunTable
         A CSV file (separated by commas, semicolons or tabs; UTF-8), JSON Lines (``.jsonl``, ``.ndjson``) or
-        Parquet (needs pyarrow, in the extra ``parquet``).
+        Parquet (needs pyarrow, in the extra ``parquet``). Or a DataFrame of pandas or polars, a pyarrow table, or a
+        dict of columns; it is not changed, and a named index counts as a column. A table that is checked already is
+        returned as it is.
     columns : mapping of str to str, optional
-        Canonical name to the file's header, as in ``{"N": "model_size", "loss": "val/loss"}``. Usual headers
+        Canonical name to the table's header, as in ``{"N": "model_size", "loss": "val/loss"}``. Usual headers
         such as ``params``, ``tokens``, ``flops`` and ``val_loss`` are known without it.
     response : str, optional
-        ``loss``, ``bpc``, ``error`` or ``gain``; needed only where the file has more than one of them.
+        ``loss``, ``bpc``, ``error`` or ``gain``; needed only where the table has more than one of them.
     unit : str, optional
         Unit of the response; by default what a column ``loss_unit`` says, else nats per token for ``loss``, bits
         per character for ``bpc``, the fraction wrong for ``error`` and nats below a unigram model for ``gain``.
-    needs : sequence of str
-        Covariates that must be there and vary: N and D unless the laws you mean to fit use others, such as
+    needs : sequence of str, optional
+        Covariates that must be there and vary: by default N and D, unless the laws you mean to fit use others, such as
         ``["D"]`` for learning curves of one model.
     name : str, optional
-        Name of the table; the file's stem by default.
+        Name of the table; by default the file's stem, and ``runs`` in memory.
     record : mapping of str to str, optional
         Title, reference, licence, caveats, what N and D count.
 
     Returns
     -------
     RunTable
-        The runs in the file's order: N in parameters, D in tokens, C in FLOP (6 N D where the file has none).
+        The runs in the table's order: N in parameters, D in tokens, C in FLOP (6 N D where the table has none).
 
     Raises
     ------
     InputError
         If the file cannot be read, or the table has faults; ``faults`` lists all of them, with row, column,
-        value and remedy.
+        value and remedy. Rows in memory are counted from 1.
     """
-    path = Path(path)
-    source = read_source(path)
-    return _checked(
-        source, name or path.stem, columns=columns, response=response, unit=unit, needs=needs, record=record
-    )
+    options = {"columns": columns, "response": response, "unit": unit, "needs": needs, "name": name, "record": record}
+    if isinstance(source, RunTable):
+        given = [option for option, value in options.items() if value is not None]
+        if given:
+            raise InputError(
+                f"{source.name}: {', '.join(given)} say how to read a table, and this one is read already; give them "
+                "where it is read"
+            )
+        return source
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        cells, name = read_source(path), name or path.stem
+    else:
+        name = name or "runs"
+        cells = frame_source(name, to_pandas(name, source))
+    needs = DEFAULT_NEEDS if needs is None else needs
+    return _checked(cells, name, columns=columns, response=response, unit=unit, needs=needs, record=record)
 
 
-def table_from_frame(
-    frame: pd.DataFrame,
-    *,
-    name: str = "runs",
-    columns: Mapping[str, str] | None = None,
-    response: str | None = None,
-    unit: str | None = None,
-    needs: Sequence[str] = ("N", "D"),
-    record: Mapping[str, str] | None = None,
-) -> RunTable:
-    """Check a DataFrame with one row per finished training run.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The runs; it is not changed. A named index counts as a column.
-    name : str
-        Name of the table.
-    columns, response, unit, needs, record
-        As in :func:`read_runs`.
-
-    Returns
-    -------
-    RunTable
-        The runs in the order of the DataFrame.
-
-    Raises
-    ------
-    InputError
-        If the table has faults; ``faults`` lists all of them. Rows are counted from 1.
-    """
-    source = frame_source(name, frame)
-    return _checked(source, name, columns=columns, response=response, unit=unit, needs=needs, record=record)
+def as_table(runs: Runs, covariates: Container[str] = DEFAULT_NEEDS) -> RunTable:
+    """Return runs as a checked table; those of N and D must vary that are among these covariates."""
+    if isinstance(runs, RunTable):
+        return runs
+    return read_runs(runs, needs=[name for name in DEFAULT_NEEDS if name in covariates])
 
 
 def _checked(

@@ -1,15 +1,18 @@
-"""A checked table of training runs, and a selection of its rows."""
+"""A checked table of training runs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bayescale.errors import InputError
 from bayescale.values import Value
 
+if TYPE_CHECKING:
+    from bayescale.runs.frames import Frame
+
 FEWEST_ROWS = 5
-QUERY_ERRORS = (SyntaxError, NameError, TypeError, ValueError, KeyError, AttributeError, NotImplementedError)
+"""Rows that a table needs before a law can be fitted to it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,57 +46,40 @@ class RunTable(Value):
     record: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def from_frame(
+        cls,
+        frame: "Frame",
+        *,
+        columns: Mapping[str, str] | None = None,
+        response: str | None = None,
+        unit: str | None = None,
+        needs: Sequence[str] | None = None,
+        name: str = "runs",
+        record: Mapping[str, str] | None = None,
+    ) -> "RunTable":
+        """Check a table in memory with one row per finished training run.
 
-def select_runs(runs: RunTable, condition: str) -> RunTable:
-    """Keep the runs for which a condition holds.
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of str to sequence
+            The runs; they are not changed. A named index counts as a column.
+        columns, response, unit, needs, name, record
+            As in :func:`bayescale.read_runs`, which does the same for whatever it is given.
 
-    Parameters
-    ----------
-    runs : RunTable
-        The table to select from; it is not changed.
-    condition : str
-        A pandas query expression over the columns, such as ``10 <= D / N <= 40`` or ``family == 'llama'``.
+        Returns
+        -------
+        RunTable
+            The runs in the order of the table.
 
-    Returns
-    -------
-    RunTable
-        The rows that satisfy the condition, named ``chinchilla [10 <= D / N <= 40]``.
+        Raises
+        ------
+        InputError
+            If it is no table, or has faults; ``faults`` lists all of them. Rows are counted from 1.
+        """
+        # These make tables, and import this module.
+        from bayescale.runs.frames import to_pandas  # noqa: PLC0415
+        from bayescale.runs.reading import read_runs  # noqa: PLC0415
 
-    Raises
-    ------
-    InputError
-        If the condition cannot be evaluated, is no yes-or-no question, or leaves too few rows, or rows in
-        which N, D or the response never varies.
-    """
-    name = f"{runs.name} [{condition}]"
-    kept = runs.frame[_holds(runs, condition)].reset_index(drop=True)
-    if len(kept) < FEWEST_ROWS:
-        raise InputError(
-            f"{name}: {len(kept)} of {len(runs.frame)} rows are left, and a law needs at least {FEWEST_ROWS}; "
-            "widen the condition"
-        )
-    faults = [
-        f"{name}: column {column} is {kept[column].iloc[0]:.6g} in every row left; widen the condition"
-        for column in ("N", "D", runs.response)
-        if column in kept and kept[column].min() == kept[column].max() and _varies(runs.frame[column])
-    ]
-    if faults:
-        raise InputError(*faults)
-    note = f"{len(kept)} of {len(runs.frame)} rows selected by {condition}"
-    return replace(runs, name=name, frame=kept, notes=(*runs.notes, note))
-
-
-def _varies(values: "pd.Series[float]") -> bool:
-    return bool(values.min() < values.max())
-
-
-def _holds(runs: RunTable, condition: str) -> "pd.Series[bool]":
-    remedy = f"write a comparison over the columns {', '.join(map(str, runs.frame.columns))}"
-    try:
-        # No outside names: an expression sees the columns and nothing of the calling program.
-        mask = runs.frame.eval(condition, engine="python", local_dict={}, global_dict={})
-    except QUERY_ERRORS as error:
-        raise InputError(f"{runs.name}: cannot select by {condition!r} ({error}); {remedy}") from None
-    if not isinstance(mask, pd.Series) or mask.dtype != bool:
-        raise InputError(f"{runs.name}: {condition!r} is true or false of no row; {remedy}")
-    return mask
+        cells = to_pandas(name, frame)
+        return read_runs(cells, columns=columns, response=response, unit=unit, needs=needs, name=name, record=record)

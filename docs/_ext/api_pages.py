@@ -25,7 +25,7 @@ GROUPS = (
         "Runs",
         "A table of finished runs: read, checked, described, imported, or made up.",
         (
-            *("RunTable", "read_runs", "table_from_frame", "select_runs", "load_runs", "list_tables", "resolve_runs"),
+            *("RunTable", "read_runs", "select_runs", "load_runs", "list_tables", "resolve_runs"),
             *("import_runs", "describe", "Description", "identify", "Identifiability", "simulate"),
             *("isoflop_design", "ladder_design", "ridge_design", "fixed_ratio_design", "random_design"),
             "crossed_design",

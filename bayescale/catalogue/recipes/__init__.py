@@ -24,7 +24,7 @@ from bayescale.catalogue.recipes import (
     vocab_scaling,
 )
 from bayescale.catalogue.recipes.base import Extract, Recipe
-from bayescale.runs import RunTable, table_from_frame
+from bayescale.runs import RunTable
 
 RECIPES: dict[str, Recipe] = {
     "alabdulmohsin": alabdulmohsin.extract,
@@ -67,7 +67,7 @@ def make_table(
     variant : str
         Which of the source's tables to make.
     name, response, unit, needs, record
-        As in :func:`bayescale.runs.table_from_frame`.
+        As in :meth:`bayescale.RunTable.from_frame`.
 
     Returns
     -------
@@ -77,5 +77,5 @@ def make_table(
     extract = RECIPES[recipe](files, variant)
     exclusions = "; ".join(extract.notes) or "none"
     full = {**record, "exclusions": exclusions}
-    table = table_from_frame(extract.frame, name=name, response=response, unit=unit, needs=needs, record=full)
+    table = RunTable.from_frame(extract.frame, name=name, response=response, unit=unit, needs=needs, record=full)
     return replace(table, notes=(*extract.notes, *table.notes))
