@@ -9,8 +9,7 @@ import numpy as np
 from _tables import Job
 
 import bayescale as bs
-from bayescale.fits.fit import law_value
-from bayescale.laws import Law
+from bayescale.fits.draws import Draws
 from bayescale.splits.optimum import find_optimum, loss_on_budget, sizes
 from bayescale.words import count_text, percent, short
 
@@ -95,8 +94,8 @@ def repeats(effect: float, noise: float) -> int:
 
 def above_best(fit: bs.Fit, flops: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
     """Return the response over that of the best split of the same compute, less 1 (draw, point)."""
-    best = find_optimum(fit.law, fit.draws, fit.reference, flops)
-    return np.asarray(loss_on_budget(fit.law, fit.draws, fit.reference, flops, log_ratio) / best.loss - 1)
+    best = find_optimum(fit.draws, flops)
+    return np.asarray(loss_on_budget(fit.draws, flops, log_ratio) / best.loss - 1)
 
 
 def part(draws: np.ndarray) -> str:
@@ -188,10 +187,10 @@ class Position:
         return bs.credible_interval(np.exp(self.log_ratio), PROBABILITY)
 
 
-def position(title: str, law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float]) -> Position:
+def position(title: str, draws: Draws) -> Position:
     """Return the best D/N of a law at the shared budget, and how N grows with compute there."""
     step = 0.1
-    best = find_optimum(law, draws, reference, SHARED_BUDGET * np.exp([0.0, step]))
+    best = find_optimum(draws, SHARED_BUDGET * np.exp([0.0, step]))
     log_ratio = best.log_ratio[best.interior.all(axis=1)]
     return Position(title, "", None, log_ratio[:, 0], 0.5 - 0.5 * (log_ratio[:, 1] - log_ratio[:, 0]) / step)
 
@@ -201,7 +200,7 @@ def positions(found: Sequence[Found]) -> Iterator[Position]:
     for each in found:
         if each.locates and not each.repeated and any(ratios.flops == SHARED_BUDGET for ratios in each.verdict.ranges):
             fit = fitted(each.job, each.verdict.split_law)
-            known = position(each.job.title, fit.law, fit.draws, fit.reference)
+            known = position(each.job.title, fit.draws)
             yield replace(known, fit=fit, answer=ANSWERS[each.verdict.answer])
 
 
@@ -228,7 +227,7 @@ def tables_against_tables(found: Sequence[Found]) -> Iterator[str]:
         )
     for law, source in PUBLISHED:
         values = {name: np.array([value]) for name, value in bs.LAWS[law].published[source].items()}
-        one = position(source, bs.LAWS[law], values, dict.fromkeys(("N", "D", "C"), 1.0))
+        one = position(source, Draws(bs.LAWS[law], values, dict.fromkeys(("N", "D", "C"), 1.0)))
         yield f"| published: {source} | | {law} | | {short(float(np.exp(one.log_ratio[0])))} | {one.exponent[0]:.2f} |"
     yield ""
     yield duel(known)
@@ -250,7 +249,7 @@ def duel(known: Sequence[Position]) -> str:
     words, runs = [], []
     for fit, own, other in ((first.fit, *ratios), (second.fit, *ratios[::-1])):
         points = np.log([own, other])
-        loss = loss_on_budget(fit.law, fit.draws, fit.reference, np.full(2, SHARED_BUDGET), points)
+        loss = loss_on_budget(fit.draws, np.full(2, SHARED_BUDGET), points)
         gain = loss[:, 1] / loss[:, 0] - 1
         words.append(f"{split_text(SHARED_BUDGET, own)} better by {part(gain)}")
         runs.append(repeats(float(np.nanmedian(gain)), scatter(fit)))
@@ -304,7 +303,7 @@ def would_settle(fit: bs.Fit, told: bs.Interval, published: float) -> str:
     epochs = np.array([4.0, 16.0, 64.0])
     points = {"N": np.full(3, N), "D": np.full(3, D), "unique_tokens": D / epochs}
     losses = [
-        law_value(fit.law, {**fit.draws, "R_D": np.full_like(fit.draws["R_D"], value)}, points, fit.reference)
+        replace(fit.draws, arrays={**fit.draws, "R_D": np.full_like(fit.draws["R_D"], value)}).value(points)
         for value in (told.median, published)
     ]
     gaps = np.median(losses[1] / losses[0] - 1, axis=0)

@@ -12,7 +12,8 @@ import recovery_other
 from scipy import stats
 
 from bayescale.fits import sampling
-from bayescale.fits.fit import law_value, reference_values
+from bayescale.fits.draws import Draws
+from bayescale.fits.fit import reference_values
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, SMALLEST_VALUE, Law
 
@@ -89,7 +90,7 @@ class _Model:
         self.reference = reference_values(frame.assign(response=UNIT), "response", law)
 
     def log_center(self, values):
-        center = law_value(self.law, values, self.columns, self.reference)
+        center = Draws(self.law, values, self.reference).value(self.columns)
         return np.log(np.maximum(center, SMALLEST_VALUE * UNIT))
 
     def sample(self, log_response, seed):

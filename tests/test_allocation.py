@@ -14,7 +14,7 @@ from bayescale.decisions.allocation import allocate
 from bayescale.decisions.demand import demand_for_size, demand_record, implied_demand
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import discrepancy_group
-from bayescale.fits.fit import Fit, law_value, predict, published_draws
+from bayescale.fits.fit import Fit, predict, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws.data_constrained import effective
 from bayescale.records.allocation import allocation_record
@@ -164,11 +164,11 @@ def test_the_near_optimal_set_holds_the_recommendation(allocation):
 
 def test_the_ends_of_the_near_optimal_set_cost_the_tolerance(certain):
     found = allocate(certain, [1e21], tolerance=0.05)
-    draws = {name: values[:1] for name, values in certain.draws.items()}
+    draws = certain.draws.take(slice(1))
     cheaper = allocate(certain, [1e21 / 1.05]).optima["loss"].item(0)
     for end in ("near_low", "near_high"):
         N = found.recommended[end].to_numpy()
-        loss = law_value(certain.law, draws, {"N": N, "D": 1e21 / 6 / N}, certain.reference).item()
+        loss = draws.value({"N": N, "D": 1e21 / 6 / N}).item()
         ideal = found.optima["loss"].item(0)
         # The ends are read on a grid with steps of 0.5 % in D/N.
         assert (loss - ideal) / (cheaper - ideal) == pytest.approx(1, abs=0.02)

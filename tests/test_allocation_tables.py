@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS
 from bayescale.splits.optimum import find_optimum, sizes
 
@@ -41,8 +42,8 @@ def test_the_tables_follow_these_powers_of_compute(approach, factor, exponent, w
 def test_the_published_law_gives_the_third_table_to_a_tenth():
     """The full-precision parameters are not quite those behind the table: 10B needs 2.71e22 by them, 2.46e22 by it."""
     values = LAWS["chinchilla"].published["Hoffmann et al. (2022)"]
-    draws = {name: np.array([value]) for name, value in values.items()}
-    found = find_optimum(LAWS["chinchilla"], draws, {"N": 1.0, "D": 1.0, "C": 1.0}, FLOPS[3])
+    arrays = {name: np.array([value]) for name, value in values.items()}
+    found = find_optimum(Draws(LAWS["chinchilla"], arrays, {"N": 1.0, "D": 1.0}), FLOPS[3])
     best, _ = sizes(FLOPS[3], found.log_ratio[0])
     np.testing.assert_allclose(best, N, rtol=0.1)
     assert np.all(best < N)  # each size asks for more compute by the law than by the table

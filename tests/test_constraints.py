@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bayescale import tradeoffs
 from bayescale.decisions.regret import best_runs, cheapest_runs
 from bayescale.errors import InputError
+from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS, get_law
 from bayescale.laws.data_constrained import effective
 from bayescale.splits.candidates import exhausting_flops, missing_columns, pose
@@ -36,9 +37,8 @@ def as_draws(*sets):
 def candidates_of(law, draws, limits=UNLIMITED):
     """Pose a law whose parameters are at published scale, without a fit; one set for each option."""
     law = get_law(law)
-    reference = dict.fromkeys(law.covariates, 1.0)
-    fitted = SimpleNamespace(law=law, reference=reference, runs=SimpleNamespace(response=law.responses[0]))
-    return pose(fitted, draws, limits)
+    fitted = SimpleNamespace(law=law, runs=SimpleNamespace(response=law.responses[0]))
+    return pose(fitted, Draws(law, draws, dict.fromkeys(law.covariates, 1.0)), limits)
 
 
 def best(law, draws, flops, **limits):

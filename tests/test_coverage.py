@@ -55,7 +55,7 @@ def study(name, truth):
         runs = bs.simulate(DESIGN, name, truth, random_seed=seed)
         larger = bs.simulate(LARGER, name, truth, random_seed=1000 + seed).frame
         fitted = sample_posterior_alone(LAWS["chinchilla"], runs, Settings(**SHORT, random_seed=seed))
-        found = find_optimum(fitted.law, fitted.draws, fitted.reference, BUDGETS)
+        found = find_optimum(fitted.draws, BUDGETS)
         sizes = np.sqrt(BUDGETS / 6) * np.exp(-0.5 * found.log_ratio)
         low, high = np.quantile(sizes, [0.05, 0.95], axis=0)
         observed = np.log(larger["loss"].to_numpy())

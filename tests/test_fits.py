@@ -13,9 +13,7 @@ from bayescale.fits.fit import (
     GROUPS,
     LOG_PRIOR,
     SCHEMA,
-    law_value,
     load_fit,
-    log_center,
     predict,
     published_draws,
     reference_values,
@@ -142,14 +140,13 @@ def test_a_prediction_has_one_row_per_draw_and_one_column_per_run(small_fit):
 
 
 def test_a_prediction_by_compute_uses_6ND(sampled_fit):
-    law, reference = sampled_fit.law, sampled_fit.reference
-    expected = law_value(law, sampled_fit.draws, {"C": np.array([6 * 1e8 * 2e9])}, reference)
+    expected = sampled_fit.draws.value({"C": np.array([6 * 1e8 * 2e9])})
     np.testing.assert_array_equal(predict(sampled_fit, np.array([1e8]), np.array([2e9])), expected)
 
 
 def test_predictive_draws_are_the_law_with_its_noise(sampled_fit):
     fitted = sampled_fit
-    center = log_center(fitted.law, fitted.draws, fitted.runs.frame, "loss", fitted.reference)
+    center = fitted.draws.log_value(fitted.runs.frame, "loss")
     noise = fitted.data["posterior_predictive"]["log_response"].to_numpy().reshape(center.shape) - center
     scaled = noise / fitted.draws["sigma"][:, None]
     # Half of a Student-t with nu above 2 lies within 0.82 s.d. (nu = 2) and 0.67 (normal): 24000 draws, s.e. 0.003.

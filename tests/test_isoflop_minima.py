@@ -11,6 +11,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.decisions.minima import isoflop_minima, line_sizes, minima_notes
+from bayescale.fits.draws import Draws
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, published_scale
@@ -138,7 +139,7 @@ def test_the_best_size_of_isoflop_is_a_power_of_compute():
         "span": rng.uniform(2, 15, 200),
     }
     law, reference, flops = LAWS["isoflop"], {"N": 3e8, "D": 7e9}, np.array([1e19, 1e21, 1e23])
-    found = find_optimum(law, draws, reference, flops)
+    found = find_optimum(Draws(law, draws, reference), flops)
     scaled = published_scale(law, reference, draws)
     closed = scaled["G"][:, None] * (flops / 6) ** scaled["a"][:, None]
     assert found.interior.all()
@@ -150,8 +151,7 @@ def refitted(law, runs):
 
 
 def log_best(fitted, flops):
-    few = {name: values[::10] for name, values in fitted.draws.items()}
-    found = find_optimum(fitted.law, few, fitted.reference, np.asarray(flops))
+    found = find_optimum(fitted.draws.take(slice(None, None, 10)), np.asarray(flops))
     return np.log(sizes(np.asarray(flops), found.log_ratio)[0])
 
 

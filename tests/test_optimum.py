@@ -4,6 +4,7 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from bayescale.errors import InputError
+from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS
 from bayescale.splits.optimum import (
     FLOPS_PER_TOKEN,
@@ -20,14 +21,14 @@ CHINCHILLA = LAWS["chinchilla"]
 COUNTS = {"N": 1.0, "D": 1.0, "C": 1.0}  # reference values at which parameters are those of the papers
 
 
-def as_draws(*sets):
+def as_draws(*sets, law=CHINCHILLA, reference=COUNTS):
     """Return parameter sets as draws (draw,)."""
-    return {name: np.array([values[name] for values in sets]) for name in sets[0]}
+    return Draws(law, {name: np.array([values[name] for values in sets]) for name in sets[0]}, reference)
 
 
 def published(source, law=CHINCHILLA):
     (values,) = (values for key, values in law.published.items() if key.startswith(source))
-    return as_draws(values)
+    return as_draws(values, law=law)
 
 
 def closed_form(A, B, alpha, beta, flops):
@@ -61,7 +62,7 @@ BUDGETS = st.floats(17, 26).map(lambda decades: 10.0**decades)
     ],
 )
 def test_chinchilla_has_the_published_best_size(source, flops, N):
-    found = find_optimum(CHINCHILLA, published(source), COUNTS, np.array([flops]))
+    found = find_optimum(published(source), np.array([flops]))
     assert found.interior.all()
     assert sizes(np.array([flops]), found.log_ratio)[0].item() == pytest.approx(N, rel=3e-6)  # six printed digits
 
@@ -80,19 +81,19 @@ def test_chinchilla_has_the_published_best_size(source, flops, N):
     ],
 )
 def test_chinchilla_has_the_published_tokens_per_parameter(source, flops, ratio):
-    found = find_optimum(CHINCHILLA, published(source), COUNTS, np.array([flops]))
+    found = find_optimum(published(source), np.array([flops]))
     assert np.exp(found.log_ratio).item() == pytest.approx(ratio, rel=5e-6)  # six printed digits
 
 
 @pytest.mark.parametrize(("source", "loss"), [("Hoffmann", 2.295491), ("Besiroglu", 2.305529)])
 def test_chinchilla_has_the_published_loss_at_the_optimum(source, loss):
-    assert round(find_optimum(CHINCHILLA, published(source), COUNTS, np.array([1e21])).loss.item(), 6) == loss
+    assert round(find_optimum(published(source), np.array([1e21])).loss.item(), 6) == loss
 
 
 def test_kaplan_pushed_along_a_budget_grows_the_model_as_the_0_575th_power():
     budgets = np.array([1e19, 1e23])
     law = LAWS["kaplan_nd"]
-    found = find_optimum(law, published("Kaplan", law), COUNTS, budgets)
+    found = find_optimum(published("Kaplan", law), budgets)
     N, _ = sizes(budgets, found.log_ratio)
     assert round(np.log(N[0, 1] / N[0, 0]) / np.log(1e4), 3) == 0.575
 
@@ -105,7 +106,7 @@ def test_kaplan_pushed_along_a_budget_grows_the_model_as_the_0_575th_power():
 def test_the_search_agrees_with_the_closed_form_for_every_draw_and_budget(sets, budgets):
     flops = np.array(budgets)
     draws = as_draws(*sets)
-    found = find_optimum(CHINCHILLA, draws, COUNTS, flops)
+    found = find_optimum(draws, flops)
     columns = [draws[name][:, None] for name in ("A", "B", "alpha", "beta")]
     expected = closed_form(*columns, flops)
     inside = (np.log(flops / 6) - 2 * np.log(expected) < np.log(RATIOS[1]) - 1) & (
@@ -121,9 +122,9 @@ def test_the_search_agrees_with_the_closed_form_for_every_draw_and_budget(sets, 
 @settings(max_examples=20)
 def test_no_other_split_is_better(values, flops):
     draws = as_draws(values)
-    found = find_optimum(CHINCHILLA, draws, COUNTS, np.array([flops]))
+    found = find_optimum(draws, np.array([flops]))
     grid = np.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), 400)
-    losses = loss_on_budget(CHINCHILLA, draws, COUNTS, np.full_like(grid, flops), grid)
+    losses = loss_on_budget(draws, np.full_like(grid, flops), grid)
     if found.interior.all():
         assert found.loss.item() <= losses.min() + 1e-12
     else:
@@ -135,10 +136,8 @@ def test_reference_units_change_no_optimum():
     scaled = dict(draws)
     scaled["A"] = draws["A"] * reference["N"] ** -draws["alpha"]
     scaled["B"] = draws["B"] * reference["D"] ** -draws["beta"]
-    plain, other = (
-        find_optimum(CHINCHILLA, values, units, np.array([1e21]))
-        for values, units in ((draws, COUNTS), (scaled, reference))
-    )
+    each = (draws, Draws(CHINCHILLA, scaled, reference))
+    plain, other = (find_optimum(values, np.array([1e21])) for values in each)
     # Two roundings of the same flat minimum; see above.
     assert other.log_ratio.item() == pytest.approx(plain.log_ratio.item(), abs=4e-6)
     assert other.loss.item() == pytest.approx(plain.loss.item(), rel=1e-12)
@@ -147,7 +146,7 @@ def test_reference_units_change_no_optimum():
 def test_draws_may_have_budgets_of_their_own():
     draws = as_draws(*[{name: values[0] for name, values in published("Besiroglu").items()}] * 2)
     budgets = np.array([[1e19, 1e21], [1e21, 1e19]])
-    found = find_optimum(CHINCHILLA, draws, COUNTS, budgets)
+    found = find_optimum(draws, budgets)
     np.testing.assert_allclose(found.log_ratio[0], found.log_ratio[1, ::-1], atol=4e-6)
 
 
@@ -172,13 +171,13 @@ def test_a_law_of_one_input_is_refused_by_what_it_is_a_law_of(name):
         "allocate with a law of both and nothing else, such as chinchilla"
     )
     with pytest.raises(InputError):
-        find_optimum(law, {parameter: np.ones(1) for parameter in law.parameters}, COUNTS, np.array([1e21]))
+        find_optimum(as_draws(dict.fromkeys(law.parameters, 1.0), law=law), np.array([1e21]))
 
 
 @pytest.mark.parametrize("delta", [-0.3, 0.0, 0.3])
 def test_a_tilt_has_no_optimum_inside_the_search(delta):
-    draws = as_draws({"E": 1.8, "K": 1800.0, "gamma": 0.17, "delta": delta})
-    found = find_optimum(LAWS["tilt"], draws, COUNTS, np.array([1e21]))
+    draws = as_draws({"E": 1.8, "K": 1800.0, "gamma": 0.17, "delta": delta}, law=LAWS["tilt"])
+    found = find_optimum(draws, np.array([1e21]))
     assert not found.interior.any()
     assert np.isnan(found.log_ratio).all()
     assert np.isnan(found.loss).all()
@@ -186,12 +185,12 @@ def test_a_tilt_has_no_optimum_inside_the_search(delta):
 
 def test_an_optimum_beyond_the_search_is_not_called_one():
     far = as_draws({"E": 1.8, "A": 1e-9, "B": 2e5, "alpha": 0.35, "beta": 0.37})
-    assert not find_optimum(CHINCHILLA, far, COUNTS, np.array([1e21])).interior.any()
+    assert not find_optimum(far, np.array([1e21])).interior.any()
 
 
 def test_the_edge_of_the_search_is_no_optimum_whatever_the_other_draws():
     plain = {name: values[0] for name, values in published("Besiroglu").items()}
-    found = find_optimum(CHINCHILLA, as_draws(plain, plain, plain | {"A": 1e-9}), COUNTS, np.array([1e21]))
+    found = find_optimum(as_draws(plain, plain, plain | {"A": 1e-9}), np.array([1e21]))
     assert found.interior[:, 0].tolist() == [True, True, False]
 
 
@@ -222,7 +221,7 @@ FACTORS = np.array([0.1, 0.25, 0.5, 0.9, 1.1, 2.0, 4.0, 10.0])
 def test_the_waste_agrees_with_the_closed_form(values):
     N = closed_form(**{name: values[name] for name in ("A", "B", "alpha", "beta")}, flops=1e21)
     assume(1e-1 < 1e21 / 6 / N**2 < 1e4)  # well inside the search, also at the smaller budgets
-    found = extra_compute(CHINCHILLA, as_draws(values), COUNTS, 1e21, FACTORS)[0]
+    found = extra_compute(as_draws(values), 1e21, FACTORS)[0]
     expected = [exact_waste(values, 1e21, factor) for factor in FACTORS]
     # The step in ln C at which the search ends, 1e-6, and the finite difference of the slope.
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
@@ -232,38 +231,38 @@ def test_the_waste_vanishes_with_the_error_and_grows_with_it():
     draws = published("Besiroglu")
     growing = np.geomspace(1, 20, 12)
     for factors in (growing, 1 / growing):
-        waste = extra_compute(CHINCHILLA, draws, COUNTS, 1e21, factors)[0]
+        waste = extra_compute(draws, 1e21, factors)[0]
         assert waste[0] == pytest.approx(0, abs=1e-5)  # the loss is known to 1e-16, its square root to 1e-8
         assert (np.diff(waste) > 0).all()
 
 
 def test_the_waste_is_the_compute_that_a_brute_search_finds():
     draws, flops, factor = published("Hoffmann"), 1e21, 4.0
-    best = find_optimum(CHINCHILLA, draws, COUNTS, np.array([flops]))
-    target = loss_on_budget(CHINCHILLA, draws, COUNTS, np.array([flops]), best.log_ratio[0] - 2 * np.log(factor)).item()
+    best = find_optimum(draws, np.array([flops]))
+    target = loss_on_budget(draws, np.array([flops]), best.log_ratio[0] - 2 * np.log(factor)).item()
     cheaper = flops * np.exp(-np.linspace(0, 2, 2001))
-    losses = find_optimum(CHINCHILLA, draws, COUNTS, cheaper).loss[0]
+    losses = find_optimum(draws, cheaper).loss[0]
     needed = np.exp(np.interp(target, losses, np.log(cheaper)))
-    waste = extra_compute(CHINCHILLA, draws, COUNTS, flops, np.array([factor])).item()
+    waste = extra_compute(draws, flops, np.array([factor])).item()
     assert waste == pytest.approx(flops / needed - 1, rel=1e-5)  # interpolation between steps of 0.001 in ln C
 
 
 def test_the_waste_of_a_kaplan_law_has_the_loss_of_the_best_smaller_run():
     law, flops = LAWS["kaplan_nd"], 1e21
     draws = published("Kaplan", law)
-    waste = extra_compute(law, draws, COUNTS, flops, np.array([0.25, 4.0]))[0]
-    best = find_optimum(law, draws, COUNTS, np.array([flops]))
+    waste = extra_compute(draws, flops, np.array([0.25, 4.0]))[0]
+    best = find_optimum(draws, np.array([flops]))
     off = best.log_ratio[0] - 2 * np.log([0.25, 4.0])
-    target = loss_on_budget(law, draws, COUNTS, np.full(2, flops), off)[0]
-    np.testing.assert_allclose(find_optimum(law, draws, COUNTS, flops / (1 + waste)).loss[0], target, rtol=1e-7)
+    target = loss_on_budget(draws, np.full(2, flops), off)[0]
+    np.testing.assert_allclose(find_optimum(draws, flops / (1 + waste)).loss[0], target, rtol=1e-7)
 
 
 def test_one_draw_without_an_answer_takes_it_from_no_other():
     reference = {"N": 3.2e8, "D": 6.3e9, "C": 1.2e19}
     plain = {"E": 1.8, "A": 0.5, "B": 0.5, "alpha": 0.35, "beta": 0.35}
     steep = {"E": 1.8, "A": 0.37, "B": 0.65, "alpha": 0.1, "beta": 1.25}
-    alone = extra_compute(CHINCHILLA, as_draws(plain, plain), reference, 1.2e19, FACTORS)
-    together = extra_compute(CHINCHILLA, as_draws(plain, plain, steep), reference, 1.2e19, FACTORS)
+    alone = extra_compute(as_draws(plain, plain, reference=reference), 1.2e19, FACTORS)
+    together = extra_compute(as_draws(plain, plain, steep, reference=reference), 1.2e19, FACTORS)
     assert np.isfinite(alone).all()
     np.testing.assert_allclose(together[:2], alone, rtol=1e-5, atol=1e-6)
 
@@ -271,7 +270,7 @@ def test_one_draw_without_an_answer_takes_it_from_no_other():
 def test_the_waste_is_known_for_the_draws_of_a_collinear_table(make_runs, synthetic_fit):
     N = np.geomspace(1e7, 1e10, 120)
     fitted = synthetic_fit("chinchilla", make_runs.of(N, 20 * N))
-    best = find_optimum(fitted.law, fitted.draws, fitted.reference, np.array([fitted.reference["C"]]))
+    best = find_optimum(fitted.draws, np.array([fitted.reference["C"]]))
     assert best.interior.mean() > 0.99
-    waste = extra_compute(fitted.law, fitted.draws, fitted.reference, fitted.reference["C"], FACTORS)
+    waste = extra_compute(fitted.draws, fitted.reference["C"], FACTORS)
     assert np.isfinite(waste).mean() > 0.9

@@ -16,7 +16,8 @@ from bayescale.comparison.verdict import Verdict, judge
 from bayescale.decisions.allocation import Allocation, allocate
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics
-from bayescale.fits.fit import Fit, fit_record, law_value, log_likelihood, reference_values
+from bayescale.fits.draws import Draws
+from bayescale.fits.fit import Fit, fit_record, log_likelihood, reference_values
 from bayescale.fits.fitting import canonical_frame
 from bayescale.fits.forecast import Forecast
 from bayescale.fits.settings import Settings
@@ -55,7 +56,7 @@ def simulated_fit(law: Law, runs: RunTable, diagnostics: Diagnostics = GOOD) -> 
         return {n: np.exp(z[..., i]) if n in positive else z[..., i] for i, n in enumerate(law.parameters)}
 
     def residuals(z: np.ndarray) -> np.ndarray:
-        value = law_value(law, parameters(z[None]), {n: frame[n].to_numpy() for n in law.covariates}, reference)
+        value = Draws(law, parameters(z[None]), reference).value(frame)
         return np.log(value[0]) - observed
 
     found = least_squares(residuals, np.log([0.5 if name in "EABK" else 0.3 for name in law.parameters]))

@@ -24,7 +24,7 @@ def ends(wide_fit):
 
 
 def test_each_draws_range_contains_its_best_split(wide_fit, ends):
-    best = find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, BUDGETS)
+    best = find_optimum(wide_fit.draws, BUDGETS)
     assert best.interior.all()
     assert (ends[0] < best.log_ratio).all()
     assert (best.log_ratio < ends[1]).all()
@@ -33,21 +33,21 @@ def test_each_draws_range_contains_its_best_split(wide_fit, ends):
 @pytest.mark.parametrize("tolerance", [0.01, 0.05, 0.5])
 def test_at_the_ends_of_each_draws_range_the_extra_compute_is_the_tolerance(wide_fit, tolerance):
     found = ratio_ends(wide_fit, BUDGETS[1:2], tolerance)
-    best = find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, BUDGETS[1:2])
+    best = find_optimum(wide_fit.draws, BUDGETS[1:2])
     few = slice(0, None, 100)
-    draws = {name: values[few] for name, values in wide_fit.draws.items()}
+    draws = wide_fit.draws.take(few)
     for end in found:
         factors = np.exp((best.log_ratio - end)[few, 0] / 2)  # N falls by the root of what D/N rises by
-        cost = extra_compute(wide_fit.law, draws, wide_fit.reference, float(BUDGETS[1]), factors).diagonal()
+        cost = extra_compute(draws, float(BUDGETS[1]), factors).diagonal()
         assert cost == pytest.approx(tolerance, rel=1e-3)  # ends to 1e-6 in ln(D/N), Newton steps to 1e-6 in ln C
 
 
 def test_the_range_holds_with_its_probability_just_inside_and_not_just_outside(wide_fit):
     (found,) = ratio_ranges(wide_fit, [1e21], 0.05, 0.9)
-    target = find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, np.array([1e21 / 1.05])).loss
+    target = find_optimum(wide_fit.draws, np.array([1e21 / 1.05])).loss
     for end, outward in ((found.lower, -1), (found.upper, 1)):
         points = np.log(end) + outward * np.array([-1e-4, 1e-2])
-        losses = loss_on_budget(wide_fit.law, wide_fit.draws, wide_fit.reference, np.full(2, 1e21), points)
+        losses = loss_on_budget(wide_fit.draws, np.full(2, 1e21), points)
         inside, outside = (losses <= target).mean(axis=0)
         assert outside < 0.9 <= inside
 

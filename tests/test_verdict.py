@@ -166,7 +166,7 @@ def test_few_runs_and_a_small_difference_cannot_tell(make_runs, synthetic_fit):
 
 def test_the_range_of_small_cost_holds_the_best_split(split_verdict, wide_fit):
     found = split_verdict.tokens_per_parameter
-    best = find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, np.array([found.flops]))
+    best = find_optimum(wide_fit.draws, np.array([found.flops]))
     ratio = credible_interval(np.exp(best.log_ratio), 0.9)
     assert found.lower < ratio.lower
     assert ratio.upper < found.upper
@@ -178,10 +178,10 @@ def test_the_range_of_small_cost_holds_the_best_split(split_verdict, wide_fit):
 def test_the_ends_of_the_range_cost_the_tolerance_with_the_stated_probability(split_verdict, wide_fit, end):
     found = split_verdict.tokens_per_parameter
     budgets = np.array([found.flops / (1 + found.tolerance)])
-    cheaper = find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, budgets).loss[:, 0]
+    cheaper = find_optimum(wide_fit.draws, budgets).loss[:, 0]
     outward = -1 if end == "lower" else 1
     ratio = np.log(getattr(found, end)) + outward * np.array([-1e-4, 1e-2])  # just inside, and just outside
-    losses = loss_on_budget(wide_fit.law, wide_fit.draws, wide_fit.reference, np.full(2, found.flops), ratio)
+    losses = loss_on_budget(wide_fit.draws, np.full(2, found.flops), ratio)
     inside, outside = (losses <= cheaper[:, None]).mean(axis=0)
     assert outside < found.probability <= inside
 

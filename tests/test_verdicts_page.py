@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import bayescale as bs
+from bayescale.fits.draws import Draws
 from bayescale.splits.optimum import extra_compute, find_optimum
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -75,7 +76,7 @@ def test_a_table_without_sizes_or_with_another_response_is_refused_with_its_reas
 def test_the_position_of_a_known_law_is_its_closed_form(tools, make_runs):
     truth = make_runs.truth
     values = {name: np.array([value]) for name, value in truth.items()}
-    found = tools.position("known", bs.LAWS["chinchilla"], values, {"N": 1.0, "D": 1.0})
+    found = tools.position("known", Draws(bs.LAWS["chinchilla"], values, {"N": 1.0, "D": 1.0}))
     alpha, beta = truth["alpha"], truth["beta"]
     N = (alpha * truth["A"] / (beta * truth["B"])) ** (1 / (alpha + beta))
     N *= (tools.SHARED_BUDGET / 6) ** (beta / (alpha + beta))
@@ -85,7 +86,7 @@ def test_the_position_of_a_known_law_is_its_closed_form(tools, make_runs):
 
 def test_the_loss_above_the_best_is_nothing_at_the_best(tools, wide_fit):
     flops = np.array([1e21])
-    best = np.median(find_optimum(wide_fit.law, wide_fit.draws, wide_fit.reference, flops).log_ratio)
+    best = np.median(find_optimum(wide_fit.draws, flops).log_ratio)
     near, far = (tools.above_best(wide_fit, flops, np.array([best + step])) for step in (0.0, 3.0))
     assert (near >= 0).all()
     assert np.median(near) < 1e-4 < np.median(far)
@@ -94,9 +95,10 @@ def test_the_loss_above_the_best_is_nothing_at_the_best(tools, wide_fit):
 @pytest.mark.parametrize("size_exponent", [0.04, 0.076, 0.1, 0.15, 0.3])
 def test_the_form_of_the_kaplan_law_sets_the_least_cost_of_a_wrong_size(maker, size_exponent):
     values = {"A": 1e9**size_exponent, "B": 2e10**0.1, "alpha_N": size_exponent, "alpha_D": 0.1}
-    draws = {name: np.array([value]) for name, value in values.items()}
+    arrays = {name: np.array([value]) for name, value in values.items()}
+    draws = Draws(bs.LAWS["kaplan_nd"], arrays, {"N": 1.0, "D": 1.0})
     factors = np.array([1 / maker.FACTOR, maker.FACTOR])
-    cost = extra_compute(bs.LAWS["kaplan_nd"], draws, {"N": 1.0, "D": 1.0, "C": 1.0}, 1e21, factors).max()
+    cost = extra_compute(draws, 1e21, factors).max()
     assert cost >= maker.KAPLAN_LEAST * (1 - 1e-4)  # Newton steps to 1e-6 in ln C
     assert (cost == pytest.approx(maker.KAPLAN_LEAST, rel=1e-4)) == (size_exponent == 0.1)
 
@@ -113,7 +115,7 @@ def test_the_runs_between_two_tables_favour_each_by_its_own_law(tools, make_runs
     truths = (make_runs.truth, {**make_runs.truth, "B": 8000.0})  # more of the loss in D: larger D/N
     fits = [synthetic_fit("chinchilla", wide_runs, truth, spread=1e-4, draws=50) for truth in truths]
     known = [
-        tools.replace(tools.position(title, fit.law, fit.draws, fit.reference), fit=fit, answer="the split matters")
+        tools.replace(tools.position(title, fit.draws), fit=fit, answer="the split matters")
         for title, fit in zip(("few", "many"), fits, strict=True)
     ]
     words = tools.duel(known)

@@ -8,7 +8,7 @@ import numpy as np
 from bayescale import checks
 from bayescale.comparison.comparison import FEW_ROWS, Comparison, Difference, difference
 from bayescale.errors import InputError
-from bayescale.fits.fit import Fit, law_value
+from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
 from bayescale.runs import RunTable, describe
 from bayescale.splits.optimum import RATIOS, extra_compute, find_optimum, has_optimum, sizes
@@ -219,15 +219,14 @@ def tilt_draws(comparison: Comparison, fitted: Fit) -> tuple[np.ndarray, str]:
     for name in ("N", "D"):
         points = {other: np.array([fitted.reference[other]]) for other in ("N", "D")}
         above, below = ({**points, name: points[name] * np.exp(h)} for h in (step, -step))
-        rise = law_value(fitted.law, fitted.draws, above, fitted.reference)
-        slopes.append(rise - law_value(fitted.law, fitted.draws, below, fitted.reference))
+        slopes.append(fitted.draws.value(above) - fitted.draws.value(below))
     on_N, on_D = slopes
     return ((on_N - on_D) / (on_N + on_D))[:, 0], fitted.law.name
 
 
 def _waste(fitted: Fit, budget: float, probability: float) -> tuple[Waste, ...]:
     factors = np.array(FACTORS)
-    extra = extra_compute(fitted.law, fitted.draws, fitted.reference, budget, np.concatenate([1 / factors, factors]))
+    extra = extra_compute(fitted.draws, budget, np.concatenate([1 / factors, factors]))
     extra = extra[np.isfinite(extra).all(axis=1)]
     small, large = extra[:, : len(FACTORS)], extra[:, len(FACTORS) :]
     return tuple(
@@ -268,7 +267,7 @@ def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: floa
         noun = "runs" if diff.runs == len(runs.frame) else "training runs"
         size = f"{nats(abs(diff.elpd_diff))} nats (s.e. {nats(diff.dse)})"
         doubts.append(f"{diff.runs} {noun} are too few to decide a difference of {size}")
-    best = find_optimum(fitted.law, fitted.draws, fitted.reference, np.array([ratios.flops]))
+    best = find_optimum(fitted.draws, np.array([ratios.flops]))
     if not best.interior.mean() >= (1 + probability) / 2:
         doubts.append("the best D/N is not located")
     else:

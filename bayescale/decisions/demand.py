@@ -145,7 +145,7 @@ def _posed(
         raise InputError(f"covariates offers several values of {', '.join(constraints.offered)}; give one of each")
     found = averaged(source, flops, constraints)
     parts = [options[0] for options in found.posed.values()]
-    laws = np.concatenate([np.full(each.count, each.law.name) for each in parts])
+    laws = np.concatenate([np.full(each.count, each.draws.law.name) for each in parts])
     return parts, laws, found.notes
 
 

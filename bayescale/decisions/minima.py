@@ -333,8 +333,7 @@ def _best_sizes(fits: Mapping[str, Fit], weights: Mapping[str, float], flops: np
     for name, fitted in fits.items():
         count = fitted.draws["sigma"].size
         picked = evenly_spaced(max(1, round(weights[name] * LAW_DRAWS)), count)
-        few = {parameter: fitted.draws[parameter][picked] for parameter in fitted.law.parameters}
-        found = find_optimum(fitted.law, few, fitted.reference, flops)
+        found = find_optimum(fitted.draws.take(picked), flops)
         parts.append(np.log(sizes(flops, found.log_ratio[found.interior.all(axis=1)])[0]))
     return np.concatenate(parts)
 

@@ -8,7 +8,7 @@ import numpy as np
 from bayescale.comparison.comparison import Comparison, difference
 from bayescale.decisions.regret import Posed, best_runs, check_alike
 from bayescale.errors import InputError
-from bayescale.fits.draws import evenly_spaced
+from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.splits.candidates import missing_columns, pose, splits
 from bayescale.splits.constraints import UNLIMITED, Constraints
@@ -108,8 +108,7 @@ def _needs(fitted: Fit, constraints: Constraints) -> str:
 
 def _has_best(fitted: Fit, budgets: np.ndarray, constraints: Constraints) -> bool:
     """Return whether most draws have a best run at these budgets, inside the search or at a limit."""
-    few = {name: values[::THINNED] for name, values in fitted.draws.items()}
-    options = pose(fitted, few, constraints)
+    options = pose(fitted, fitted.draws.take(slice(None, None, THINNED)), constraints)
     least = max(1.01 * each.frontier.least_flops for each in options)
     ends = np.maximum([np.min(budgets), np.max(budgets)], least)  # what pays for no run is told when it is asked for
     return bool(best_runs(options, ends).located.mean() > 0.5)
@@ -153,13 +152,12 @@ def _with_weights(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{name} (weight {chance(weight)})" for name, weight in weights.items())
 
 
-def _mixture(fits: Mapping[str, Fit], weights: Mapping[str, float]) -> dict[str, dict[str, np.ndarray]]:
+def _mixture(fits: Mapping[str, Fit], weights: Mapping[str, float]) -> dict[str, Draws]:
     """Return evenly spaced draws of each law, in proportion to its weight."""
-    total = max(fitted.draws["sigma"].size for fitted in fits.values())
+    total = max(fitted.draws.count for fitted in fits.values())
     samples = {}
     for name, fitted in fits.items():
-        available = fitted.draws["sigma"].size
+        available = fitted.draws.count
         count = available if len(fits) == 1 else max(1, round(weights[name] * total))
-        picked = evenly_spaced(min(count, available), available)
-        samples[name] = {parameter: values[picked] for parameter, values in fitted.draws.items()}
+        samples[name] = fitted.draws.take(evenly_spaced(min(count, available), available))
     return samples

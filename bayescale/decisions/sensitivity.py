@@ -208,7 +208,7 @@ def _splits(fitted: Fit, flops: Sequence[float]) -> Iterator[_Number]:
     if not len(flops):
         return
     budgets = checks.budgets(flops)
-    best = find_optimum(fitted.law, fitted.draws, fitted.reference, budgets)
+    best = find_optimum(fitted.draws, budgets)
     size = sizes(budgets, best.log_ratio)[0]
     if budgets.max() > budgets.min():
         first, last = budgets.argmin(), budgets.argmax()

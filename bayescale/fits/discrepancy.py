@@ -8,8 +8,8 @@ import xarray as xr
 from scipy.special import gammaln
 
 from bayescale.errors import InputError
-from bayescale.fits.draws import evenly_spaced
-from bayescale.fits.fit import Fit, log_center
+from bayescale.fits.draws import Draws, evenly_spaced
+from bayescale.fits.fit import Fit
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
 from bayescale.values import Value
 
@@ -54,8 +54,8 @@ class Discrepancy(Value):
     ----------
     fitted : Fit
         The fit of the law.
-    draws : mapping of str to numpy.ndarray
-        The law's parameters at reference scale that the samples are given (sample,).
+    draws : Draws
+        Of the law, which the samples are given (sample,).
     weights : numpy.ndarray
         Weight of each feature of delta (sample, feature).
     tau, sigma, nu : numpy.ndarray
@@ -65,7 +65,7 @@ class Discrepancy(Value):
     """
 
     fitted: Fit
-    draws: Mapping[str, np.ndarray]
+    draws: Draws
     weights: np.ndarray
     tau: np.ndarray
     sigma: np.ndarray
@@ -75,7 +75,7 @@ class Discrepancy(Value):
     def log_center(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return log law plus delta at columns in counts, (point,) or (sample, point): (sample, point)."""
         missed = self._missed(points)  # refuses points that have no logarithm
-        return np.asarray(_log_law(self.fitted, self.draws, points) + missed)
+        return np.asarray(self.draws.log_value(points, self.fitted.runs.response) + missed)
 
     def _missed(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return delta (sample, point); where samples have points of their own, block by block to save memory."""
@@ -111,20 +111,17 @@ def infer_discrepancy(fitted: Fit) -> Discrepancy:
     """
     kept = fitted.data[GROUP].to_dataset() if GROUP in fitted.data.children else discrepancy_group(fitted)
     position = kept["position"].to_numpy()
-    draws = {name: fitted.draws[name][position] for name in fitted.law.parameters}
-    return Discrepancy(
-        fitted, draws, **{name: kept[name].to_numpy() for name in ("weights", "tau", "sigma", "nu", "size")}
-    )
+    found = {name: kept[name].to_numpy() for name in ("weights", "tau", "sigma", "nu", "size")}
+    return Discrepancy(fitted, fitted.draws.of_law.take(position), **found)
 
 
 def discrepancy_group(fitted: Fit) -> xr.Dataset:
     """Return the group that keeps the discrepancy of a fit (sample, feature)."""
     count = fitted.draws["sigma"].size
     position = evenly_spaced(min(SAMPLES, count), count)
-    draws = {name: fitted.draws[name][position] for name in fitted.law.parameters}
-    frame = fitted.runs.frame
+    frame, response = fitted.runs.frame, fitted.runs.response
     points = {name: frame[name].to_numpy() for name in fitted.law.covariates}
-    residuals = np.log(frame[fitted.runs.response].to_numpy()) - _log_law(fitted, draws, points)
+    residuals = np.log(frame[response].to_numpy()) - fitted.draws.take(position).log_value(points, response)
     features = _features(fitted, points)
     seen = features.any(axis=0)
     rng = np.random.default_rng(fitted.record["settings"]["random_seed"])
@@ -137,10 +134,6 @@ def discrepancy_group(fitted: Fit) -> xr.Dataset:
         {"position": ("sample", position), "weights": (("sample", "feature"), weights), "size": ("sample", size)}
         | scales
     )
-
-
-def _log_law(fitted: Fit, draws: Mapping[str, np.ndarray], points: Mapping[str, np.ndarray]) -> np.ndarray:
-    return log_center(fitted.law, draws, points, fitted.runs.response, fitted.reference)
 
 
 def _features(fitted: Fit, points: Mapping[str, np.ndarray]) -> np.ndarray:

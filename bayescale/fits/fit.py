@@ -15,11 +15,11 @@ import xarray as xr
 
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics, diagnostics_from_record
+from bayescale.fits.draws import Draws
 from bayescale.fits.settings import Settings
 from bayescale.fits.versions import versions
 from bayescale.laws import (
     LAWS,
-    SMALLEST_VALUE,
     Law,
     known_laws,
     law_record,
@@ -101,9 +101,9 @@ class Fit(Value):
         return RunTable(frame=frame, notes=tuple(table["notes"]), **{name: table[name] for name in fields})
 
     @cached_property
-    def draws(self) -> Mapping[str, np.ndarray]:
+    def draws(self) -> Draws:
         """Posterior draws of every parameter at reference scale, chain after chain (draw,)."""
-        return FrozenMapping(flat_draws(self.data["posterior"].to_dataset()))
+        return Draws(self.law, flat_draws(self.data["posterior"].to_dataset()), self.reference)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fit as one NetCDF file, whole or not at all; ArviZ opens it as it is."""
@@ -161,32 +161,6 @@ def _geometric_mean(column: pd.Series) -> float:
     return float(np.exp(np.log(column.to_numpy(dtype=float)).mean()))
 
 
-def law_value(
-    law: Law, draws: Mapping[str, np.ndarray], covariates: Mapping[str, np.ndarray], reference: Mapping[str, float]
-) -> np.ndarray:
-    """Return the law for every draw and point.
-
-    Parameters
-    ----------
-    law : Law
-        The law.
-    draws : mapping of str to numpy.ndarray
-        Parameters at reference scale (draw,).
-    covariates : mapping of str to numpy.ndarray
-        Columns the law needs, in counts: (point,), or (draw, point) when draws have points of their own.
-    reference : mapping of str to float
-        Reference values of the covariates.
-
-    Returns
-    -------
-    numpy.ndarray
-        Expected response (draw, point).
-    """
-    scaled = {name: np.asarray(covariates[name], dtype=float) / reference[name] for name in law.covariates}
-    columns = {name: draws[name][:, None] for name in law.parameters}
-    return np.asarray(law.loss(**scaled, **columns))
-
-
 def predict(
     fitted: Fit, N: np.ndarray | None = None, D: np.ndarray | None = None, **covariates: np.ndarray
 ) -> np.ndarray:
@@ -212,7 +186,7 @@ def predict(
         If a column that the law needs is not given.
     """
     points = complete_points(fitted.law, {"N": N, "D": D, **covariates})
-    return law_value(fitted.law, fitted.draws, points, fitted.reference)
+    return fitted.draws.value(points)
 
 
 def complete_points(law: Law, columns: Mapping[str, np.ndarray | None]) -> dict[str, np.ndarray]:
@@ -224,19 +198,6 @@ def complete_points(law: Law, columns: Mapping[str, np.ndarray | None]) -> dict[
     if missing:
         raise InputError(f"law '{law.name}' needs {', '.join(missing)}; found {', '.join(points) or 'nothing'}")
     return points
-
-
-def log_center(
-    law: Law,
-    draws: Mapping[str, np.ndarray],
-    columns: Mapping[str, Any] | pd.DataFrame,
-    response: str,
-    reference: Mapping[str, float],
-) -> np.ndarray:
-    """Return the log of the law for each draw and run, floored as in the model (draw, run)."""
-    covariates = {name: np.asarray(columns[name]) for name in law.covariates}
-    values = law_value(law, draws, covariates, reference)
-    return np.asarray(np.log(np.maximum(values, SMALLEST_VALUE * reference[response])))
 
 
 def log_likelihood(
@@ -255,8 +216,8 @@ def log_likelihood(
     """
     from scipy.stats import t  # noqa: PLC0415  (0.5 s that reading a fit does not need)
 
-    draws = flat_draws(posterior)
-    center = log_center(law, draws, frame, response, reference)
+    draws = Draws(law, flat_draws(posterior), reference)
+    center = draws.log_value(frame, response)
     nu, sigma = draws["nu"][:, None], draws["sigma"][:, None]
     density = t.logpdf(np.log(frame[response].to_numpy()), df=nu, loc=center, scale=sigma)
     noise = np.random.default_rng(random_seed).standard_t(nu, size=center.shape)

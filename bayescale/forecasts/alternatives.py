@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
-from bayescale.fits.fit import log_center, reference_values
+from bayescale.fits.draws import Draws
+from bayescale.fits.fit import reference_values
 from bayescale.fits.forecast import Forecast
 from bayescale.laws import Law, unit_columns
 from bayescale.values import FrozenMapping
@@ -211,7 +212,7 @@ class _Task:
         with np.errstate(all="ignore"):
             values = np.where(self.signs == 0, points, self.signs * np.exp(points))
             draws = dict(zip(self.law.parameters, values.T, strict=True))
-            return log_center(self.law, draws, frame, self.response, self.reference)
+            return Draws(self.law, draws, self.reference).log_value(frame, self.response)
 
 
 def _log_response(frame: pd.DataFrame, response: str) -> np.ndarray:

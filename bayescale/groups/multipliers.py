@@ -1,6 +1,6 @@
 """multiplier: what compute spent on one recipe or family is worth, counted in compute spent on another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ from scipy.optimize import elementwise
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
-from bayescale.fits.fit import Fit, law_value
+from bayescale.fits.draws import Draws
+from bayescale.fits.fit import Fit
 from bayescale.groups.fitting import group_law, group_names, group_of
 from bayescale.intervals import credible_interval
-from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum
 from bayescale.values import Value
@@ -140,7 +140,7 @@ def _matched(fitted: Fit, first: int, second: int, budgets: np.ndarray) -> np.nd
     def excess(log_ratio: np.ndarray, middle: np.ndarray, *values: np.ndarray) -> np.ndarray:
         flat = {name: np.ravel(value) for name, value in zip(names, values, strict=True)}
         losses = [
-            _best_loss(law, flat, fitted.reference, np.ravel(middle + half))
+            _best_loss(Draws(law, flat, fitted.reference), np.ravel(middle + half))
             for law, half in zip(laws, (log_ratio / 2, -log_ratio / 2), strict=True)
         ]
         return np.asarray(np.log(losses[0] / losses[1]).reshape(log_ratio.shape))
@@ -153,14 +153,12 @@ def _matched(fitted: Fit, first: int, second: int, budgets: np.ndarray) -> np.nd
     return np.where(bracket.success & found.success, found.x, np.nan)
 
 
-def _best_loss(
-    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], log_flops: np.ndarray
-) -> np.ndarray:
+def _best_loss(draws: Draws, log_flops: np.ndarray) -> np.ndarray:
     """Return the loss at the best split of each draw's own budget (draw,)."""
     flops = np.exp(log_flops)[:, None]
-    if law.splits_compute:
-        return find_optimum(law, draws, reference, flops).loss[:, 0]
-    return law_value(law, draws, {"C": flops}, reference)[:, 0]
+    if draws.law.splits_compute:
+        return find_optimum(draws, flops).loss[:, 0]
+    return draws.value({"C": flops})[:, 0]
 
 
 def _beyond(fitted: Fit, pair: Sequence[str], budgets: np.ndarray) -> list[str]:

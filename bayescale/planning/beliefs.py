@@ -8,8 +8,8 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import infer_discrepancy
-from bayescale.fits.draws import evenly_spaced
-from bayescale.fits.fit import Fit, complete_points, log_center
+from bayescale.fits.draws import Draws, evenly_spaced
+from bayescale.fits.fit import Fit, complete_points
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.planning.goals import LawGoal, NormalGoal
 from bayescale.splits.optimum import Optimum, find_optimum, loss_on_budget, sizes
@@ -70,19 +70,20 @@ class Pool:
     ----------
     fits : mapping of str to Fit
         The fits.
-    draws : mapping of str to mapping
-        Draws of each law: parameters at reference scale, ``sigma`` and ``nu`` (draw,).
+    draws : mapping of str to Draws
+        Draws of each law.
     lost : tuple of str
         What is to be said of draws without a best split.
     """
 
     fits: Mapping[str, Fit]
-    draws: Mapping[str, Mapping[str, np.ndarray]]
+    draws: Mapping[str, Draws]
     lost: tuple[str, ...] = ()
 
     def log_law(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the log of the law at points, draws of all laws below each other (draw, point)."""
-        return np.concatenate([_log_law(self.fits[name], draws, points) for name, draws in self.draws.items()])
+        response = _response(self.fits)
+        return np.concatenate([draws.log_value(points, response) for draws in self.draws.values()])
 
     def noise(self) -> tuple[np.ndarray, np.ndarray]:
         """Return scale and degrees of freedom of the noise of every draw (draw,)."""
@@ -101,23 +102,22 @@ def pool(fits: Mapping[str, Fit], weights: Mapping[str, float], flops: np.ndarra
     draws, lost = {}, []
     for name, fitted in fits.items():
         picked = _thinned(fitted, max(2, round(weights[name] * DRAWS)))
-        inside = find_optimum(fitted.law, picked, fitted.reference, flops).interior.all(axis=1)
+        inside = find_optimum(picked, flops).interior.all(axis=1)
         if inside.mean() < 0.5:
             raise InputError(f"law '{name}': most draws have no best split at these targets; choose others")
         if not inside.all():
             lost.append(f"{name}: {1 - inside.mean():.1%} of draws have no best split inside the searched range of D/N")
-        draws[name] = {parameter: values[inside] for parameter, values in picked.items()}
+        draws[name] = picked.take(inside)
     return Pool(fits, draws, tuple(lost))
 
 
-def _thinned(fitted: Fit, count: int) -> dict[str, np.ndarray]:
-    available = fitted.draws["sigma"].size
-    picked = evenly_spaced(min(count, available), available)
-    return {name: values[picked] for name, values in fitted.draws.items()}
+def _thinned(fitted: Fit, count: int) -> Draws:
+    available = fitted.draws.count
+    return fitted.draws.take(evenly_spaced(min(count, available), available))
 
 
-def _log_law(fitted: Fit, draws: Mapping[str, np.ndarray], points: Mapping[str, np.ndarray]) -> np.ndarray:
-    return log_center(fitted.law, draws, points, fitted.runs.response, fitted.reference)
+def _response(fits: Mapping[str, Fit]) -> str:
+    return next(iter(fits.values())).runs.response
 
 
 def candidate_points(fits: Mapping[str, Fit], candidates: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -148,24 +148,19 @@ def decide(pooled: Pool, flops: np.ndarray) -> Decision:
 
 
 def _optima(pooled: Pool, flops: np.ndarray) -> list[Optimum]:
-    return [
-        find_optimum(pooled.fits[name].law, draws, pooled.fits[name].reference, flops)
-        for name, draws in pooled.draws.items()
-    ]
+    return [find_optimum(draws, flops) for draws in pooled.draws.values()]
 
 
 def split_loss(pooled: Pool, flops: np.ndarray, log_size: np.ndarray) -> np.ndarray:
     """Return the law of every draw for runs that spend ``flops`` on models of these sizes (draw, point)."""
     log_ratio = np.log(flops / FLOPS_PER_TOKEN) - 2 * log_size
-    ends = np.cumsum([draws["sigma"].size for draws in pooled.draws.values()])[:-1]
-    shape = (sum(draws["sigma"].size for draws in pooled.draws.values()), np.shape(log_size)[-1])
-    parts = np.split(np.broadcast_to(log_ratio, shape), ends)
+    counts = [draws.count for draws in pooled.draws.values()]
+    shape = (sum(counts), np.shape(log_size)[-1])
+    parts = np.split(np.broadcast_to(log_ratio, shape), np.cumsum(counts)[:-1])
     return np.concatenate(
         [
-            loss_on_budget(
-                pooled.fits[name].law, draws, pooled.fits[name].reference, np.broadcast_to(flops, ratio.shape), ratio
-            )
-            for (name, draws), ratio in zip(pooled.draws.items(), parts, strict=True)
+            loss_on_budget(draws, np.broadcast_to(flops, ratio.shape), ratio)
+            for draws, ratio in zip(pooled.draws.values(), parts, strict=True)
         ]
     )
 
@@ -259,9 +254,10 @@ def law_goal(
     """Tell which of several laws holds; what each is known to miss makes outcomes less telling."""
     mean, covariance, noise = [], [], []
     for fitted in fits.values():
-        log_law = _log_law(fitted, _thinned(fitted, DRAWS), points)
+        response = fitted.runs.response
+        log_law = _thinned(fitted, DRAWS).log_value(points, response)
         found = infer_discrepancy(fitted)
-        missed = found.log_center(points) - _log_law(fitted, found.draws, points)
+        missed = found.log_center(points) - found.draws.log_value(points, response)
         mean.append(log_law.mean(axis=0))
         covariance.append(_covariance(log_law) + _covariance(missed))
         noise.append(np.full(log_law.shape[1], np.median(effective_noise(found.sigma, found.nu))))

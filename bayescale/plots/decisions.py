@@ -132,7 +132,7 @@ def _typical_loss(fitted: Fit) -> tuple[np.ndarray, np.ndarray]:
     C = fitted.runs.frame["C"]
     flops = np.geomspace(C.min(), 10 * C.max(), 40)
     ratio = np.full_like(flops, np.log(_typical_ratio(fitted)))
-    return flops, loss_on_budget(fitted.law, fitted.draws, fitted.reference, flops, ratio)
+    return flops, loss_on_budget(fitted.draws, flops, ratio)
 
 
 def _draw_runs(ax: Axes, runs: RunTable) -> None:

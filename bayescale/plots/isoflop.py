@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bayescale.decisions.allocation import allocate
 from bayescale.fits.draws import evenly_spaced
-from bayescale.fits.fit import Fit, law_value
+from bayescale.fits.fit import Fit
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
     BLUE,
@@ -120,7 +120,7 @@ def _draw_slice(ax: Axes, fitted: Fit, flops: float, group: pd.DataFrame, how: t
 def _law(fitted: Fit, flops: float, N: np.ndarray, probability: float) -> np.ndarray:
     """Return lower end, median and upper end of the law at each size (3, point)."""
     runs = {"N": N, "D": flops / (FLOPS_PER_TOKEN * N), "C": np.full_like(N, flops)}
-    loss = law_value(fitted.law, fitted.draws, runs, fitted.reference)
+    loss = fitted.draws.value(runs)
     return np.asarray(np.quantile(loss, [(1 - probability) / 2, 0.5, (1 + probability) / 2], axis=0))
 
 

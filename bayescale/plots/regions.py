@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale.errors import InputError
-from bayescale.fits.fit import Fit, law_value
+from bayescale.fits.fit import Fit
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
     BLUE,
@@ -81,7 +81,7 @@ def plot_iso_loss(fitted: Fit, ax: Axes | None = None, *, tolerance: float = 0.0
     ax = new_axes(ax, height=5.4)
     C = fitted.runs.frame["C"]
     budgets = np.sort([*np.geomspace(C.min(), BEYOND * C.max(), BUDGETS), fitted.reference["C"]])
-    best = find_optimum(fitted.law, fitted.draws, fitted.reference, budgets)
+    best = find_optimum(fitted.draws, budgets)
     located = best.interior.mean(axis=0) > LOCATED
     if not located.any():
         raise InputError(f"law '{fitted.law.name}' has no best split at the compute of {fitted.runs.name}")
@@ -147,8 +147,8 @@ def _draw_lines(ax: Axes, fitted: Fit, budgets: np.ndarray, losses: np.ndarray) 
     N, D = (np.geomspace(*limits, GRID) for limits in (ax.get_xlim(), ax.get_ylim()))
     across, up = np.meshgrid(N, D)
     points = {"N": across.ravel(), "D": up.ravel(), "C": FLOPS_PER_TOKEN * (across * up).ravel()}
-    few = {name: values[::THINNED] for name, values in fitted.draws.items()}
-    surface = np.median(law_value(fitted.law, few, points, fitted.reference), axis=0).reshape(across.shape)
+    few = fitted.draws.take(slice(None, None, THINNED))
+    surface = np.median(few.value(points), axis=0).reshape(across.shape)
     levels = np.unique(np.interp(powers, np.log10(budgets), losses))
     if levels.size:
         lines = ax.contour(N, D, surface, levels=levels, colors=INK, linewidths=0.8, alpha=0.75)

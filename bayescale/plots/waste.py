@@ -72,8 +72,7 @@ def plot_waste(
     """
     spent = fitted.reference["C"] if flops is None else flops
     factors = np.geomspace(1 / FARTHEST, FARTHEST, POINTS)
-    few = {name: values[::THINNED] for name, values in fitted.draws.items()}
-    extra = extra_compute(fitted.law, few, fitted.reference, spent, factors)
+    extra = extra_compute(fitted.draws.take(slice(None, None, THINNED)), spent, factors)
     extra = extra[np.isfinite(extra).all(axis=1)]
     if not len(extra):
         raise InputError(f"law '{fitted.law.name}' has no best split at {spent:.3g} FLOP under these runs")

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.allocation import Allocation
 from bayescale.fits.draws import evenly_spaced
-from bayescale.fits.fit import Fit, law_value
+from bayescale.fits.fit import Fit
 from bayescale.report.twins import javascript
 from bayescale.splits.constraints import Constraints
 from bayescale.splits.optimum import has_optimum
@@ -125,10 +125,9 @@ def _law(name: str, fitted: Fit, formulas: list[str], allocation: Allocation) ->
 def _on_grid(fitted: Fit) -> dict[str, Any]:
     """Return the log of a law on a grid of ln N and ln D under some of its draws."""
     picked = evenly_spaced(GRID_DRAWS, fitted.draws["sigma"].size)
-    draws = {parameter: values[picked] for parameter, values in fitted.draws.items()}
     axes = [np.log(np.geomspace(low, high, GRID_POINTS)) for low, high in (GRID_SIZES, GRID_TOKENS)]
     N, D = (np.exp(axis).ravel() for axis in np.meshgrid(*axes, indexing="ij"))
-    values = law_value(fitted.law, draws, {"N": N, "D": D, "C": 6 * N * D}, fitted.reference)
+    values = fitted.draws.take(picked).value({"N": N, "D": D, "C": 6 * N * D})
     told = [{"low": float(axis[0]), "step": float(axis[1] - axis[0]), "count": len(axis)} for axis in axes]
     grid = {"N": told[0], "D": told[1], "values": _packed(np.log(np.maximum(values, np.finfo(np.float32).tiny)))}
     return {"twin": None, "draws": GRID_DRAWS, "reference": {}, "parameters": {}, "grid": grid}

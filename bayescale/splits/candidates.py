@@ -9,7 +9,7 @@ from scipy.optimize import elementwise
 
 from bayescale.checks import Number
 from bayescale.errors import InputError
-from bayescale.fits.draws import evenly_spaced
+from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.laws import Law
 from bayescale.laws.costs import FLOPS_PER_TOKEN, SERVING_PART, Cost
@@ -238,12 +238,8 @@ class Candidates:
 
     Attributes
     ----------
-    law : Law
-        The law.
-    draws : mapping of str to numpy.ndarray
-        Parameters at reference scale (draw,).
-    reference : mapping of str to float
-        Reference values of the covariates.
+    draws : Draws
+        Of the law.
     frontier : Frontier
         The runs.
     scale : numpy.ndarray or None
@@ -252,9 +248,7 @@ class Candidates:
         1 where less of the response is better, -1 where more is.
     """
 
-    law: Law
-    draws: Mapping[str, np.ndarray]
-    reference: Mapping[str, float]
+    draws: Draws
     frontier: Frontier
     scale: np.ndarray | None = None
     sign: float = 1.0
@@ -262,33 +256,32 @@ class Candidates:
     @property
     def values(self) -> list[np.ndarray]:
         """The parameters, and R_D behind them (draw, 1)."""
-        flat = [self.draws[name] for name in self.law.parameters]
+        flat = [self.draws[name] for name in self.draws.law.parameters]
         return [values[:, None] for values in ([*flat, self.scale] if self.scale is not None else flat)]
 
     @property
     def count(self) -> int:
         """Number of draws."""
-        return len(self.draws[self.law.parameters[0]])
+        return self.draws.count
 
     def take(self, kept: np.ndarray) -> "Candidates":
         """Return the same for some of the draws."""
-        draws = {name: values[kept] for name, values in self.draws.items()}
-        return replace(self, draws=draws, scale=None if self.scale is None else self.scale[kept])
+        return replace(self, draws=self.draws.take(kept), scale=None if self.scale is None else self.scale[kept])
 
     def points(self, N: np.ndarray, D: np.ndarray, scale: np.ndarray | None) -> dict[str, np.ndarray]:
         """Return the law's columns for runs: D as what the tokens are worth, and C for that."""
         if scale is not None and self.frontier.limits.unique_tokens is not None:
             with np.errstate(over="ignore"):  # far too many repeats: they are worth nothing more
                 D = effective(D, np.log(D) - np.log(self.frontier.limits.unique_tokens), scale)
-        training = {"C": FLOPS_PER_TOKEN * N * D} if "C" in self.law.covariates else {}
+        training = {"C": FLOPS_PER_TOKEN * N * D} if "C" in self.draws.law.covariates else {}
         return {"N": N, "active_N": N, "D": D, **training, **self.frontier.columns}
 
     def response(self, N: np.ndarray, D: np.ndarray, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return the law for runs under given parameters, all of shapes that broadcast."""
         points = self.points(N, D, values[-1] if self.scale is not None else None)
-        scaled = {name: points[name] / self.reference[name] for name in self.law.covariates}
-        named = dict(zip(self.law.parameters, values, strict=False))  # R_D comes last
-        return np.asarray(self.law.loss(**scaled, **named))
+        scaled = {name: points[name] / self.draws.reference[name] for name in self.draws.law.covariates}
+        named = dict(zip(self.draws.law.parameters, values, strict=False))  # R_D comes last
+        return np.asarray(self.draws.law.loss(**scaled, **named))
 
     def loss(self, N: np.ndarray, D: np.ndarray) -> np.ndarray:
         """Return the law for runs (point,), or (draw, point): (draw, point)."""
@@ -445,15 +438,15 @@ def exhausting_flops(candidates: Candidates, tokens: float) -> np.ndarray:
     return np.asarray(frontier.total(N, np.asarray(tokens)))
 
 
-def pose(fitted: Fit, draws: Mapping[str, np.ndarray], limits: Constraints, random_seed: int = 0) -> list[Candidates]:
+def pose(fitted: Fit, draws: Draws, limits: Constraints, random_seed: int = 0) -> list[Candidates]:
     """Return the candidates of a law, one set for each combination of covariates that the limits offer.
 
     Parameters
     ----------
     fitted : Fit
         The fit.
-    draws : mapping of str to numpy.ndarray
-        Draws of its parameters at reference scale (draw,).
+    draws : Draws
+        Of its law.
     limits : Constraints
         What limits the choice.
     random_seed : int
@@ -473,8 +466,7 @@ def pose(fitted: Fit, draws: Mapping[str, np.ndarray], limits: Constraints, rand
         )
     own = "unique_tokens" in law.covariates
     repeats = not own and limits.repetition is not None
-    count = len(draws[law.parameters[0]])
-    scale = _paired(limits.repetition, count, random_seed) if repeats else None
+    scale = _paired(limits.repetition, draws.count, random_seed) if repeats else None
     caps = (limits.max_tokens, None if own or repeats else limits.unique_tokens)
     cap = min([np.inf, *(each for each in caps if each is not None)])
     if limits.min_tokens is not None and limits.min_tokens > cap:
@@ -483,10 +475,8 @@ def pose(fitted: Fit, draws: Mapping[str, np.ndarray], limits: Constraints, rand
             "give repetition"
         )
     sign = -1.0 if fitted.runs.response == "gain" else 1.0
-    reference = fitted.reference
     return [
-        Candidates(law, draws, reference, Frontier(law.cost, limits, columns, cap), scale, sign)
-        for columns in _columns(law, limits)
+        Candidates(draws, Frontier(law.cost, limits, columns, cap), scale, sign) for columns in _columns(law, limits)
     ]
 
 

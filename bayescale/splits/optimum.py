@@ -1,13 +1,13 @@
 """Where along a compute budget a law is smallest, for every posterior draw at once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import elementwise
 
 from bayescale.errors import InputError
-from bayescale.fits.fit import Fit, law_value
+from bayescale.fits.draws import Draws
+from bayescale.fits.fit import Fit
 from bayescale.laws import Law
 from bayescale.laws.costs import FLOPS_PER_TOKEN
 
@@ -52,15 +52,13 @@ def sizes(flops: np.ndarray, log_ratio: np.ndarray) -> tuple[np.ndarray, np.ndar
     return N, flops / (FLOPS_PER_TOKEN * N)
 
 
-def loss_on_budget(
-    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], flops: np.ndarray, log_ratio: np.ndarray
-) -> np.ndarray:
+def loss_on_budget(draws: Draws, flops: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
     """Return the law for runs that spend ``flops`` at these tokens per parameter (draw, point).
 
     ``flops`` and ``log_ratio`` are (point,), or (draw, point) when draws have points of their own.
     """
     N, D = sizes(flops, log_ratio)
-    return law_value(law, draws, {"N": N, "D": D, "C": flops}, reference)
+    return draws.value({"N": N, "D": D, "C": flops})
 
 
 def check_splits(law: Law) -> None:
@@ -76,24 +74,18 @@ def has_optimum(fitted: Fit, flops: np.ndarray) -> bool:
     """Return whether a law has a best split at these budgets, inside the searched range for most draws."""
     if not fitted.law.splits_compute:
         return False
-    few = {name: values[::THINNED] for name, values in fitted.draws.items()}
+    few = fitted.draws.take(slice(None, None, THINNED))
     ends = np.array([np.min(flops), np.max(flops)])
-    return bool(find_optimum(fitted.law, few, fitted.reference, ends).interior.mean() > 0.5)
+    return bool(find_optimum(few, ends).interior.mean() > 0.5)
 
 
-def find_optimum(
-    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], flops: np.ndarray
-) -> Optimum:
+def find_optimum(draws: Draws, flops: np.ndarray) -> Optimum:
     """Minimise the law along ``C = 6 N D`` for every draw and budget.
 
     Parameters
     ----------
-    law : Law
-        A law of N and D.
-    draws : mapping of str to numpy.ndarray
-        Parameters at reference scale (draw,).
-    reference : mapping of str to float
-        Reference values of the covariates.
+    draws : Draws
+        Of a law of N and D.
     flops : numpy.ndarray
         Budgets in FLOP: (budget,), or (draw, budget) when draws have budgets of their own.
 
@@ -102,9 +94,9 @@ def find_optimum(
     InputError
         If the law is not a law of N and D.
     """
+    law, reference = draws.law, draws.reference
     check_splits(law)
-    count = len(draws[law.parameters[0]])
-    budgets = np.broadcast_to(np.asarray(flops, dtype=float), (count, np.shape(flops)[-1]))
+    budgets = np.broadcast_to(np.asarray(flops, dtype=float), (draws.count, np.shape(flops)[-1]))
     names = law.parameters
     parameters = [draws[name][:, None] for name in names]
 
@@ -113,7 +105,7 @@ def find_optimum(
         return np.asarray(law.loss(N / reference["N"], D / reference["D"], **dict(zip(names, values, strict=True))))
 
     low, high = np.log(RATIOS)
-    start = _start(law, draws, reference, budgets)
+    start = _start(draws, budgets)
     bracket = elementwise.bracket_minimum(
         value,
         start,
@@ -132,22 +124,16 @@ def find_optimum(
     return Optimum(log_ratio, np.where(interior, found.f_x, np.nan), interior)
 
 
-def _start(
-    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], budgets: np.ndarray
-) -> np.ndarray:
+def _start(draws: Draws, budgets: np.ndarray) -> np.ndarray:
     """Return for each budget the best ratio of a coarse grid under the median draw (budget,)."""
-    median = {name: np.median(values, keepdims=True) for name, values in draws.items()}
+    median = replace(draws, arrays={name: np.median(values, keepdims=True) for name, values in draws.items()})
     grid = np.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), 61)[1:-1]
     typical = np.exp(np.median(np.log(budgets), axis=0))
-    losses = np.stack(
-        [loss_on_budget(law, median, reference, np.full_like(grid, budget), grid)[0] for budget in typical]
-    )
+    losses = np.stack([loss_on_budget(median, np.full_like(grid, budget), grid)[0] for budget in typical])
     return np.asarray(grid[np.argmin(losses, axis=1)])
 
 
-def extra_compute(
-    law: Law, draws: Mapping[str, np.ndarray], reference: Mapping[str, float], flops: float, factors: np.ndarray
-) -> np.ndarray:
+def extra_compute(draws: Draws, flops: float, factors: np.ndarray) -> np.ndarray:
     """Return the part of a budget that is wasted when N is off its optimum by a factor.
 
     The run with ``factor * N*`` parameters spends ``flops``; a run of the best split reaches the same loss
@@ -156,8 +142,8 @@ def extra_compute(
 
     Parameters
     ----------
-    law, draws, reference
-        As for :func:`find_optimum`.
+    draws : Draws
+        Of a law of N and D.
     flops : float
         Budget in FLOP.
     factors : numpy.ndarray
@@ -169,14 +155,14 @@ def extra_compute(
         Compute spent over compute needed, less 1 (draw, factor); NaN where there is no optimum inside the
         searched range.
     """
-    best = find_optimum(law, draws, reference, np.array([flops]))
+    best = find_optimum(draws, np.array([flops]))
     off = best.log_ratio - 2 * np.log(factors)
-    target = loss_on_budget(law, draws, reference, np.full_like(off, flops), off)
+    target = loss_on_budget(draws, np.full_like(off, flops), off)
     log_flops = np.full_like(off, np.log(flops))
     for _ in range(NEWTON_STEPS):
         # A draw that has lost its optimum stays NaN, but must not move the start of the others.
-        ridge = find_optimum(law, draws, reference, np.exp(np.nan_to_num(log_flops, nan=np.log(flops))))
-        step = (target - ridge.loss) / _ridge_slope(law, draws, reference, log_flops, ridge.log_ratio)
+        ridge = find_optimum(draws, np.exp(np.nan_to_num(log_flops, nan=np.log(flops))))
+        step = (target - ridge.loss) / _ridge_slope(draws, log_flops, ridge.log_ratio)
         step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
         log_flops = np.clip(log_flops + step, np.log(flops) + SMALLEST_LOG_SAVING, np.log(flops))
         if not (np.abs(step) >= 1e-6).any():
@@ -184,14 +170,8 @@ def extra_compute(
     return np.asarray(flops / np.exp(log_flops) - 1)
 
 
-def _ridge_slope(
-    law: Law,
-    draws: Mapping[str, np.ndarray],
-    reference: Mapping[str, float],
-    log_flops: np.ndarray,
-    log_ratio: np.ndarray,
-) -> np.ndarray:
+def _ridge_slope(draws: Draws, log_flops: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
     """Return dL/d ln D at fixed N (draw, point): both budget and ratio move by the same factor."""
     step = 1e-4
-    above, below = (loss_on_budget(law, draws, reference, np.exp(log_flops + h), log_ratio + h) for h in (step, -step))
+    above, below = (loss_on_budget(draws, np.exp(log_flops + h), log_ratio + h) for h in (step, -step))
     return np.asarray((above - below) / (2 * step))

@@ -95,7 +95,7 @@ def ratio_ends(fitted: Fit, flops: np.ndarray, tolerance: float) -> np.ndarray:
     ``flops / (1 + tolerance)``. That split's D/N, at the full budget, lies inside for a law that falls in N and D;
     from there the search goes outward. NaN where a draw has no best split inside the searched range.
     """
-    cheaper = find_optimum(fitted.law, fitted.draws, fitted.reference, flops / (1 + tolerance))
+    cheaper = find_optimum(fitted.draws, flops / (1 + tolerance))
     return np.stack([_end(fitted, flops, cheaper, direction) for direction in (-1, 1)])
 
 
