@@ -19,8 +19,10 @@ from test_plots import simulated_backtest
 
 import bayescale as bs
 from bayescale.cli import main, steps, tables
-from bayescale.cli.options import Printing, Refitting, parse_columns, parse_laws
+from bayescale.cli.commands.backtest import hold_out
+from bayescale.cli.options import Printing, Refitting, Sampling
 from bayescale.cli.output import emit, without_infinities
+from bayescale.cli.parsing import parse_columns, parse_laws
 from bayescale.laws import LAWS
 from bayescale.report import report_record
 
@@ -295,7 +297,7 @@ def test_progress_tells_what_is_done_of_what_the_cache_lacks(wide_runs, monkeypa
         return {}
 
     with patch("bayescale.fit_laws", autospec=True, side_effect=fitted):
-        steps.fit_laws(wide_runs, ["tilt", "kaplan_n", "chinchilla"], steps.Sampling(), said)
+        steps.fit_laws(wide_runs, ["tilt", "kaplan_n", "chinchilla"], Sampling(), said)
     work = "compiling and sampling 2 laws (1 in the cache)"
     assert said.told == [work, (0, 2), (0, 2), (1, 2), (2, 2)]
 
@@ -475,7 +477,7 @@ def test_backtest_hands_its_options_on(verbs, wide_runs):
 @pytest.mark.usefixtures("own_cache")
 def test_backtest_shows_how_many_folds_of_all_laws_are_done(verbs, wide_runs):
     said = Said()
-    steps.hold_out(wide_runs, ["tilt", "kaplan_n"], "C", [0.2, 10.0], Refitting(), say=said)
+    hold_out(wide_runs, ["tilt", "kaplan_n"], "C", [0.2, 10.0], Refitting(), say=said)
     count = verbs.backtest.call_args.kwargs["progress"]
     count("tilt", 1, 2)
     count("kaplan_n", 2, 2)

@@ -11,7 +11,7 @@ import pytest
 import bayescale as bs
 from bayescale.catalogue import catalogue_entry
 from bayescale.cli import main
-from bayescale.cli.data import fetching_progress
+from bayescale.cli.commands.data import fetching_progress
 from bayescale.cli.options import Printing
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"  # copies of public tables; never part of the repository
@@ -169,7 +169,7 @@ def test_a_bar_is_shown_on_terminals_only_and_not_when_quiet(capsys):
     with fetching_progress(Printing()) as progress:
         assert progress is None
     with (
-        patch("bayescale.cli.data.is_watched", return_value=True),
+        patch("bayescale.cli.commands.data.is_watched", return_value=True),
         patch("rich.console.Console.is_terminal", new=True),
         patch("rich.console.Console.is_dumb_terminal", new=False),
     ):

@@ -7,8 +7,8 @@ import pytest
 
 import bayescale as bs
 from bayescale.cli import main
-from bayescale.cli.limits import Limits, parse_count, parse_covariates, parse_sizes
-from bayescale.cli.options import UsageError
+from bayescale.cli.limits import Limits, parse_covariates, parse_sizes
+from bayescale.cli.parsing import UsageError, parse_count
 from bayescale.report.page import python_script
 
 

@@ -16,9 +16,8 @@ from unittest.mock import patch
 import pytest
 
 from bayescale.cli import main
-from bayescale.cli.examples import EXAMPLES
+from bayescale.cli.app import EXAMPLES, app
 from bayescale.cli.options import Watching
-from bayescale.cli.program import app
 from bayescale.cli.stages import clock, progress
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")

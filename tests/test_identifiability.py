@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.cli.describing import check_record
+from bayescale.cli.commands.check import check_record
 from bayescale.designs.grids import fixed_ratio_design, isoflop_design
 from bayescale.designs.identifiability import DEGREES, NOISE, identify
 from bayescale.errors import InputError

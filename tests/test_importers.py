@@ -16,7 +16,7 @@ import pytest
 import bayescale as bs
 from bayescale import importers
 from bayescale.cli import main
-from bayescale.cli.importing import parse_counts
+from bayescale.cli.commands.import_runs import parse_counts
 from bayescale.importers import IMPORTERS, Importer, TrackedRun
 from bayescale.importers.keys import evaluation_keys
 from bayescale.importers.rows import choose_loss, finished_loss, rows_of

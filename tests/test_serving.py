@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bayescale as bs
+from bayescale.cli.commands.serve import parse_demands
 from bayescale.cli.program import main
-from bayescale.cli.serving import parse_demands
 from bayescale.comparison.comparison import compare
 from bayescale.decisions.serving import data_limit, data_limit_record, serve, serving_record
 from bayescale.errors import InputError

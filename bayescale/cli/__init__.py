@@ -4,7 +4,7 @@ Results go to stdout, progress to stderr. The process ends with 0 (fine), 1 (une
 data), 4 (doubtful diagnostics under ``--strict``) or 130 (interrupted).
 """
 
-from bayescale.cli.commands import app
+from bayescale.cli.app import app
 from bayescale.cli.program import main
 
 __all__ = ["app", "main"]

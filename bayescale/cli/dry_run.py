@@ -9,12 +9,15 @@ from rich.console import Console
 from bayescale.cli.options import Printing, Refitting, Sampling
 from bayescale.cli.output import emit
 from bayescale.cli.stages import Stages
-from bayescale.cli.steps import waiting_laws
+from bayescale.cli.steps import about, waiting_laws
 from bayescale.cli.tables import make_table, show_hanging, show_heading, show_list, show_table
 from bayescale.cli.timings import seconds_each
 
 if TYPE_CHECKING:
     from bayescale.runs import RunTable
+
+
+EXACT_REFITS = "not counted: exact refits, at most 20 of each law, where PSIS fails for single runs"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def work_record(
     seconds = [each.seconds for each in work]
     return {
         "schema": "bayescale/dry-run/1",
-        "runs": {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit},
+        "runs": about(table),
         "work": [
             {"what": each.what, "law": law, "posteriors": count, "cached": known}
             for each in work

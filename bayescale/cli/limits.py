@@ -1,31 +1,14 @@
 """Limits of a choice on the command line: what is served, what data there are, which models fit."""
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from bayescale.cli.options import UsageError
+from bayescale.cli.parsing import UsageError, parse_count
 from bayescale.errors import InputError
 
-_LIMITS = Group.create_ordered("Limits")
-
-
-def parse_count(text: str) -> float:
-    """Read ``70B``, ``15T`` or ``1.5e13``.
-
-    Raises
-    ------
-    ValueError
-        If it is no count.
-    """
-    from bayescale.runs.numerals import parse_number  # noqa: PLC0415  (pandas, which --help does not need)
-
-    value = parse_number(text)
-    if not math.isfinite(value):
-        raise ValueError(f"expected a count such as 7e9, 7B or 15T; found {text!r}")
-    return value
+LIMITING = Group.create_ordered("Limits")
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:
@@ -71,7 +54,7 @@ Tokens = Annotated[str | None, Parameter(validator=_check_count, metavar="TOKENS
 Size = Annotated[str | None, Parameter(validator=_check_count, metavar="N")]
 
 
-@Parameter(name="*", group=_LIMITS)
+@Parameter(name="*", group=LIMITING)
 @dataclass(frozen=True)
 class Limits:
     """What limits the choice of a run beside its compute. Counts may be written 8e9, 8B or 15T."""
@@ -132,22 +115,3 @@ class Limits:
 
 
 LIMITS = Limits()
-
-
-def _check_targets(_: object, losses: tuple[float, ...]) -> None:
-    wrong = [f"{loss:g}" for loss in losses if not 0 < loss < math.inf]
-    if wrong:
-        raise ValueError(f"losses to reach are above zero, such as 2.1; found {', '.join(wrong)}")
-
-
-Targets = Annotated[
-    tuple[float, ...],
-    Parameter(
-        name="--target-loss",
-        help="Loss to reach with the least compute, in the unit of the table, instead of a budget; repeat it for "
-        "several.",
-        metavar="L",
-        validator=_check_targets,
-        group=_LIMITS,
-    ),
-]

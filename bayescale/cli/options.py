@@ -1,145 +1,18 @@
 """What can be asked for on the command line, and how it is read."""
 
-import math
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 from bayescale.cli.completion import complete_law, complete_laws, complete_runs
+from bayescale.cli.parsing import UsageError, parse_columns, parse_laws, validate_file
 from bayescale.hardware import read_amount
 
 _TABLE = Group.create_ordered("Reading the table")
-_FITTING = Group.create_ordered("Fitting")
-_RESULT = Group.create_ordered("Result")
-
-
-class UsageError(Exception):
-    """Options that contradict each other."""
-
-
-def check_file(path: Path) -> None:
-    """Raise ValueError for what cannot become a file, before anything is computed."""
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name a file")
-    if path.exists() and not path.is_file():  # such as /dev/null, which a file would take the place of
-        raise ValueError(f"{path} is no file of its own; results go to stdout without --output")
-    check_folder(path.parent)
-
-
-def check_folder(path: Path) -> None:
-    """Raise ValueError for a folder that cannot be there, or in which nothing can be written."""
-    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not nearest.is_dir():
-        raise ValueError(f"{nearest} is a file, not a folder")
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise ValueError(f"nothing can be written in {nearest} ({error.strerror})") from error
-
-
-def _check_file(_: object, path: Path | None) -> None:
-    if path is not None:
-        check_file(path)
-
-
-def _check_page(_: object, path: Path | None) -> None:
-    """Refuse what the numbers beside the page are called."""
-    _check_file(_, path)
-    if path is not None and path.suffix == ".json":
-        raise ValueError(f"the report's numbers go to {path}; name the page {path.with_suffix('.html')}")
-
-
-def _check_saved(_: object, path: Path | None) -> None:
-    if path is not None:
-        (check_file if path.suffix == ".nc" else check_folder)(path)
-
-
-def parse_columns(text: str | None) -> dict[str, str] | None:
-    """Read ``N=model_size,loss=val/loss``.
-
-    Raises
-    ------
-    ValueError
-        If a part has no equals sign or an empty side, or a name comes twice.
-    """
-    if text is None:
-        return None
-    columns: dict[str, str] = {}
-    for part in text.split(","):
-        name, equals, header = (piece.strip() for piece in part.partition("="))
-        if not (name and equals and header):
-            raise ValueError(f"expected NAME=HEADER pairs such as N=model_size,loss=val_loss; found {part!r}")
-        if name in columns:
-            raise ValueError(f"{name} is mapped twice, to {columns[name]!r} and {header!r}")
-        columns[name] = header
-    return columns
-
-
-def parse_laws(text: str) -> list[str]:
-    """Read ``compute_floor,chinchilla``.
-
-    Raises
-    ------
-    ValueError
-        If a law is unknown or named twice.
-    """
-    from bayescale.laws import get_law  # noqa: PLC0415  (NumPy, which --help does not need)
-
-    names = [get_law(name.strip()).name for name in text.split(",")]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"expected each law once; found {', '.join(twice)} twice")
-    return names
-
-
-def parse_criteria(asked: tuple[str, ...]) -> list[str]:
-    """Read ``budget,largest``, or the same in several options.
-
-    Raises
-    ------
-    ValueError
-        If a criterion is unknown or named twice.
-    """
-    from bayescale.runs.folds import NOUNS  # noqa: PLC0415  (ArviZ, which --help does not need)
-
-    names = [name.strip() for text in asked for name in text.split(",")]
-    unknown = [name for name in names if name not in NOUNS]
-    if unknown or len(set(names)) < len(names):
-        raise ValueError(f"expected some of {', '.join(NOUNS)}, each once; found {', '.join(names)}")
-    return names
-
-
-def parse_thresholds(text: str) -> list[float]:
-    """Read ``0.2,10``.
-
-    Raises
-    ------
-    ValueError
-        If a part is no number, or neither a part of the runs nor a factor.
-    """
-    try:
-        thresholds = [float(part) for part in text.split(",")]
-    except ValueError:
-        thresholds = []
-    if not thresholds or not all(0 < value < 1 or 1 < value < math.inf for value in thresholds):
-        raise ValueError(f"expected parts of the runs below 1 or factors above 1, such as 0.2,10; found {text}")
-    if len(set(thresholds)) < len(thresholds):
-        raise ValueError(f"expected each threshold once; found {text}")
-    return thresholds
-
-
-def _check_thresholds(_: object, text: str | None) -> None:
-    if text is not None:
-        parse_thresholds(text)
-
-
-def _check_criteria(_: object, asked: tuple[str, ...]) -> None:
-    if asked:
-        parse_criteria(asked)
+FITTING = Group.create_ordered("Fitting")
+RESULT = Group.create_ordered("Result")
 
 
 def _check_columns(_: object, text: str | None) -> None:
@@ -151,7 +24,8 @@ def _check_laws(_: object, text: str | None) -> None:
         parse_laws(text)
 
 
-def _check_law(_: object, name: str | None) -> None:
+def check_law(_: object, name: str | None) -> None:
+    """Refuse several laws where one is meant."""
     if name is not None and len(parse_laws(name)) > 1:
         raise ValueError("expected one law")
 
@@ -205,7 +79,7 @@ class Reading:
         return parse_columns(self.map)
 
 
-@Parameter(name="*", group=_FITTING)
+@Parameter(name="*", group=FITTING)
 @dataclass(frozen=True)
 class Sampling:
     """How to sample the posteriors."""
@@ -220,7 +94,7 @@ class Sampling:
     """Neither read fits from the cache nor keep them there."""
 
 
-@Parameter(name="*", group=_FITTING)
+@Parameter(name="*", group=FITTING)
 @dataclass(frozen=True)
 class Refitting:
     """How to refit laws by the dozen."""
@@ -232,7 +106,7 @@ class Refitting:
     """Neither read results from the cache nor keep them there."""
 
 
-@Parameter(name="*", group=_RESULT)
+@Parameter(name="*", group=RESULT)
 @dataclass(frozen=True)
 class Printing:
     """How to print the result."""
@@ -244,7 +118,7 @@ class Printing:
     """Show no progress on stderr."""
 
 
-@Parameter(name="*", group=_RESULT)
+@Parameter(name="*", group=RESULT)
 @dataclass(frozen=True)
 class Watching(Printing):
     """How to print the result of long work, and what to tell of the work."""
@@ -282,7 +156,7 @@ Laws = Annotated[
         metavar="LAW,...",
         validator=_check_laws,
         completer=complete_laws,
-        group=_FITTING,
+        group=FITTING,
         show_default=False,
     ),
 ]
@@ -292,9 +166,9 @@ OneLaw = Annotated[
     Parameter(
         help="Split budgets by this law alone, instead of averaging the laws by their stacking weights.",
         metavar="LAW",
-        validator=_check_law,
+        validator=check_law,
         completer=complete_law,
-        group=_FITTING,
+        group=FITTING,
     ),
 ]
 Budgets = Annotated[
@@ -305,44 +179,14 @@ Budgets = Annotated[
         "50000usd; repeat it for several. By default 1, 10 and 100 times the largest run of the table.",
         metavar="FLOP|HOURS|MONEY",
         validator=_check_budgets,
-        group=_RESULT,
+        group=RESULT,
     ),
 ]
-Criteria = Annotated[
-    tuple[str, ...],
-    Parameter(
-        name="--by",
-        help="Compare the laws as well with groups of runs left out, and every law refitted without them: budget, "
-        "family, training_run, largest (the largest fifth by C: extrapolation) or random (10 folds). Separate several "
-        "by commas, or repeat it.",
-        metavar="GROUPS,...",
-        validator=_check_criteria,
-        group=_RESULT,
-    ),
-]
-HeldOut = Annotated[
-    Literal["C", "N", "D", "budget", "family"],
-    Parameter(
-        name="--by",
-        help="What is held out: the largest runs by C, N or D; each budget, forecast from the smaller ones; or each "
-        "family, forecast from the others.",
-        show_default=True,
-        group=_FITTING,
-    ),
-]
-Thresholds = Annotated[
-    str | None,
-    Parameter(
-        help="How much is held out by C, N or D: parts of the runs below 1, or factors above 1 by which the training "
-        "runs fall short of the largest. By default 0.2,0.4,10,30.",
-        metavar="T,...",
-        validator=_check_thresholds,
-        group=_FITTING,
-    ),
-]
+
+
 Probability = Annotated[
     float,
-    Parameter(help="Of the credible intervals.", metavar="P", validator=_check_part, show_default=True, group=_RESULT),
+    Parameter(help="Of the credible intervals.", metavar="P", validator=_check_part, show_default=True, group=RESULT),
 ]
 Tolerance = Annotated[
     float,
@@ -351,43 +195,24 @@ Tolerance = Annotated[
         metavar="PART",
         validator=_check_part,
         show_default=True,
-        group=_RESULT,
+        group=RESULT,
     ),
 ]
 Strict = Annotated[
-    bool, Parameter(help="End with status 4 where diagnostics leave doubt; results are still printed.", group=_RESULT)
+    bool, Parameter(help="End with status 4 where diagnostics leave doubt; results are still printed.", group=RESULT)
 ]
 DryRun = Annotated[
     bool,
-    Parameter(help="Tell what would be fitted, and how much of it the cache holds, and do none of it.", group=_RESULT),
+    Parameter(help="Tell what would be fitted, and how much of it the cache holds, and do none of it.", group=RESULT),
 ]
 JsonFile = Annotated[
     Path | None,
     Parameter(
-        help="Also write the result to this file, as JSON.", metavar="PATH", validator=_check_file, group=_RESULT
+        help="Also write the result to this file, as JSON.", metavar="PATH", validator=validate_file, group=RESULT
     ),
 ]
-SavedFits = Annotated[
-    Path | None,
-    Parameter(
-        name="--output",
-        help="Save the fits here: a folder, which gets LAW.nc for each law, or for one law a file that ends in .nc. "
-        "load_fit() and ArviZ read them. By default they are only kept in the cache.",
-        metavar="PATH",
-        validator=_check_saved,
-        group=_RESULT,
-    ),
-]
-ReportFile = Annotated[
-    Path | None,
-    Parameter(
-        help="The report: one HTML file, or Markdown (.md) or PDF (.pdf) by its name, with its numbers as JSON of the "
-        "same name beside it; by default RUNS-report.html in this folder.",
-        metavar="PATH",
-        validator=_check_page,
-        group=_RESULT,
-    ),
-]
+
+
 NoSeed = Annotated[int, Parameter(name="--seed", show=False)]
 """Every command takes a seed, so that one set of options serves all; these three draw nothing."""
 Picture = Annotated[
@@ -396,11 +221,8 @@ Picture = Annotated[
         name="--figure",
         help="Write a picture of what the law's prior expects to this file (.svg, .png or .pdf).",
         metavar="FILE",
-        validator=_check_file,
-        group=_RESULT,
+        validator=validate_file,
+        group=RESULT,
     ),
 ]
-LawName = Annotated[
-    str | None, Parameter(help="A law to tell all about.", validator=_check_law, completer=complete_law)
-]
-CommandLine = Annotated[str, Parameter(parse=False)]
+Figure = Annotated[Picture, Parameter(help="Draw it in this file (.svg, .png or .pdf).")]

@@ -14,10 +14,8 @@ from contextlib import contextmanager
 
 from cyclopts import CycloptsError
 
-from bayescale.cli.commands import app
-from bayescale.cli.examples import show_examples
-from bayescale.cli.importing import register
-from bayescale.cli.options import UsageError
+from bayescale.cli.app import app
+from bayescale.cli.parsing import UsageError
 from bayescale.errors import InputError
 from bayescale.processes import stop
 
@@ -29,9 +27,7 @@ AGAIN = 0.05
 GARBAGE = 100_000
 """Objects after which Python looks for garbage: libraries and figures are many objects, and hardly any is garbage."""
 
-register(app)
 atexit.register(gc.freeze)  # Python ends sooner when it need not look for garbage among all that is there
-show_examples(app)
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 
 from bayescale.cli import steps
-from bayescale.cli.options import UsageError
+from bayescale.cli.parsing import UsageError
 from bayescale.errors import InputError
 from bayescale.hardware import HARDWARE, flops_of, get_hardware, hours_from_flops, money_from_flops, read_amount
 

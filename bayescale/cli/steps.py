@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import bayescale as bs
-from bayescale.cli.options import Reading, Refitting, Sampling, UsageError, check_folder, parse_laws
+from bayescale.cli.options import Reading, Sampling
+from bayescale.cli.parsing import UsageError, check_folder, parse_laws
 from bayescale.cli.stages import Stages
 from bayescale.cli.timings import keep_timing
 from bayescale.fits.settings import Settings
@@ -13,10 +14,7 @@ from bayescale.storage import cache_dir
 if TYPE_CHECKING:
     from bayescale.comparison.comparison import Comparison
     from bayescale.comparison.cross_validation import CrossValidation
-    from bayescale.decisions.allocation import Allocation
     from bayescale.fits.fit import Fit
-    from bayescale.forecasts.backtesting import Backtest
-    from bayescale.planning.plan import Plan
     from bayescale.runs import RunTable
 
 DEFAULT_LAWS = {
@@ -26,8 +24,6 @@ DEFAULT_LAWS = {
 }
 """Compute alone, compute with a tilt, size alone or with data, and size and data apart, for each response."""
 
-MOST_NEXT_RUNS = 10
-"""Runs that a report proposes at most."""
 
 DEFAULT_BUDGETS = (1.0, 10.0, 100.0)
 """Budgets over the largest run of the table."""
@@ -110,11 +106,12 @@ def _fitting(names: Sequence[str], waiting: Sequence[str]) -> str:
     """Say which laws are fitted, and which are there already."""
     there = len(names) - len(waiting)
     if not waiting:
-        return f"reading {_laws(names)} from the cache"
-    return f"compiling and sampling {_laws(waiting)}" + (f" ({there} in the cache)" if there else "")
+        return f"reading {laws_text(names)} from the cache"
+    return f"compiling and sampling {laws_text(waiting)}" + (f" ({there} in the cache)" if there else "")
 
 
-def _laws(names: Sequence[str]) -> str:
+def laws_text(names: Sequence[str]) -> str:
+    """Return one law by name, and how many several are."""
     return f"law {names[0]}" if len(names) == 1 else f"{len(names)} laws"
 
 
@@ -152,15 +149,15 @@ def fitted_or_compared(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stage
 
 def cross_validate(fits: "Mapping[str, Fit]", by: str, sampling: Sampling, say: Stages) -> "CrossValidation":
     """Refit laws without groups of runs, and show how many refits are done."""
-    say(f"refitting {_laws(list(fits))} by {by}")
+    say(f"refitting {laws_text(list(fits))} by {by}")
     found = bs.cross_validate(
-        fits, by, random_seed=sampling.seed, cache=not sampling.no_cache, progress=_adding(say, {})
+        fits, by, random_seed=sampling.seed, cache=not sampling.no_cache, progress=adding(say, {})
     )
     keep_timing(f"refit by {by}", say.seconds_each)
     return found
 
 
-def _adding(say: Stages, of: Mapping[str, int]) -> Callable[[str, int, int], None]:
+def adding(say: Stages, of: Mapping[str, int]) -> Callable[[str, int, int], None]:
     """Return what tells the folds done of all laws, from those of each."""
     done: dict[str, int] = {}
     total = dict(of)
@@ -170,78 +167,6 @@ def _adding(say: Stages, of: Mapping[str, int]) -> Callable[[str, int, int], Non
         say.count(sum(done.values()), sum(total.values()))
 
     return show
-
-
-def hold_out(
-    table: "RunTable",
-    names: Sequence[str],
-    by: str,
-    thresholds: Sequence[float] | None,
-    refitting: Refitting,
-    *,
-    say: Stages,
-) -> "Backtest":
-    """Forecast held-out runs by each law and method, and show how many folds are done."""
-    from bayescale.forecasts.backtesting import planned_folds  # noqa: PLC0415  (ArviZ, which --help does not need)
-
-    asked: dict[str, Any] = {
-        "by": by,
-        "thresholds": thresholds,
-        "random_seed": refitting.seed,
-        "cache": not refitting.no_cache,
-    }
-    if not refitting.no_cache:
-        check_cache()
-    say("looking for what is known")
-    planned = planned_folds(table, names, **asked)
-    say(f"forecasting runs held out by {by}, with {_laws(list(planned))}")
-    show = _adding(say, {name: folds for name, (folds, _) in planned.items()})
-    found = bs.backtest(table, names, **asked, progress=show)
-    keep_timing(f"fold by {by}", say.seconds_each)
-    return found
-
-
-def hold_out_for_report(
-    comparison: "Comparison", allocation: "Allocation | None", sampling: Sampling, say: Stages
-) -> "tuple[Backtest | None, list[str]]":
-    """Backtest the law that a report's forecasts rest on most, or return a sentence that says why it cannot be."""
-    from bayescale.report import law_in_use  # noqa: PLC0415  (Matplotlib, which other commands do not need)
-
-    law = comparison.fits[law_in_use(comparison, allocation)].law
-    say(f"forecasting held-out runs by {law.name}")
-    try:
-        found = bs.backtest(
-            comparison.runs,
-            [law],
-            methods=("discrepancy", "plain"),
-            random_seed=sampling.seed,
-            cache=not sampling.no_cache,
-            progress=_adding(say, {}),
-        )
-    except bs.InputError as error:  # too few runs: all else is worth its report, and the page says why
-        return None, [f"no backtest: {error}"]
-    return found, []
-
-
-def plan_for_report(
-    source: "Fit | Comparison", allocation: "Allocation | None", sampling: Sampling, say: Stages
-) -> "tuple[Plan | None, list[str]]":
-    """Plan the next runs for the budgets of a report, with as much compute as the largest run took."""
-    if allocation is None:
-        return None, []
-    say("choosing the next runs")
-    try:
-        found = bs.plan(
-            source,
-            spend=float(allocation.runs.frame["C"].max()),
-            target=allocation.recommended["flops"].to_numpy().tolist(),
-            runs=MOST_NEXT_RUNS,
-            probability=allocation.probability,
-            random_seed=sampling.seed,
-        )
-    except bs.InputError as error:  # all else is worth its report
-        return None, [f"no plan: {error}"]
-    return found, [f"next runs: at most {MOST_NEXT_RUNS}, for as much compute as the largest run took (default)"]
 
 
 def check_cache() -> None:
@@ -256,3 +181,33 @@ def check_cache() -> None:
         check_folder(cache_dir())
     except ValueError as error:
         raise UsageError(f"the cache cannot be written: {error}; set BAYESCALE_CACHE, or give --no-cache") from error
+
+
+def about(table: "RunTable") -> dict[str, Any]:
+    """Return what a record says of the table that it is made from."""
+    return {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit}
+
+
+def one_or_several(laws: str | None, law: str | None) -> str | None:
+    """Return the laws asked for by either option.
+
+    Raises
+    ------
+    UsageError
+        If both are given.
+    """
+    if laws is not None and law is not None:
+        raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
+    return law or laws
+
+
+def expect_several(laws: str | None) -> None:
+    """Refuse a single law where laws are compared.
+
+    Raises
+    ------
+    UsageError
+        If one law is named.
+    """
+    if laws is not None and len(parse_laws(laws)) < 2:
+        raise UsageError(f"--laws {laws} is one law; expected two or more to compare")

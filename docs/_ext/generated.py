@@ -11,8 +11,7 @@ from law_pages import remove_others, write_changed, write_laws
 from reference_pages import references_page
 from sphinx.application import Sphinx
 
-from bayescale.cli.examples import EXAMPLES
-from bayescale.cli.program import app
+from bayescale.cli.app import EXAMPLES, app
 
 ROOT = Path(__file__).parents[2]
 CLI_TITLE = (

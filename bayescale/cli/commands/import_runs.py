@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Group, Parameter
+from cyclopts import Group, Parameter
 from rich.console import Console
 
 import bayescale as bs
-from bayescale.cli.options import PRINTING, NoSeed, Printing, UsageError, parse_columns
+from bayescale.cli.options import PRINTING, NoSeed, Printing
 from bayescale.cli.output import emit
+from bayescale.cli.parsing import UsageError, parse_columns
 from bayescale.storage import write_whole
 
 if TYPE_CHECKING:
@@ -140,8 +141,3 @@ def _show(console: Console, record: Mapping[str, Any]) -> None:
     unfinished = len(record["unfinished"])
     told = f", of which {unfinished} look unfinished" if unfinished else ""
     console.print(f"{record['output']}: {record['rows']} runs{told}", soft_wrap=True)
-
-
-def register(app: App) -> None:
-    """Add the command ``import``, whose name no function can have."""
-    app.command(import_command, name="import")

@@ -20,13 +20,13 @@ from bayescale.cli.options import (
     Runs,
     Sampling,
     Strict,
-    UsageError,
     Watching,
 )
 from bayescale.cli.output import emit
+from bayescale.cli.parsing import UsageError
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import load_table
+from bayescale.cli.steps import about, load_table
 from bayescale.cli.tables import make_table, show_hanging, show_table
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def multiplier(
         found = [bs.multiplier(fitted, *pair, flops, probability=probability) for pair in pairs]
     record = {
         "schema": "bayescale/multiplier/1",
-        "runs": {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit},
+        "runs": about(table),
         "law": fitted.law.name,
         "probability": probability,
         "groups": group_table(fitted),

@@ -1,9 +1,35 @@
-"""Allocations as tables and sentences that fit the terminal."""
+"""``bayescale allocate``: split compute budgets between parameters and tokens."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 
+import bayescale as bs
+from bayescale.cli.limits import LIMITING, LIMITS, Limits
+from bayescale.cli.options import (
+    READING,
+    SAMPLING,
+    WATCHING,
+    Budgets,
+    JsonFile,
+    Laws,
+    OneLaw,
+    Probability,
+    Reading,
+    Runs,
+    Sampling,
+    Strict,
+    Tolerance,
+    Watching,
+)
+from bayescale.cli.output import emit
+from bayescale.cli.parsing import UsageError
+from bayescale.cli.spending import SPENDING, Spending, choose_budgets
+from bayescale.cli.stages import progress
+from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table
 from bayescale.cli.tables import (
     Record,
     interval,
@@ -15,6 +41,67 @@ from bayescale.cli.tables import (
     show_list,
     show_table,
 )
+
+
+def _check_targets(_: object, losses: tuple[float, ...]) -> None:
+    wrong = [f"{loss:g}" for loss in losses if not 0 < loss < math.inf]
+    if wrong:
+        raise ValueError(f"losses to reach are above zero, such as 2.1; found {', '.join(wrong)}")
+
+
+Targets = Annotated[
+    tuple[float, ...],
+    Parameter(
+        name="--target-loss",
+        help="Loss to reach with the least compute, in the unit of the table, instead of a budget; repeat it for "
+        "several.",
+        metavar="L",
+        validator=_check_targets,
+        group=LIMITING,
+    ),
+]
+
+
+def allocate(
+    runs: Runs,
+    /,
+    *,
+    budgets: Budgets = (),
+    spending: Spending = SPENDING,
+    targets: Targets = (),
+    limits: Limits = LIMITS,
+    laws: Laws = None,
+    law: OneLaw = None,
+    reading: Reading = READING,
+    sampling: Sampling = SAMPLING,
+    probability: Probability = 0.9,
+    tolerance: Tolerance = 0.05,
+    strict: Strict = False,
+    output: JsonFile = None,
+    printing: Watching = WATCHING,
+) -> int:
+    """Split compute budgets between parameters and tokens, or find the least compute for a loss, within limits."""
+    if laws is not None and law is not None:
+        raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
+    if targets and budgets:
+        raise UsageError("--budget gives the compute and --target-loss asks for it; choose one of them")
+    asked = limits.keywords()
+    if targets:
+        asked["target_loss"] = list(targets)
+    with progress(printing) as say:
+        from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+        table = load_table(runs, reading, say)
+        names, law_note = choose_laws(table, law or laws)
+        flops, budget_note = (None, []) if targets else choose_budgets(table, budgets, spending)
+        fits = fit_laws(table, names, sampling, say)
+        source = fitted_or_compared(fits, sampling, say)
+        say("searching the best splits")
+        allocation = bs.allocate(
+            source, flops, **asked, probability=probability, tolerance=tolerance, random_seed=sampling.seed
+        )
+        record = records.allocate_record(source, allocation, [*law_note, *budget_note])
+    return emit(record, show_allocate, printing, output=output, strict=strict)
 
 
 def show_allocate(console: Console, record: Record) -> None:

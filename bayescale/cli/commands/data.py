@@ -15,8 +15,9 @@ import bayescale as bs
 from bayescale.catalogue import catalogue_entry, fetch_runs, table_record, tables_of
 from bayescale.catalogue.fetching import MIRROR, Progress, UnreachableError
 from bayescale.cli.completion import complete_tables
-from bayescale.cli.options import PRINTING, JsonFile, NoSeed, Printing, UsageError
+from bayescale.cli.options import PRINTING, JsonFile, NoSeed, Printing
 from bayescale.cli.output import emit
+from bayescale.cli.parsing import UsageError
 from bayescale.cli.stages import is_watched
 from bayescale.cli.tables import show_hanging
 from bayescale.errors import InputError

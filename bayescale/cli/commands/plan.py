@@ -24,12 +24,12 @@ from bayescale.cli.options import (
     Runs,
     Sampling,
     Strict,
-    UsageError,
     Watching,
 )
 from bayescale.cli.output import emit
+from bayescale.cli.parsing import UsageError
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table
+from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table
 from bayescale.cli.tables import number, show_hanging, show_table
 from bayescale.errors import InputError
 
@@ -143,7 +143,7 @@ def plan(
         )
     record = {
         "schema": "bayescale/plan/1",
-        "table": {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit},
+        "table": about(table),
         **plan_record(found),
         "defaults": defaults,
     }

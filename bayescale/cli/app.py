@@ -1,0 +1,75 @@
+"""The program: its commands in groups, each with an example, and its help."""
+
+from collections.abc import Callable
+
+from cyclopts import App, Parameter
+
+import bayescale as bs
+from bayescale.cli.commands.allocate import allocate
+from bayescale.cli.commands.backtest import backtest
+from bayescale.cli.commands.check import check
+from bayescale.cli.commands.compare import compare
+from bayescale.cli.commands.data import app as data_app
+from bayescale.cli.commands.data_limit import data_limit
+from bayescale.cli.commands.fit import fit
+from bayescale.cli.commands.import_runs import import_command
+from bayescale.cli.commands.laws import laws
+from bayescale.cli.commands.multiplier import multiplier
+from bayescale.cli.commands.plan import plan
+from bayescale.cli.commands.report import report
+from bayescale.cli.commands.serve import serve
+
+type Command = Callable[..., int] | App
+
+COMMANDS: dict[str, tuple[Command, str]] = {
+    "laws": (laws, "bayescale laws chinchilla --figure prior.svg"),
+    "data": (data_app, "bayescale data show gemstones-hot"),
+    "import": (import_command, "bayescale import runs/*/trainer_state.json --output my.csv"),
+    "check": (check, "bayescale check my.csv --map N=model_size,loss=val/loss"),
+    "fit": (fit, "bayescale fit my.csv --laws chinchilla,tilt --output fits"),
+    "compare": (compare, "bayescale compare my.csv --by budget,largest"),
+    "allocate": (allocate, "bayescale allocate my.csv --budget 1e22 --budget 1e24"),
+    "plan": (plan, "bayescale plan my.csv --spend 1e21 --target 1e24"),
+    "serve": (serve, "bayescale serve my.csv --budget 1e24 --demand 5T"),
+    "data-limit": (data_limit, "bayescale data-limit my.csv --budget 1e25 --unique-tokens 15T"),
+    "multiplier": (multiplier, "bayescale multiplier my.csv --groups recipe"),
+    "backtest": (backtest, "bayescale backtest my.csv --law chinchilla --by N"),
+    "report": (report, "bayescale report my.csv --budget 1e24 --output report.html"),
+}
+"""Each command with its example, which ends its help and is parsed by a test."""
+
+EXAMPLES = {
+    **{name: example for name, (_, example) in COMMANDS.items()},
+    "data get": "bayescale data get gemstones-hot",
+    "data show": "bayescale data show gemstones-hot",
+    "--install-completion": "bayescale --install-completion --shell bash",
+}
+
+app = App(
+    name="bayescale",
+    help="Bayesian scaling-law fits: which law holds on your runs, and what to train with a compute budget.",
+    help_epilogue="Example: bayescale compare chinchilla\n\n"
+    "Exit status: 0 fine, 1 unexpected, 2 usage, 3 unusable data, 4 doubtful diagnostics under --strict, "
+    "130 interrupted. Results go to stdout, progress to stderr.",
+    version=bs.__version__,
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative=(), show_default=False),
+)
+app.register_install_completion_command(
+    help="Install completion for bash, zsh, fish or PowerShell: of commands, options, tables and laws."
+)
+
+
+def show_examples() -> None:
+    """Put the example of each command at the end of its help."""
+    for command, example in EXAMPLES.items():
+        found = app
+        for name in command.split():
+            found = found[name]
+        found.help_epilogue = f"Example: {example}"
+
+
+for command_name, (command, _) in COMMANDS.items():
+    app.command(command, name=command_name)
+show_examples()

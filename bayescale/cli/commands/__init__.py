@@ -1,0 +1,1 @@
+"""One file a command: its options, its steps, and how its result is printed."""

@@ -1,0 +1,113 @@
+"""``bayescale fit``: parameters of laws with credible intervals, and diagnostics."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from bayescale.cli.options import (
+    READING,
+    RESULT,
+    SAMPLING,
+    WATCHING,
+    FittedLaws,
+    Probability,
+    Reading,
+    Runs,
+    Sampling,
+    Strict,
+    Watching,
+)
+from bayescale.cli.output import emit
+from bayescale.cli.parsing import UsageError, check_file, check_folder, parse_laws
+from bayescale.cli.stages import progress
+from bayescale.cli.steps import choose_laws, fit_laws, load_table
+from bayescale.cli.tables import Record, interval, make_table, number, show_hanging, show_heading, show_table
+
+
+def _check_saved(_: object, path: Path | None) -> None:
+    if path is not None:
+        (check_file if path.suffix == ".nc" else check_folder)(path)
+
+
+SavedFits = Annotated[
+    Path | None,
+    Parameter(
+        name="--output",
+        help="Save the fits here: a folder, which gets LAW.nc for each law, or for one law a file that ends in .nc. "
+        "load_fit() and ArviZ read them. By default they are only kept in the cache.",
+        metavar="PATH",
+        validator=_check_saved,
+        group=RESULT,
+    ),
+]
+
+
+def fit(
+    runs: Runs,
+    /,
+    *,
+    laws: FittedLaws = None,
+    reading: Reading = READING,
+    sampling: Sampling = SAMPLING,
+    probability: Probability = 0.9,
+    strict: Strict = False,
+    output: SavedFits = None,
+    printing: Watching = WATCHING,
+) -> int:
+    """Fit laws to a table: parameters with credible intervals, and diagnostics."""
+    single = output is not None and output.suffix == ".nc"
+    if single and (laws is None or len(parse_laws(laws)) > 1):
+        raise UsageError(f"--output {output} is one file; choose one law by --law, or name a folder")
+    with progress(printing) as say:
+        from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+        table = load_table(runs, reading, say)
+        names, defaults = choose_laws(table, laws)
+        fits = fit_laws(table, names, sampling, say)
+        paths = {name: output if single else output / f"{name}.nc" for name in fits} if output else {}
+        for name, path in paths.items():
+            fits[name].save(path)
+        record = records.fit_record(fits, probability, paths, defaults)
+    return emit(record, show_fit, printing, strict=strict)
+
+
+def show_fit(console: Console, record: Record) -> None:
+    """Print each law's parameters at both scales, and its diagnostics."""
+    show_heading(console, record)
+    for law in record["fits"]:
+        console.print()
+        console.print(Text(f"{law['law']}: {law['formula']}", style="bold"))
+        table = make_table("parameter", "at a typical run", "at published scale")
+        for entry in law["parameters"]:
+            table.add_row(entry["name"], interval(entry["reference"]), interval(entry["published"]))
+        show_table(console, table)
+        if law["decided_by_prior"]:
+            doubted = ", ".join(law["decided_by_prior"])
+            show_hanging(console, f"The prior decides {doubted}: these runs say little of it.", "")
+        show_hanging(console, _diagnosis(law["diagnostics"]), "")
+        if law["path"] is not None:
+            console.print(f"saved: {law['path']}", soft_wrap=True)
+    typical = record["fits"][0]["typical_run"]
+    sizes = ", ".join(f"{name} = {number(value)}" for name, value in typical.items())
+    console.print()
+    show_hanging(
+        console,
+        f"Median and equal-tailed {record['probability']:.0%} credible interval. A typical run is the geometric mean "
+        f"of the table, {sizes}; the published scale counts columns in ones.",
+        "",
+    )
+
+
+def _diagnosis(diagnostics: Record) -> str:
+    """Return one line for a sound posterior, and every failure of another."""
+    values = (
+        f"R-hat {number(diagnostics['rhat'], 4)}, ESS {number(diagnostics['ess_bulk'], 2)} bulk "
+        f"and {number(diagnostics['ess_tail'], 2)} tail, E-BFMI {number(diagnostics['bfmi'], 2)}, "
+        f"{diagnostics['divergences']} divergences"
+    )
+    if diagnostics["passed"]:
+        return f"diagnostics passed: {values}"
+    return f"diagnostics FAILED ({'; '.join(diagnostics['failures'])}): {values}"

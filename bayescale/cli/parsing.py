@@ -1,0 +1,97 @@
+"""How text of the command line is read, and what cannot be meant refused."""
+
+import math
+import tempfile
+from pathlib import Path
+
+
+class UsageError(Exception):
+    """Options that contradict each other."""
+
+
+def check_file(path: Path) -> None:
+    """Raise ValueError for what cannot become a file, before anything is computed."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
+    if path.exists() and not path.is_file():  # such as /dev/null, which a file would take the place of
+        raise ValueError(f"{path} is no file of its own; results go to stdout without --output")
+    check_folder(path.parent)
+
+
+def check_folder(path: Path) -> None:
+    """Raise ValueError for a folder that cannot be there, or in which nothing can be written."""
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest} is a file, not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise ValueError(f"nothing can be written in {nearest} ({error.strerror})") from error
+
+
+def validate_file(_: object, path: Path | None) -> None:
+    """Refuse what cannot become a file, where one is named."""
+    if path is not None:
+        check_file(path)
+
+
+def parse_columns(text: str | None) -> dict[str, str] | None:
+    """Read ``N=model_size,loss=val/loss``.
+
+    Raises
+    ------
+    ValueError
+        If a part has no equals sign or an empty side, or a name comes twice.
+    """
+    if text is None:
+        return None
+    columns: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, header = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and header):
+            raise ValueError(f"expected NAME=HEADER pairs such as N=model_size,loss=val_loss; found {part!r}")
+        if name in columns:
+            raise ValueError(f"{name} is mapped twice, to {columns[name]!r} and {header!r}")
+        columns[name] = header
+    return columns
+
+
+def parse_laws(text: str) -> list[str]:
+    """Read ``compute_floor,chinchilla``.
+
+    Raises
+    ------
+    ValueError
+        If a law is unknown or named twice.
+    """
+    from bayescale.laws import get_law  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    names = [get_law(name.strip()).name for name in text.split(",")]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"expected each law once; found {', '.join(twice)} twice")
+    return names
+
+
+def parse_count(text: str) -> float:
+    """Read ``70B``, ``15T`` or ``1.5e13``.
+
+    Raises
+    ------
+    ValueError
+        If it is no count.
+    """
+    from bayescale.runs.numerals import parse_number  # noqa: PLC0415  (pandas, which --help does not need)
+
+    value = parse_number(text)
+    if not math.isfinite(value):
+        raise ValueError(f"expected a count such as 7e9, 7B or 15T; found {text!r}")
+    return value
+
+
+def above_zero(text: str, value: float) -> float:
+    """Return a number; raise ValueError unless it is above zero and finite."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"expected a number above zero; found {text!r}")
+    return value
