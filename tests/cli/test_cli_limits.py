@@ -72,6 +72,7 @@ def test_every_limit_is_passed_on(allocated, capsys):
         assert said in words
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_ladder_is_shown_with_its_probabilities(allocated, capsys):
     assert main([*COMMAND, "--budget", "1e22", "--sizes", "3B,8B,20B,900T"]) == 0
     assert asked(allocated) == {"sizes": [3e9, 8e9, 20e9, 9e14]}

@@ -1,6 +1,5 @@
 """The command ``plan``: its wiring, JSON shape and exit statuses."""
 
-import json
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -27,15 +26,6 @@ def verbs(wide_runs, wide_comparison):
     yield SimpleNamespace(**mocks)
     for each in patches.values():
         each.stop()
-
-
-@pytest.fixture
-def run_json(capsys):
-    def run(*tokens, status=0):
-        assert main([*tokens, "--json"]) == status
-        return json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
-
-    return run
 
 
 @pytest.mark.usefixtures("verbs")

@@ -1,0 +1,46 @@
+"""The command ``allocate``: its wiring, shape and words."""
+
+import pytest
+
+from bayescale.cli import main
+
+INTERVAL = {"median", "lower", "upper"}
+BUDGET_FIELDS = {"flops", "N", "D", "tokens_per_parameter", "loss", "recommended", "near_optimal", "extrapolation"}
+
+
+@pytest.mark.usefixtures("verbs")
+def test_allocate_has_the_promised_shape(run_json):
+    record = run_json("allocate", "wide", "--budget", "1e21", "--budget", "5.76e23", "--probability", "0.8")
+    assert (record["schema"], record["probability"]) == ("bayescale/allocate/1", 0.8)
+    assert [entry["flops"] for entry in record["allocations"]] == [1e21, 5.76e23]
+    for entry in record["allocations"]:
+        assert set(entry) >= BUDGET_FIELDS
+        assert all(set(entry[name]) == INTERVAL for name in ("N", "D", "tokens_per_parameter", "loss"))
+        assert {"N", "D", "expected_loss", "expected_regret"} <= set(entry["recommended"])
+        assert entry["near_optimal"]["tolerance"] == 0.05
+        assert len(entry["near_optimal"]["N"]) == 2
+
+
+@pytest.mark.usefixtures("narrow")
+def test_allocate_averages_a_comparison_over_default_budgets(verbs, wide_comparison, wide_runs, capsys):
+    assert main(["allocate", "wide", "--tolerance", "0.1"]) == 0
+    largest = wide_runs.frame["C"].max()
+    verbs.allocate.assert_called_once_with(
+        wide_comparison, [largest, 10 * largest, 100 * largest], probability=0.9, tolerance=0.1, random_seed=0
+    )
+    printed = capsys.readouterr().out
+    for words in ("budgets: 1, 10 and 100 times the largest run (default)", "parameters", "tokens per parameter"):
+        assert words in printed
+    assert "median [90% interval]" in printed
+    assert "by law chinchilla alone" in printed
+    assert "expected regret" in " ".join(printed.split())
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("option", ["--law", "--laws"])
+def test_allocate_by_one_law_compares_nothing(option, verbs, wide_fit):
+    verbs.fit_laws.return_value = {"chinchilla": wide_fit}
+    assert main(["allocate", "wide", option, "chinchilla", "--budget", "1e22"]) == 0
+    assert verbs.fit_laws.call_args.args[1] == ["chinchilla"]
+    verbs.compare.assert_not_called()
+    verbs.allocate.assert_called_once_with(wide_fit, [1e22], probability=0.9, tolerance=0.05, random_seed=0)

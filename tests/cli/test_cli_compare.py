@@ -1,0 +1,75 @@
+"""The command ``compare``: its wiring, shape and words."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+import bayescale as bs
+from bayescale.cli import main
+
+INTERVAL = {"median", "lower", "upper"}
+LAW_FIELDS = {"name", "elpd", "se", "p", "elpd_diff", "dse", "weight", "bad_k"}
+VERDICT_FIELDS = {"answer", "statement", "elpd_diff", "dse", "tilt", "tokens_per_parameter", "waste"}
+
+
+@pytest.mark.usefixtures("verbs")
+def test_compare_has_the_promised_shape(run_json, wide_comparison):
+    record = run_json("compare", "wide")
+    assert record["schema"] == "bayescale/compare/1"
+    assert {"runs", "laws", "verdict"} <= set(record)
+    assert [law["name"] for law in record["laws"]] == list(wide_comparison.table.index)
+    assert all(set(law) >= LAW_FIELDS for law in record["laws"])
+    verdict = record["verdict"]
+    assert set(verdict) >= VERDICT_FIELDS
+    assert verdict["answer"] in ("compute_suffices", "split_matters", "cannot_tell")
+    assert set(verdict["tilt"]) == INTERVAL
+    assert {"lower", "upper", "tolerance", "probability"} <= set(verdict["tokens_per_parameter"])
+    for waste in verdict["waste"]:
+        assert "factor" in waste
+        assert set(waste["extra_compute"]) == INTERVAL
+
+
+def test_compare_hands_its_options_on(verbs, wide_comparison):
+    assert main(["compare", "wide", "--probability", "0.8", "--tolerance", "0.1", "--no-cache"]) == 0
+    (fits,), keywords = verbs.compare.call_args
+    assert fits == verbs.fit_laws.return_value
+    assert callable(keywords.pop("progress"))
+    assert keywords == {"cache": False}
+    verbs.judge.assert_called_once_with(wide_comparison, tolerance=0.1, probability=0.8)
+
+
+@pytest.mark.usefixtures("verbs", "narrow")
+def test_compare_prints_table_verdict_tilt_and_waste(capsys):
+    assert main(["compare", "wide"]) == 0
+    printed = capsys.readouterr().out
+    for words in ("elpd_diff", "weight", "bad_k", "Verdict: ", "Tilt: ", "Extra compute, median [90% interval]"):
+        assert words in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "\x1b" not in printed
+
+
+def test_remedies_are_printed_where_the_table_cannot_tell(verbs, wide_comparison, capsys):
+    verdict = bs.judge(wide_comparison)
+    unsure = SimpleNamespace(**{**vars(verdict), "answer": "cannot_tell", "remedies": ("runs of one recipe",)})
+    verbs.judge.side_effect = lambda *_, **__: unsure
+    assert main(["compare", "wide"]) == 0
+    printed = capsys.readouterr().out
+    assert "Verdict: cannot tell" in printed
+    assert "- runs of one recipe" in printed
+
+
+def test_laws_of_one_kind_are_compared_without_a_verdict(verbs, run_json, capsys):
+    verbs.judge.side_effect = bs.InputError("a verdict needs a law of compute alone")
+    record = run_json("compare", "wide", "--laws", "tilt,chinchilla")
+    assert record["verdict"] is None
+    assert record["notes"][-1] == "no verdict: a verdict needs a law of compute alone"
+    assert main(["compare", "wide", "--laws", "tilt,chinchilla"]) == 0
+    assert "Verdict" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("verbs")
+def test_results_are_also_written_as_json(tmp_path, capsys):
+    path = tmp_path / "new" / "compare.json"
+    assert main(["compare", "wide", "--json", "--output", str(path)]) == 0
+    assert json.loads(path.read_text(encoding="utf-8")) == json.loads(capsys.readouterr().out)
