@@ -30,8 +30,8 @@ from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
 
 import bayescale as bs
 from bayescale.cli.steps import DEFAULT_LAWS
-from bayescale.comparison.verdict import Waste
 from bayescale.plots.regions import plot_iso_loss
+from bayescale.splits.waste import Waste
 from bayescale.storage import write_whole
 from bayescale.words import percent, short
 

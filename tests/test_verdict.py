@@ -8,11 +8,13 @@ import pytest
 import xarray as xr
 
 from bayescale.comparison.comparison import compare
-from bayescale.comparison.verdict import FACTORS, judge, verdict_record
+from bayescale.comparison.verdict import judge, verdict_record
 from bayescale.designs.simulation import simulate
 from bayescale.errors import InputError
+from bayescale.fits.fit import Fit
 from bayescale.intervals import credible_interval
 from bayescale.splits.optimum import find_optimum, loss_on_budget
+from bayescale.splits.waste import FACTORS, find_waste
 
 LAWS_ASKED = ("compute_floor", "chinchilla", "tilt")
 
@@ -236,6 +238,37 @@ def test_the_waste_grows_with_the_error_and_is_the_worse_direction(split_verdict
         assert waste.extra_compute.median >= worse
         assert waste.extra_compute.median == pytest.approx(worse, rel=0.05)  # the median of a maximum over draws
         assert waste.extra_compute.probability == 0.9
+
+
+def with_flat_draws(fitted, part):
+    """Return the fit with a part of its draws flat in D, so that they have no best split."""
+    tree = fitted.data.copy()
+    posterior = tree["posterior"].to_dataset()
+    flat = posterior["draw"] < part * posterior.sizes["draw"]
+    tree["posterior"] = xr.DataTree(posterior.assign(B=posterior["B"].where(~flat, 0.0)))
+    return Fit(fitted.law, tree)
+
+
+def test_draws_without_a_best_split_are_left_out_of_the_waste_and_counted(wide_fit, wide_comparison):
+    whole, notes = find_waste(wide_fit, 1e21, 0.9)
+    assert notes == ()
+    fitted = with_flat_draws(wide_fit, 0.25)
+    count = wide_fit.draws["alpha"].size
+    verdict = judge(
+        dataclasses.replace(wide_comparison, fits={**wide_comparison.fits, "chinchilla": fitted}), flops=1e21
+    )
+    (note,) = verdict.notes
+    assert f"leaves out {count // 4} of {count} draws" in note
+    assert verdict_record(verdict)["notes"] == [note]
+    for ours, all_draws in zip(verdict.waste, whole, strict=True):
+        assert ours.extra_compute.median == pytest.approx(all_draws.extra_compute.median, rel=0.02)
+
+
+def test_where_no_draw_has_a_best_split_there_is_no_waste_and_a_note(wide_fit):
+    waste, notes = find_waste(with_flat_draws(wide_fit, 1.0), 1e21, 0.9)
+    assert waste == ()
+    (note,) = notes
+    assert note.startswith("extra compute of a wrong size at 1.0e21 FLOP is not known: all draws are lost")
 
 
 def test_the_waste_agrees_with_the_closed_form_at_a_known_law(wide_runs, synthetic_fit, make_runs):

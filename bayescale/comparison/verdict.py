@@ -11,7 +11,7 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
 from bayescale.runs import RunTable, describe
-from bayescale.splits.optimum import RATIOS, extra_compute, find_optimum, has_optimum, sizes
+from bayescale.splits.optimum import RATIOS, find_optimum, has_optimum, sizes
 from bayescale.splits.ranges import (
     RatioRange,
     chance_inside,
@@ -19,11 +19,9 @@ from bayescale.splits.ranges import (
     ratio_ends,
     ratio_range,
 )
+from bayescale.splits.waste import Waste, find_waste
 from bayescale.values import Value
 from bayescale.words import nats, percent, short
-
-FACTORS = (2.0, 4.0, 10.0)
-"""By how much a model may be mis-sized, in the table of waste."""
 
 LEAST_SPREAD = 0.1
 """Least s.d. of log10 N among runs of like compute, in decades, for a table to speak about the split."""
@@ -45,26 +43,6 @@ NAMED_BUDGETS = (1e21, 5.76e23)
 
 FARTHEST = 100.0
 """Times the largest run beyond which no range is told: it would rest on the law alone."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Waste(Value):
-    """Extra compute that a mis-sized model costs, against the best split of the same loss.
-
-    Attributes
-    ----------
-    factor : float
-        By how much N is off its optimum.
-    extra_compute : Interval
-        The worse of the two directions.
-    too_small, too_large : Interval
-        With N divided, and multiplied, by the factor.
-    """
-
-    factor: float
-    extra_compute: Interval
-    too_small: Interval
-    too_large: Interval
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,13 +69,15 @@ class Verdict(Value):
         The same at that budget, at the largest run's, and at 1e21 and 5.76e23 FLOP where they lie between the
         smallest run and 100 times the largest; by rising compute.
     waste : tuple of Waste
-        What mis-sizing costs.
+        What mis-sizing costs; empty where no draw has an answer.
     profile : tuple of numpy.ndarray
         D/N and the probability that the split there costs less than the tolerance.
     reasons : tuple of str
         What keeps the table from telling; empty when it can tell.
     remedies : tuple of str
         Runs that would decide.
+    notes : tuple of str
+        What a reader must know of these numbers.
     """
 
     answer: str
@@ -113,6 +93,7 @@ class Verdict(Value):
     profile: tuple[np.ndarray, np.ndarray]
     reasons: tuple[str, ...]
     remedies: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def judge(
@@ -134,8 +115,9 @@ def judge(
     Returns
     -------
     Verdict
-        ``split_matters`` when the difference is decided against compute; ``compute_suffices`` when the data
-        bound the cost of the split over the D/N they span; else ``cannot_tell``, with the reasons.
+        ``split_matters`` when the difference is decided against compute; ``compute_suffices`` when it is decided
+        for it, or when it is not decided and the data bound the cost of the split over the D/N they span; else
+        ``cannot_tell``, with the reasons.
 
     Raises
     ------
@@ -165,6 +147,7 @@ def judge(
     answer = _answer(diff, faults, doubts)
     reasons = [*faults, *doubts] if answer == "cannot_tell" else []
     tilt, tilt_law = tilt_draws(comparison, fitted)
+    waste, notes = find_waste(fitted, budget, probability)
     return Verdict(
         answer=answer,
         statement=_statement(
@@ -177,10 +160,11 @@ def judge(
         tilt_law=tilt_law,
         tokens_per_parameter=ratios,
         ranges=ranges,
-        waste=_waste(fitted, budget, probability),
+        waste=waste,
         profile=_profile(ends[..., asked]),
         reasons=tuple(reasons),
         remedies=_remedies(fitted, diff) if answer == "cannot_tell" else (),
+        notes=notes,
     )
 
 
@@ -222,22 +206,6 @@ def tilt_draws(comparison: Comparison, fitted: Fit) -> tuple[np.ndarray, str]:
         slopes.append(fitted.draws.value(above) - fitted.draws.value(below))
     on_N, on_D = slopes
     return ((on_N - on_D) / (on_N + on_D))[:, 0], fitted.law.name
-
-
-def _waste(fitted: Fit, budget: float, probability: float) -> tuple[Waste, ...]:
-    factors = np.array(FACTORS)
-    extra = extra_compute(fitted.draws, budget, np.concatenate([1 / factors, factors]))
-    extra = extra[np.isfinite(extra).all(axis=1)]
-    small, large = extra[:, : len(FACTORS)], extra[:, len(FACTORS) :]
-    return tuple(
-        Waste(
-            factor,
-            credible_interval(np.maximum(small[:, i], large[:, i]), probability),
-            credible_interval(small[:, i], probability),
-            credible_interval(large[:, i], probability),
-        )
-        for i, factor in enumerate(FACTORS)
-    )
 
 
 def _faults(comparison: Comparison, names: tuple[str, str]) -> list[str]:
@@ -381,4 +349,5 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         ],
         "reasons": list(verdict.reasons),
         "remedies": list(verdict.remedies),
+        "notes": list(verdict.notes),
     }

@@ -197,7 +197,7 @@ def _verdict_plots(comparison: Comparison, verdict: Verdict) -> tuple[Plot, ...]
         Plot("pointwise", pointwise, captions.pointwise(comparison, *both), both),
         Plot("tokens-per-parameter", ratio_range, captions.ratio_range(verdict), both[1:]),
         Plot("iso-loss", region, captions.iso_loss(verdict, comparison.runs), both[1:]),
-        Plot("waste", cost, captions.waste(verdict), both[1:]),
+        *([Plot("waste", cost, captions.waste(verdict), both[1:])] if verdict.waste else []),
     )
 
 

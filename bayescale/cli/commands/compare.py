@@ -199,6 +199,7 @@ def show_verdict(console: Console, verdict: Record) -> None:
         cells = (_part_interval(waste[name]) for name in ("too_small", "too_large", "extra_compute"))
         table.add_row(f"{waste['factor']:g} times", *cells)
     show_table(console, table)
+    show_list(console, "Notes on the verdict", verdict["notes"])
     show_list(console, "Runs that would decide", verdict["remedies"])
 
 
