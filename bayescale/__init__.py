@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from bayescale.errors import InputError
     from bayescale.fits.diagnostics import Diagnostics
     from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
-    from bayescale.fits.fit import Fit, load_fit, predict, published_draws
+    from bayescale.fits.fit import Fit, predict, published_draws
     from bayescale.fits.fitting import fit, fit_laws
     from bayescale.fits.forecast import forecast
+    from bayescale.fits.saving import load_fit
     from bayescale.forecasts.backtesting import Backtest, backtest, scores_by_factor
     from bayescale.groups.fitting import fit_groups
     from bayescale.groups.multipliers import Multiplier, multiplier
@@ -85,7 +86,8 @@ _MODULES = {
     "fits.diagnostics": ("Diagnostics",),
     "fits.discrepancy": ("Discrepancy", "infer_discrepancy"),
     "errors": ("InputError",),
-    "fits.fit": ("Fit", "load_fit", "predict", "published_draws"),
+    "fits.fit": ("Fit", "predict", "published_draws"),
+    "fits.saving": ("load_fit",),
     "fits.fitting": ("fit", "fit_laws"),
     "fits.forecast": ("forecast",),
     "hardware": (

@@ -11,8 +11,9 @@ import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.fits import discrepancy
 from bayescale.fits.discrepancy import NUS, SAMPLES, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, sample_weights
-from bayescale.fits.fit import Fit, load_fit
+from bayescale.fits.fit import Fit
 from bayescale.fits.forecast import NOISES, forecast_runs
+from bayescale.fits.saving import load_fit
 from bayescale.forecasts.scores import score
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Share
 

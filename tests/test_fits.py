@@ -13,11 +13,11 @@ from bayescale.fits.fit import (
     GROUPS,
     LOG_PRIOR,
     SCHEMA,
-    load_fit,
     predict,
     published_draws,
     reference_values,
 )
+from bayescale.fits.saving import load_fit
 from bayescale.laws import LAWS, Law, Prior, Share
 
 SIZES = {

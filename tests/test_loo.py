@@ -1,8 +1,8 @@
 import arviz_stats as azs
 import pytest
 
-from bayescale.fits.fit import load_fit
 from bayescale.fits.loo import SCALARS, point_loo
+from bayescale.fits.saving import load_fit
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")

@@ -16,10 +16,11 @@ from bayescale.decisions import sensitivity
 from bayescale.decisions.allocation import allocate
 from bayescale.decisions.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh, sensitivity_record
 from bayescale.errors import InputError
-from bayescale.fits.fit import LOG_PRIOR, Fit, load_fit
+from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.fits.fitting import fit
 from bayescale.fits.model import build_prior
 from bayescale.fits.sampling import log_prior
+from bayescale.fits.saving import load_fit
 from bayescale.laws import LAWS, Prior
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.records.fits import allocate_record

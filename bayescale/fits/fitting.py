@@ -22,10 +22,10 @@ from bayescale.fits.fit import (
     Fit,
     fit_record,
     log_likelihood,
-    read_fit,
     reference_values,
     table_record,
 )
+from bayescale.fits.saving import read_fit
 from bayescale.fits.settings import Settings
 from bayescale.fits.versions import versions
 from bayescale.laws import Law, Prior, Share, get_law, law_record
