@@ -29,7 +29,7 @@ class Interval:
         return {"median": self.median, "lower": self.lower, "upper": self.upper}
 
 
-def credible_interval(draws: np.ndarray, probability: float) -> Interval:
+def credible_interval(draws: np.ndarray, probability: float = 0.9) -> Interval:
     """Return the median and the equal-tailed credible interval of a set of draws.
 
     Parameters

@@ -121,12 +121,12 @@ def _same_sequences(first: Sequence[Any], second: Sequence[Any]) -> bool:
 
 
 _RULES: Any = (
+    (dataclasses.is_dataclass, _same_fields),
     (lambda value: hasattr(value, "identical"), lambda first, second: first.identical(second)),  # xarray
     (lambda value: hasattr(value, "equals"), lambda first, second: first.equals(second)),  # pandas
     (lambda value: isinstance(value, np.ndarray), _same_arrays),
     (lambda value: isinstance(value, Mapping), _same_mappings),
     (lambda value: isinstance(value, list | tuple), _same_sequences),
-    (dataclasses.is_dataclass, _same_fields),
     (lambda value: isinstance(value, float) and math.isnan(value), lambda *_: True),
 )
 """How values of one kind are compared, and how the kind is known; the first that fits either value decides."""
@@ -134,10 +134,10 @@ _RULES: Any = (
 
 def brief(value: object) -> str:
     """Return a field in a few words: arrays and tables by their size, mappings by their names."""
-    if isinstance(value, np.ndarray) and value.size <= FEW:
-        return textwrap.shorten(str(value.tolist()), 60, placeholder="...")
     if isinstance(value, np.ndarray) or hasattr(value, "equals"):
-        return f"<{' x '.join(map(str, getattr(value, 'shape', ()))) or 'data'}>"
+        return _brief_array(value)
+    if isinstance(value, Value):
+        return f"<{type(value).__name__}>"
     if isinstance(value, Mapping):
         return f"{{{', '.join(map(str, value))}}}"
     if callable(value) and hasattr(value, "__name__"):
@@ -147,12 +147,22 @@ def brief(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60, placeholder="...")
 
 
+def _brief_array(value: Any) -> str:  # noqa: ANN401  (an array or table of any library)
+    if isinstance(value, np.ndarray) and value.size <= FEW:
+        return textwrap.shorten(str(value.tolist()), 60, placeholder="...")
+    return f"<{' x '.join(map(str, getattr(value, 'shape', ()))) or 'data'}>"
+
+
 def shortened(lines: Iterable[str]) -> list[str]:
     """Return lines wrapped to the width of a record, and cut where they would be more than a record prints."""
-    wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")]
+    wrapped = [part for line in lines for part in _wrapped(line)]
     if len(wrapped) <= LINES:
         return wrapped
     return [*wrapped[: LINES - 1], textwrap.shorten(f"{wrapped[LINES - 1]} {'.' * WIDTH}", WIDTH, placeholder=" ...")]
+
+
+def _wrapped(line: str) -> list[str]:
+    return [line] if len(line) <= WIDTH else textwrap.wrap(line, WIDTH, subsequent_indent="  ")
 
 
 def as_html(lines: Sequence[str], table: Any, notes: Sequence[str], doubts: Sequence[str]) -> str:  # noqa: ANN401

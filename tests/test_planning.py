@@ -98,7 +98,7 @@ def test_a_plan_ends_at_the_conjugate_posterior_of_the_best_size(make_runs, synt
     plan = bs.plan(fitted, listed, spend=4e20, target=1e22, aim="size")
     assert 1 < len(plan.runs) <= 4
     draws, scaled = fitted.draws, listed / [fitted.reference["N"], fitted.reference["D"]]
-    x = np.log(scaled["N"] / scaled["D"]).to_numpy()[plan.runs.index]
+    x = np.log(scaled["N"] / scaled["D"]).to_numpy()[plan.runs["candidate"]]
     shift = draws["shift"].mean()
     slopes = np.column_stack([np.ones_like(x), -0.2 * (x - shift) / (1 + 0.1 * (x - shift) ** 2)])
     prior = np.cov(np.log(draws["level"]), draws["shift"])
@@ -167,7 +167,7 @@ def test_the_spend_is_kept_and_the_saved_regret_adds_up(found):
     assert (found.runs["regret_saved"] > 0).all()
     assert 0 < found.aim_bound <= found.aim_after < found.aim_before
     assert found.worthwhile
-    assert (found.candidates.loc[found.runs.index, "place"] == np.arange(1, len(found.runs) + 1)).all()
+    assert (found.candidates["place"].iloc[found.runs["candidate"]] == np.arange(1, len(found.runs) + 1)).all()
     target = found.targets.iloc[0]
     assert 1 < target["factor_after"] < target["factor_before"]
     assert 6 * target["N"] * target["D"] == pytest.approx(TARGET)
@@ -223,7 +223,7 @@ def test_each_aim_lowers_most_what_it_is_for(few_fit, found, aim):
     assert own.aim_after < own.aim_before
     assert own.runs["gain"].sum() == pytest.approx(own.aim_before - own.aim_after)
     listed = own.candidates[["N", "D", "flops"]]
-    other = bs.plan(few_fit, listed.loc[found.runs.index[:6]], spend=found.spend, target=TARGET, aim=aim)
+    other = bs.plan(few_fit, listed.iloc[found.runs["candidate"][:6]], spend=found.spend, target=TARGET, aim=aim)
     assert own.aim_after <= other.aim_after * (1 + 1e-9)
 
 

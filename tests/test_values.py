@@ -14,8 +14,11 @@ import pytest
 import xarray as xr
 
 import bayescale
+from bayescale.comparison.cross_validation import CrossValidation
 from bayescale.comparison.verdict import judge
 from bayescale.decisions.allocation import allocate
+from bayescale.forecasts.backtesting import Backtest
+from bayescale.planning.plan import plan
 from bayescale.values import LINES, WIDTH, FrozenMapping, same
 
 NAMES = {name: getattr(bayescale, name) for name in bayescale.__all__}
@@ -152,11 +155,40 @@ def test_a_record_with_another_field_is_another(record):
         assert other != value
 
 
+@pytest.fixture(scope="module")
+def real(wide_runs, wide_fit, wide_comparison):
+    """Return a real example of every record that says more of itself than its fields."""
+    count = len(wide_runs.frame)
+    points = pd.DataFrame({"law": ["chinchilla"] * 3, "method": "plain"})
+    examples = (
+        wide_runs,
+        wide_fit,
+        wide_fit.law,
+        wide_comparison,
+        judge(wide_comparison),
+        allocate(wide_comparison, [1e21, 1e22, 1e23, 1e24, 1e25, 1e26]),
+        plan(wide_fit, spend=1e20, target=1e23, runs=1),
+        made(Backtest, {"points": points, "runs": wide_runs}),
+        made(
+            CrossValidation,
+            {"fits": wide_comparison.fits, "table": wide_comparison.table, "folds": np.arange(count)},
+        ),
+    )
+    return {type(example): example for example in examples}
+
+
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
-def test_a_record_prints_in_a_few_lines(record):
-    lines = repr(made(record)).splitlines()
+def test_a_record_prints_in_a_few_lines(record, real):
+    own = "_lines" in vars(record)
+    assert not own or record in real, "make a real example of it above"
+    lines = repr(real[record] if own else made(record)).splitlines()
     assert 1 <= len(lines) <= LINES
     assert max(map(len, lines)) <= WIDTH
+
+
+def test_every_record_of_arrays_shows_itself_in_a_notebook(real):
+    for example in real.values():
+        assert example._repr_html_().startswith('<div class="bayescale"><p><strong>')
 
 
 def test_a_fit_survives_a_pickle_after_it_was_used(wide_fit):

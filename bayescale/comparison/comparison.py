@@ -18,7 +18,7 @@ from bayescale.fits.loo import point_loo
 from bayescale.runs import RunTable
 from bayescale.runs.units import independent_units
 from bayescale.values import Value
-from bayescale.words import percent
+from bayescale.words import percent, short
 
 SMALL_DIFFERENCE = 4.0
 """Below this many nats two laws are not told apart (Sivula et al. 2025, arXiv:2008.10296)."""
@@ -85,6 +85,18 @@ class Comparison(Value):
     def runs(self) -> RunTable:
         """The runs that every law was fitted to."""
         return next(iter(self.fits.values())).runs
+
+    def _lines(self) -> list[str]:
+        best = str(self.table.index[0])
+        behind = (
+            f"{name} {short(-row.elpd_diff, 3)} nats behind{' (decided)' if row.decided else ''}"
+            for name, row in zip(self.table.index[1:], self.table[1:].itertuples(), strict=True)
+        )
+        runs = f"{len(self.runs.frame)} runs of {self.runs.name}"
+        return [f"Comparison of {len(self.fits)} laws on {runs}: {best} predicts best", "; ".join(behind)]
+
+    def _shown(self) -> pd.DataFrame:
+        return self.table
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,13 @@ class CrossValidation(Value):
     failed: Mapping[str, int]
     notes: tuple[str, ...]
 
+    def _lines(self) -> list[str]:
+        folds, best = int(self.folds.max()) + 1, self.table.index[0]
+        return [f"Cross-validation of {len(self.fits)} laws by {self.by}, {folds} folds: {best} predicts best"]
+
+    def _shown(self) -> pd.DataFrame:
+        return self.table
+
     @property
     def runs(self) -> RunTable:
         """The runs that every law was fitted to."""

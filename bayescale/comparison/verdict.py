@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bayescale import checks
 from bayescale.comparison.comparison import FEW_ROWS, Comparison, Difference, difference
@@ -94,6 +95,29 @@ class Verdict(Value):
     reasons: tuple[str, ...]
     remedies: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def waste_table(self) -> pd.DataFrame:
+        """What mis-sizing costs, one row for each factor that N is off by.
+
+        ``factor``, and the median of ``extra_compute`` (the worse direction), ``too_small`` and ``too_large`` with the
+        ends of their credible intervals, such as ``too_small_lower``, as parts of the compute of the best split.
+        """
+        return pd.DataFrame([{"factor": each.factor, **_parts(each)} for each in self.waste])
+
+    def _lines(self) -> list[str]:
+        return [self.answer.replace("_", " ").capitalize(), self.statement]
+
+    def _shown(self) -> pd.DataFrame:
+        return self.waste_table
+
+
+def _parts(waste: Waste) -> dict[str, float]:
+    return {
+        f"{name}{end and '_'}{end}": getattr(getattr(waste, name), end or "median")
+        for name in ("extra_compute", "too_small", "too_large")
+        for end in ("", "lower", "upper")
+    }
 
 
 def judge(

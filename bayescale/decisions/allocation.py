@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayescale import checks
@@ -12,6 +13,7 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.minima import minima_notes
 from bayescale.decisions.mixture import averaged
 from bayescale.decisions.regret import Averages, Choice, Posed, average, best_runs, cheapest_runs, joined
+from bayescale.decisions.table import allocation_table
 from bayescale.decisions.targets import forecasts, reach, run_reaches
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
@@ -114,6 +116,30 @@ class Allocation(Value):
     runs: RunTable
     notes: tuple[str, ...]
     doubts: tuple[str, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each budget.
+
+        ``flops``; the recommended ``N``, ``D`` and ``tokens_per_parameter``, each with the credible interval of the
+        best one, such as ``N_lower`` and ``N_upper``; ``loss``, the median of the law's own loss at each draw's best
+        run, with its interval; ``expected_loss`` and ``expected_regret`` of the recommended run; ``forecast``, the
+        median loss of one run there, noise and what the law misses included, with its interval; and ``extrapolation``,
+        training compute over the largest C of the runs. Losses are in the unit of the runs.
+        """
+        return allocation_table(self.optima, self.recommended, self.probability)
+
+    def _lines(self) -> list[str]:
+        unit = f" {self.runs.unit}" if self.runs.unit else ""
+        return [
+            f"For {short(row.flops, 3)} FLOP train {short(row.N, 3)} parameters on {short(row.D, 3)} tokens "
+            f"({short(row.N_lower)} to {short(row.N_upper)} parameters, {percent(self.probability)}); "
+            f"loss {short(row.forecast, 3)}{unit}"
+            for row in self.table.itertuples()
+        ]
+
+    def _shown(self) -> pd.DataFrame:
+        return self.table
 
 
 def allocate(

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics, diagnostics_from_record
 from bayescale.fits.draws import Draws
 from bayescale.fits.settings import Settings
+from bayescale.fits.summary import summary_table
 from bayescale.fits.versions import versions
 from bayescale.laws import (
     Law,
@@ -28,6 +30,7 @@ from bayescale.laws import (
 from bayescale.runs import ALIASES, RunTable
 from bayescale.storage import write_whole
 from bayescale.values import FrozenMapping, Value
+from bayescale.words import short
 
 SCHEMA = "bayescale/fit/1"
 COVARIATES = ("N", "D", "C")
@@ -100,6 +103,47 @@ class Fit(Value):
     def draws(self) -> Draws:
         """Posterior draws of every parameter at reference scale, chain after chain (draw,)."""
         return Draws(self.law, flat_draws(self.data["posterior"].to_dataset()), self.reference)
+
+    def summary(self, probability: float = 0.9) -> pd.DataFrame:
+        """Return what was found of each parameter, at the scale of papers and at that of a typical run.
+
+        Parameters
+        ----------
+        probability : float
+            Of the credible intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each parameter, quantities that the paper derives from them, then ``sigma`` and ``nu``. Medians
+            ``published`` (at N = D = C = 1, as papers print them), ``reference`` (at the typical run, where priors are
+            declared) and ``prior`` (at the typical run), the ends of their intervals as ``published_lower``,
+            ``published_upper`` and so on, and ``contraction``: near 1 the runs decide, near 0 the prior does. NaN
+            where a parameter has no such scale.
+
+        Raises
+        ------
+        InputError
+            If the probability is not between 0 and 1.
+        """
+        checks.probability(probability)
+        prior = flat_draws(self.data["prior"].to_dataset())
+        return summary_table(published_draws(self), self.draws, prior, contraction(self), probability)
+
+    def _lines(self) -> list[str]:
+        sizes, passed = self.data["posterior"].sizes, self.diagnostics.passed
+        state = "diagnostics passed" if passed else "diagnostics FAILED"
+        found = published_draws(self)
+        values = (f"{name} {short(float(np.median(draws)), 3)}" for name, draws in found.items())
+        return [
+            f"Fit of {self.law.name} to {len(self.runs.frame)} runs of {self.runs.name} "
+            f"({sizes['chain']} x {sizes['draw']} draws, {state})",
+            *self.diagnostics.failures[:1],
+            f"{self.law.formula}: {', '.join(values)}",
+        ]
+
+    def _shown(self) -> pd.DataFrame:
+        return self.summary()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fit as one NetCDF file, whole or not at all; ArviZ opens it as it is."""

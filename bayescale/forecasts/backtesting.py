@@ -71,6 +71,14 @@ class Backtest(Value):
     compilations: int
     notes: tuple[str, ...]
 
+    def _lines(self) -> list[str]:
+        most = self.points.groupby(["law", "method"]).size().max()
+        laws = ", ".join(dict.fromkeys(self.points["law"]))
+        return [f"Backtest of {laws} on {self.runs.name}: {most} forecasts by each method"]
+
+    def _shown(self) -> pd.DataFrame:
+        return self.scores
+
 
 def backtest(
     runs: Runs,

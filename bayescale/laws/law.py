@@ -206,6 +206,10 @@ class Law(Value):
             if isinstance(prior, Share) and prior.power is not None and prior.power not in self.parameters:
                 raise InputError(f"law '{self.name}': the share of {name} is raised to unknown {prior.power}")
 
+    def _lines(self) -> list[str]:
+        inputs, outputs = ", ".join(self.covariates), " or ".join(self.responses)
+        return [f"Law {self.name} of {inputs} for {outputs}: {self.formula}", self.reference]
+
     def _check_declared(self, what: str, names: Set[str | None], known: tuple[str, ...]) -> None:
         unknown = sorted(str(name) for name in names if name not in known)
         if unknown:

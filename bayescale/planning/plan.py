@@ -70,9 +70,9 @@ class Plan(Value):
     spend : float
         The most that they may cost together, in FLOP.
     runs : pandas.DataFrame
-        The runs, the one that lowers the aim most per FLOP first: the candidate's columns, ``flops``, ``regret_saved``
-        (expected regret that it takes away after those before it, in the response's unit, mean over targets) and
-        ``gain`` (the same of the aim).
+        The runs, the one that lowers the aim most per FLOP first: the candidate's columns, ``tokens_per_parameter``,
+        ``flops``, ``candidate`` (its row of ``candidates``), ``regret_saved`` (expected regret that it takes away after
+        those before it, in the response's unit, mean over targets) and ``gain`` (the same of the aim).
     candidates : pandas.DataFrame
         Every candidate: its columns, ``flops``, ``gain`` (what it alone would take away of the aim), ``affordable`` and
         ``place`` (its place among the runs from 1, or 0).
@@ -118,6 +118,15 @@ class Plan(Value):
     source: RunTable
     notes: tuple[str, ...]
     doubts: tuple[str, ...]
+
+    def _lines(self) -> list[str]:
+        cost = short(float(self.runs["flops"].sum()), 3)
+        head = f"Plan: {len(self.runs)} of {len(self.candidates)} candidates, {cost} FLOP of {short(self.spend, 3)}"
+        change = f"{short(self.aim_before, 3)} before, {short(self.aim_after, 3)} after"
+        return [head + ("" if self.worthwhile else "; not worthwhile"), f"{AIMS[self.aim]}: {change}"]
+
+    def _shown(self) -> pd.DataFrame:
+        return self.runs
 
 
 def plan(
@@ -326,7 +335,7 @@ def _plan(
     return Plan(
         aim=aim,
         spend=float(spend),
-        runs=listed.iloc[list(chosen)].assign(regret_saved=-np.diff(regrets), gain=-np.diff(lowered)),
+        runs=_runs(listed, chosen, regrets, lowered),
         candidates=listed.assign(gain=alone, affordable=affordable, place=place),
         targets=targets,
         expected_regret_before=float(regrets[0]),
@@ -342,6 +351,13 @@ def _plan(
         notes=tuple(notes),
         doubts=question.doubts,
     )
+
+
+def _runs(listed: pd.DataFrame, chosen: Sequence[int], regrets: np.ndarray, lowered: np.ndarray) -> pd.DataFrame:
+    """Return the chosen runs in their order, with their ratio and what each takes away."""
+    taken = listed.iloc[list(chosen)].reset_index(drop=True)
+    taken.insert(taken.columns.get_loc("D") + 1, "tokens_per_parameter", taken["D"] / taken["N"])
+    return taken.assign(candidate=list(chosen), regret_saved=-np.diff(regrets), gain=-np.diff(lowered))
 
 
 def _left(goal: Goal, chosen: Sequence[int]) -> np.ndarray:

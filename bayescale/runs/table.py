@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bayescale.values import Value
+from bayescale.words import short
 
 if TYPE_CHECKING:
     from bayescale.runs.frames import Frame
 
 FEWEST_ROWS = 5
 """Rows that a table needs before a law can be fitted to it."""
+
+ROWS_SHOWN = 8
+"""A notebook shows at most this many rows of a table of runs."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,3 +87,15 @@ class RunTable(Value):
 
         cells = to_pandas(name, frame)
         return read_runs(cells, columns=columns, response=response, unit=unit, needs=needs, name=name, record=record)
+
+    def _lines(self) -> list[str]:
+        ranges = (
+            f"{name} {short(self.frame[name].min(), 3)} to {short(self.frame[name].max(), 3)}"
+            for name in ("N", "D", "C", self.response)
+            if name in self.frame
+        )
+        unit = f" ({self.unit})" if self.unit else ""
+        return [f"{len(self.frame)} runs of {self.name}", ", ".join(ranges) + unit]
+
+    def _shown(self) -> pd.DataFrame:
+        return self.frame.head(ROWS_SHOWN)

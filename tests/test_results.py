@@ -1,0 +1,106 @@
+"""Results as tables and in a few words."""
+
+import re
+
+import numpy as np
+import pytest
+
+import bayescale as bs
+from bayescale.errors import InputError
+from bayescale.fits.fit import published_draws
+
+BUDGETS = (1e21, 5e22)
+
+
+@pytest.fixture(scope="module")
+def allocation(wide_comparison):
+    return bs.allocate(wide_comparison, BUDGETS, probability=0.8)
+
+
+@pytest.fixture(scope="module")
+def verdict(wide_comparison):
+    return bs.judge(wide_comparison)
+
+
+def test_an_allocation_is_a_table_of_its_budgets(allocation):
+    table = allocation.table
+    assert list(table["flops"]) == list(BUDGETS)
+    assert list(table.index) == [0, 1]
+    np.testing.assert_array_equal(table["N"], allocation.recommended["N"])
+    np.testing.assert_allclose(table["tokens_per_parameter"], table["D"] / table["N"])
+    for name in ("N", "D", "tokens_per_parameter", "loss", "forecast"):
+        draws = allocation.optima[name].transpose(..., "budget").to_numpy()
+        for i in range(len(BUDGETS)):
+            interval = bs.credible_interval(draws[:, i], 0.8)
+            assert table[f"{name}_lower"][i] == pytest.approx(interval.lower)
+            assert table[f"{name}_upper"][i] == pytest.approx(interval.upper)
+    assert (table["forecast_upper"] - table["forecast_lower"] > table["loss_upper"] - table["loss_lower"]).all()
+    assert (table["loss"] <= table["expected_loss"] + 1e-3).all()
+    np.testing.assert_allclose(table["extrapolation"], np.array(BUDGETS) / allocation.runs.frame["C"].max())
+
+
+def test_waste_is_a_table_of_its_factors(verdict):
+    table = verdict.waste_table
+    assert list(table["factor"]) == [each.factor for each in verdict.waste]
+    first = verdict.waste[0]
+    assert table["too_small"][0] == first.too_small.median
+    assert table["too_large_lower"][0] == first.too_large.lower
+    assert table["extra_compute_upper"][0] == first.extra_compute.upper
+
+
+def test_a_summary_holds_both_scales_prior_and_contraction(wide_fit):
+    table = wide_fit.summary(0.8)
+    assert list(table.index) == ["E", "A", "B", "alpha", "beta", "sigma", "nu"]
+    published = bs.credible_interval(published_draws(wide_fit)["A"], 0.8)
+    assert table.loc["A", "published"] == pytest.approx(published.median)
+    assert table.loc["A", "published_lower"] == pytest.approx(published.lower)
+    reference = bs.credible_interval(wide_fit.draws["A"], 0.8)
+    assert table.loc["A", "reference_upper"] == pytest.approx(reference.upper)
+    assert table.loc["A", "published"] > 100 * table.loc["A", "reference"]
+    assert table["published"].isna().tolist() == [False] * 5 + [True] * 2
+    prior = wide_fit.data["prior"]["alpha"].to_numpy()
+    assert table.loc["alpha", "prior"] == pytest.approx(np.median(prior))
+    assert table.loc["alpha", "contraction"] == pytest.approx(1 - wide_fit.draws["alpha"].var() / prior.var())
+
+
+def test_a_summary_has_the_derived_quantities_of_the_paper(synthetic_fit, wide_runs):
+    fitted = synthetic_fit("kaplan_nd", wide_runs)
+    derived = set(published_draws(fitted)) - set(fitted.law.parameters)
+    assert derived
+    assert fitted.summary().loc[sorted(derived), "reference"].isna().all()
+
+
+def test_a_summary_refuses_a_probability_out_of_range(wide_fit):
+    with pytest.raises(InputError, match="probability"):
+        wide_fit.summary(90)
+
+
+def test_an_interval_has_a_probability_of_its_own():
+    assert bs.credible_interval(np.arange(101.0)).probability == 0.9
+
+
+def test_results_print_their_answer(wide_runs, wide_fit, wide_comparison, verdict, allocation):
+    assert repr(wide_runs).startswith("120 runs of wide\nN 9.13e6 to 9.13e10")
+    assert re.match(r"Fit of chinchilla to 120 runs of wide \(4 x 500 draws, diagnostics passed\)\n", repr(wide_fit))
+    assert "chinchilla predicts best" in repr(wide_comparison)
+    assert repr(verdict).startswith("Split matters\nOn wide")
+    assert repr(allocation).startswith("For 1.00e21 FLOP train")
+
+
+def test_a_failed_fit_prints_why(synthetic_fit, wide_runs):
+    fitted = synthetic_fit("chinchilla", wide_runs, failures=("3 transitions diverged (none may)",))
+    assert "diagnostics FAILED)\n3 transitions diverged (none may)\n" in repr(fitted)
+
+
+def test_a_notebook_shows_the_table_and_the_notes(wide_comparison, allocation):
+    page = wide_comparison._repr_html_()
+    assert "<table" in page
+    for law in wide_comparison.fits:
+        assert law in page
+    assert len(allocation.notes) > 1
+    assert f"<summary>{len(allocation.notes)} notes</summary>" in allocation._repr_html_()
+
+
+def test_a_notebook_takes_names_literally(make_runs):
+    runs = make_runs.of(*make_runs.isoflop(), name="<script>alert(1)</script>")
+    assert "<script>" not in runs._repr_html_()
