@@ -224,8 +224,8 @@ def _units(case: _Case) -> Iterator[str]:
     if off.any():
         yield (
             f"parameters at published scale give other values than at reference scale for {off.mean():.1%} of draws, "
-            f"such as {_shown(case, off)}; rescale must return every parameter that changes when the columns are "
-            "counted in ones"
+            f"such as {_shown(case, off)}; scales (or rescale) must hold every parameter that changes when the "
+            "columns are counted in ones"
         )
 
 

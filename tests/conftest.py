@@ -15,7 +15,7 @@ from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import COVARIATES, Fit, fit_record, log_likelihood, reference_values
 from bayescale.fits.fitting import canonical_frame, fit, table_hash
 from bayescale.fits.settings import Settings
-from bayescale.laws import LAWS, Prior, get_law
+from bayescale.laws import LAWS, Prior, get_law, in_ones
 from bayescale.runs import RunTable
 
 # No deadline, for the first example may import a library; the same examples every time, for a failure is no chance.
@@ -202,9 +202,7 @@ def prior_draws(law, unit, rng, count=500):
 
 def reference_scale(law, reference, published):
     """Carry parameters from published scale to reference scale: the way back of ``published_scale``."""
-    inferred = {name: published[name] for name in law.parameters}
-    units = {name: 1 / reference[name] for name in law.covariates}
-    return {**inferred, **(law.rescale(**units, **inferred) if law.rescale else {})}
+    return in_ones(law, {name: 1 / reference[name] for name in law.covariates}, published)
 
 
 @pytest.fixture(scope="session")

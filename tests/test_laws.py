@@ -16,12 +16,16 @@ from bayescale.laws import (
     Prior,
     Share,
     get_law,
+    in_ones,
     known_laws,
     law_record,
     list_laws,
     priors_from_record,
     priors_record,
     published_scale,
+    real_range,
+    reference_units,
+    unit_columns,
 )
 from bayescale.laws.guo_compute import GUO_UNIT
 from bayescale.laws.isoflop import from_chinchilla
@@ -104,6 +108,18 @@ def test_derived_quantities_come_after_the_parameters(law):
     scaled = published_scale(law, reference, values)
     assert tuple(scaled)[: len(law.parameters)] == law.parameters
     assert set(scaled) - set(law.parameters) == set(law.derived(**values) if law.derived else {})
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_parameters_return_unchanged_from_published_scale(law):
+    rng = np.random.default_rng(0)
+    typical = {name: np.exp(rng.uniform(*np.log(real_range(name)), 50)) for name in unit_columns(law)}
+    units = reference_units(law, typical)
+    before = {name: rng.uniform(0.1, 0.9, 50) for name in law.parameters}
+    back = in_ones(law, {name: 1 / unit for name, unit in units.items()}, in_ones(law, units, before))
+    assert tuple(back) == law.parameters
+    for name in law.parameters:  # exponents times ln 1e27 cost a few digits
+        np.testing.assert_allclose(back[name], before[name], rtol=1e-9)
 
 
 # Nesting
@@ -215,6 +231,35 @@ def test_published_values_must_name_exactly_the_parameters():
 def test_a_share_cannot_be_raised_to_an_unknown_power():
     with pytest.raises(InputError, match="law 'plain': the share of A is raised to unknown beta"):
         Law("plain", plain_loss, {**PLAIN, "A": Share(1.0, power="beta")})
+
+
+def test_a_scale_is_the_columns_and_their_exponents():
+    def loss(N, D, *, A, alpha):
+        return A * D**2 / N**alpha
+
+    law = Law("plain", loss, PLAIN, scales={"A": {"N": "alpha", "D": -2}})
+    assert in_ones(law, {"N": 8.0, "D": 5.0}, {"A": 3.0, "alpha": 2.0}) == {"A": 3.0 * 64 / 25, "alpha": 2.0}
+    turned = replace(law, scales={"A": {"N": "-alpha"}})
+    assert in_ones(turned, {"N": 8.0, "D": 5.0}, {"A": 3.0, "alpha": 2.0}) == {"A": 3.0 / 64, "alpha": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("scales", "message"),
+    [
+        ({"B": {"N": "alpha"}}, "scales must be among A, alpha; found B"),
+        ({"A": {"D": "alpha"}}, "the columns in the scale of A must be among N; found D"),
+        ({"A": {"N": "beta"}}, "the exponents in the scale of A must be among A, alpha; found beta"),
+        ({"A": {"N": "-beta"}}, "the exponents in the scale of A must be among A, alpha; found beta"),
+        (
+            {"A": ("N", "alpha")},
+            "the scale of A must be columns and their exponents, such as {'N': 'alpha'}; found ('N', 'alpha')",
+        ),
+    ],
+)
+def test_a_scale_of_what_the_formula_does_not_have_is_refused(scales, message):
+    with pytest.raises(InputError) as caught:
+        Law("plain", plain_loss, PLAIN, scales=scales)
+    assert str(caught.value) == f"law 'plain': {message}"
 
 
 @pytest.mark.parametrize("loss", [lambda N, alpha: N**alpha, lambda *, alpha: alpha])

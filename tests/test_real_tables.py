@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.laws import in_ones
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
 TIDY = RAW.parent / "tidy"
@@ -62,7 +63,7 @@ def test_with_the_published_base_law_it_is_hardly_known_how_long_repetition_pays
     """The published objective is flat in R_D above 10: the posterior is wide, and reaches the published value."""
     reference = bs.fit(repeated, "chinchilla", draws=10, tune=50, cache=False).reference
     units = {name: 1 / reference.get(name, reference["D"]) for name in LAW.covariates}
-    base = {**PUBLISHED, **LAW.rescale(**units, **PUBLISHED)}
+    base = in_ones(LAW, units, PUBLISHED)
     names = ("E", "A", "B", "alpha", "beta")
     fixed = {name: bs.Prior("LogNormal", {"mu": np.log(base[name]), "sigma": 1e-3}) for name in names}
     fit = bs.fit(repeated, LAW, priors=fixed)

@@ -12,18 +12,13 @@ def power(N, *, E, A, alpha):
     return E + A / N**alpha
 
 
-def rescale(N, *, E, A, alpha):
-    del E
-    return {"A": A * N**alpha}
-
-
 SOUND = Law(
     "sound",
     power,
     {"E": Share(3.0), "A": Share(2.0), "alpha": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.4})},
     formula="E + A / N^alpha",
     reference="made up",
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}},
     decreasing=("N",),
     floor="E",
     published={"a paper": {"E": 1.7, "A": 400.0, "alpha": 0.34}},
@@ -50,11 +45,23 @@ def test_a_law_without_formula_is_told():
     assert problem(formula="") == "formula is empty; write it in plain text"
 
 
-def test_a_forgotten_rescale_is_told():
+def test_a_forgotten_scale_is_told():
     with_units = replace(SOUND, published={}, examples=())
-    (only,) = check_law(replace(with_units, rescale=None)).problems
+    (only,) = check_law(replace(with_units, scales={})).problems
     assert only.startswith("parameters at published scale give other values than at reference scale for ")
     assert "with E = " in only
+    assert only.endswith(
+        "scales (or rescale) must hold every parameter that changes when the columns are counted in ones"
+    )
+
+
+def test_a_wrong_scale_is_told():
+    for scales in ({"A": {"N": "-alpha"}}, {"A": {"N": 0.3}}, {"A": {"N": "alpha"}, "E": {"N": 1}}):
+        assert problem(scales=scales, published={}, examples=()).startswith("parameters at published scale give other")
+
+
+def test_a_scale_may_be_a_function():
+    assert check_law(replace(SOUND, scales={}, rescale=lambda N, *, A, alpha, **_: {"A": A * N**alpha})).passed
 
 
 def test_a_formula_with_a_branch_is_told():
@@ -76,11 +83,7 @@ def test_a_wrong_claim_of_monotonicity_is_told():
     def rising(N, *, E, A, alpha):
         return E + A / N**alpha + A * N**alpha
 
-    def rescaled(N, *, E, A, alpha):
-        del E, alpha
-        return {"A": A * N**0}
-
-    found = check_law(replace(SOUND, loss=rising, rescale=rescaled, floor=None, published={}, examples=())).problems
+    found = check_law(replace(SOUND, loss=rising, floor=None, published={}, examples=())).problems
     assert any(text.startswith("the law says that it never gets worse with more N, and it does for ") for text in found)
 
 
@@ -116,12 +119,20 @@ def test_values_that_are_not_finite_are_told():
         return E + A * np.log(np.log(N)) ** alpha
 
     found = check_law(
-        replace(SOUND, loss=logarithm, rescale=None, decreasing=(), floor=None, published={}, examples=())
+        replace(SOUND, loss=logarithm, scales={}, decreasing=(), floor=None, published={}, examples=())
     ).problems
     assert any(text.startswith("the law is not a finite number for ") for text in found)
 
 
+@pytest.mark.parametrize("law", [law for law in LAWS.values() if law.scales], ids=lambda law: law.name)
+def test_every_built_in_law_would_be_found_out_without_its_scales(law):
+    assert_found_out(replace(law, scales={}, derived=None, examples=()))
+
+
 @pytest.mark.parametrize("law", [law for law in LAWS.values() if law.rescale], ids=lambda law: law.name)
 def test_every_built_in_law_would_be_found_out_without_its_rescale(law):
-    found = check_law(replace(law, rescale=None, derived=None, examples=())).problems
-    assert any(text.startswith("parameters at published scale give other values") for text in found)
+    assert_found_out(replace(law, rescale=None, derived=None, examples=()))
+
+
+def assert_found_out(law):
+    assert any(text.startswith("parameters at published scale give other values") for text in check_law(law).problems)

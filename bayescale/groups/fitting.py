@@ -215,6 +215,7 @@ def grouped_law(law: Law, count: int) -> Law:
         priors={**law.priors, **priors, **scores},
         formula=f"{law.formula}, of the effective compute of each group",
         reference=law.reference,
+        scales=law.scales,
         rescale=rescale,
         responses=law.responses,
         units=dict.fromkeys(_indicators(count), 1.0) | dict(law.units),
@@ -248,7 +249,7 @@ def group_law(law: Law, group: int, count: int) -> Law:
         return law.loss(**signature.bind(*given, **named).arguments, **member)
 
     loss.__dict__["__signature__"] = signature
-    return dataclasses.replace(law, loss=loss, rescale=None, units={})
+    return dataclasses.replace(law, loss=loss, scales={}, rescale=None, units={})
 
 
 def _pooled_loss(law: Law, at: Mapping[str, Quantity], count: int) -> Quantity:

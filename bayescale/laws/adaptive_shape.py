@@ -10,12 +10,6 @@ def loss(C: Quantity, *, a: Quantity, b: Quantity, c: Quantity, d: Quantity) -> 
     return a / (C + d) ** b + c
 
 
-def rescale(C: Quantity, *, a: Quantity, b: Quantity, c: Quantity, d: Quantity) -> dict[str, Quantity]:
-    """Return a and d for C counted in single FLOP."""
-    del c
-    return {"a": a * C**b, "d": d * C}
-
-
 EXAFLOP = 1e18
 
 
@@ -31,7 +25,7 @@ PATCH_16 = _shape(a=0.90, b=0.36, c=0.12, d=0.30)
 ADAPTIVE_SHAPE = Law(
     name="adaptive_shape",
     loss=loss,
-    rescale=rescale,
+    scales={"a": {"C": "b"}, "d": {"C": 1}},
     formula="a (C + d)^-b + c",
     priors={
         "c": Share(2.0),

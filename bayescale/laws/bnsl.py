@@ -42,11 +42,10 @@ def loss(
 
 
 def rescale(
-    D: Quantity, *, a: Quantity, b_1: Quantity, c_0: Quantity, c_1: Quantity, d_1: Quantity, f_1: Quantity
+    D: Quantity, *, b_1: Quantity, c_0: Quantity, c_1: Quantity, d_1: Quantity, f_1: Quantity, **_: Quantity
 ) -> dict[str, Quantity]:
-    """Return b_1 and d_1 for D counted in ones."""
-    del a
-    return {"b_1": b_1 * broken_power(1 / D, c_0, [(c_1, np.log(d_1), f_1)]), "d_1": d_1 * D}
+    """Return b_1 for D counted in ones."""
+    return {"b_1": b_1 * broken_power(1 / D, c_0, [(c_1, np.log(d_1), f_1)])}
 
 
 def derived(
@@ -64,6 +63,7 @@ ONE_BREAK["b_1"] = float(4.66e3 / undone([(0.49, log(3e6), 1.1)]))
 BNSL = Law(
     name="bnsl",
     loss=loss,
+    scales={"d_1": {"D": 1}},
     rescale=rescale,
     derived=derived,
     formula="a + b D^-c_0 (1 + (D / d_1)^(1 / f_1))^(-c_1 f_1)",

@@ -39,25 +39,10 @@ def loss(
     return a + b_1 * broken_power(D, c_0, _breaks(c_1=c_1, d_1=d_1, f_1=f_1, c_2=c_2, gap=gap, f_2=f_2))
 
 
-def rescale(
-    D: Quantity,
-    *,
-    a: Quantity,
-    b_1: Quantity,
-    c_0: Quantity,
-    c_1: Quantity,
-    d_1: Quantity,
-    f_1: Quantity,
-    c_2: Quantity,
-    gap: Quantity,
-    f_2: Quantity,
-) -> dict[str, Quantity]:
-    """Return b_1 and d_1 for D counted in ones."""
+def rescale(D: Quantity, *, a: Quantity, b_1: Quantity, c_0: Quantity, **breaks: Quantity) -> dict[str, Quantity]:
+    """Return b_1 for D counted in ones."""
     del a
-    return {
-        "b_1": b_1 * broken_power(1 / D, c_0, _breaks(c_1=c_1, d_1=d_1, f_1=f_1, c_2=c_2, gap=gap, f_2=f_2)),
-        "d_1": d_1 * D,
-    }
+    return {"b_1": b_1 * broken_power(1 / D, c_0, _breaks(**breaks))}
 
 
 def derived(
@@ -84,6 +69,7 @@ PARAMETERS = {"a": 1e-3, "b_1": float(4.66e3 / undone(_breaks(**FIGURE))), "c_0"
 BNSL_TWO = Law(
     name="bnsl_two",
     loss=loss,
+    scales={"d_1": {"D": 1}},
     rescale=rescale,
     derived=derived,
     formula="a + b D^-c_0 (1 + (D / d_1)^(1 / f_1))^(-c_1 f_1) (1 + (D / d_2)^(1 / f_2))^(-c_2 f_2)",

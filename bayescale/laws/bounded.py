@@ -29,26 +29,6 @@ def loss(
     return E + added / (1 + added / span)
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    unique_tokens: Quantity,
-    *,
-    E: Quantity,
-    A: Quantity,
-    B: Quantity,
-    K: Quantity,
-    alpha: Quantity,
-    beta: Quantity,
-    gamma: Quantity,
-    delta: Quantity,
-    span: Quantity,
-) -> dict[str, Quantity]:
-    """Return A, B and K for counts; unique tokens have the unit of D."""
-    del E, span
-    return {"A": A * N**alpha, "B": B * D**beta, "K": K * unique_tokens**delta / N**gamma}
-
-
 def derived(
     *, E: Quantity, A: Quantity, B: Quantity, K: Quantity, span: Quantity, **exponents: Quantity
 ) -> dict[str, Quantity]:
@@ -63,7 +43,7 @@ MADE_UP |= {"alpha": 0.35, "beta": 0.366, "gamma": 0.3, "delta": 0.3}
 BOUNDED = Law(
     name="bounded",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "B": {"D": "beta"}, "K": {"unique_tokens": "delta", "N": "-gamma"}},
     derived=derived,
     formula="E + (L_0 - E) h / (1 + h), h = a / N^alpha + b / D^beta + c N^gamma / unique_tokens^delta",
     units={"unique_tokens": "D"},

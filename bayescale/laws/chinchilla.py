@@ -12,18 +12,10 @@ def loss(
     return E + A / N**alpha + B / D**beta
 
 
-def rescale(
-    N: Quantity, D: Quantity, *, E: Quantity, A: Quantity, B: Quantity, alpha: Quantity, beta: Quantity
-) -> dict[str, Quantity]:
-    """Return A and B for N and D counted in ones."""
-    del E
-    return {"A": A * N**alpha, "B": B * D**beta}
-
-
 CHINCHILLA = Law(
     name="chinchilla",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "B": {"D": "beta"}},
     formula="E + A / N^alpha + B / D^beta",
     priors={
         "E": Share(4.0),

@@ -28,25 +28,6 @@ def loss(
     return E + A / N**alpha + B / D**beta + K / N**kappa * np.expm1(lam * (1 / kept - 1))
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    kept: Quantity,
-    *,
-    E: Quantity,
-    A: Quantity,
-    B: Quantity,
-    K: Quantity,
-    alpha: Quantity,
-    beta: Quantity,
-    kappa: Quantity,
-    lam: Quantity,
-) -> dict[str, Quantity]:
-    """Return A, B and K for N and D counted in ones; the unit of kept is always 1."""
-    del E, kept, lam
-    return {"A": A * N**alpha, "B": B * D**beta, "K": K * N**kappa}
-
-
 MADE_UP = {
     "E": 1.8,
     "A": 480.0,
@@ -61,7 +42,7 @@ MADE_UP = {
 COMPRESS = Law(
     name="compress",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "B": {"D": "beta"}, "K": {"N": "kappa"}},
     formula="E + A / N^alpha + B / D^beta + K / N^kappa (exp(lam (1 / kept - 1)) - 1)",
     units={"kept": 1.0},
     priors={

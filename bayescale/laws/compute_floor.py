@@ -10,16 +10,10 @@ def loss(C: Quantity, *, E: Quantity, K: Quantity, gamma: Quantity) -> Quantity:
     return E + K / C**gamma
 
 
-def rescale(C: Quantity, *, E: Quantity, K: Quantity, gamma: Quantity) -> dict[str, Quantity]:
-    """Return K for C counted in single FLOP."""
-    del E
-    return {"K": K * C**gamma}
-
-
 COMPUTE_FLOOR = Law(
     name="compute_floor",
     loss=loss,
-    rescale=rescale,
+    scales={"K": {"C": "gamma"}},
     formula="E + K / C^gamma",
     priors={
         "E": Share(4.0),

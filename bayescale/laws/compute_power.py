@@ -13,15 +13,10 @@ def loss(C: Quantity, *, K: Quantity, gamma: Quantity) -> Quantity:
     return K / C**gamma
 
 
-def rescale(C: Quantity, *, K: Quantity, gamma: Quantity) -> dict[str, Quantity]:
-    """Return K for C counted in single FLOP."""
-    return {"K": K * C**gamma}
-
-
 COMPUTE_POWER = Law(
     name="compute_power",
     loss=loss,
-    rescale=rescale,
+    scales={"K": {"C": "gamma"}},
     formula="K / C^gamma",
     priors={
         "K": Share(1.0),

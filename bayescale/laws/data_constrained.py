@@ -44,30 +44,12 @@ def loss(
     return E + A / N_effective**alpha + B / effective(D, log_repeats, R_D) ** beta
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    unique_tokens: Quantity,
-    *,
-    E: Quantity,
-    A: Quantity,
-    B: Quantity,
-    alpha: Quantity,
-    beta: Quantity,
-    R_D: Quantity,
-    R_N: Quantity,
-) -> dict[str, Quantity]:
-    """Return A and B for N and D counted in ones; unique tokens have the unit of D."""
-    del E, unique_tokens, R_D, R_N
-    return {"A": A * N**alpha, "B": B * D**beta}
-
-
 SOURCE = "Muennighoff et al. (2023)"
 
 DATA_CONSTRAINED = Law(
     name="data_constrained",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "B": {"D": "beta"}},
     formula="E + A / N'^alpha + B / D'^beta, D' = U + U R_D (1 - exp(-(D / U - 1) / R_D)), "
     "N' the same with R_N from min(N, N_opt(U))",
     units={"unique_tokens": "D"},

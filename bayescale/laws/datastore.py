@@ -25,23 +25,6 @@ def loss(
     return E + A / N**alpha + B / (D + rho * datastore_tokens) ** beta
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    datastore_tokens: Quantity,
-    *,
-    E: Quantity,
-    A: Quantity,
-    B: Quantity,
-    rho: Quantity,
-    alpha: Quantity,
-    beta: Quantity,
-) -> dict[str, Quantity]:
-    """Return A, B and rho for N, D and the datastore counted in ones."""
-    del E
-    return {"A": A * N**alpha, "B": B * D**beta, "rho": rho * D / datastore_tokens}
-
-
 def embedding_flops(columns: Columns) -> float:
     """Return the FLOP of embedding the datastore."""
     return float(datastore_flops(0.0, 0.0, columns["datastore_tokens"]))
@@ -50,7 +33,7 @@ def embedding_flops(columns: Columns) -> float:
 DATASTORE = Law(
     name="datastore",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "B": {"D": "beta"}, "rho": {"D": 1, "datastore_tokens": -1}},
     formula="E + A / N^alpha + B / (D + rho S)^beta, S tokens in the datastore",
     units={"datastore_tokens": "D"},
     priors={

@@ -41,14 +41,13 @@ def rescale(
     N: Quantity,
     steps: Quantity,
     *,
-    L_inf: Quantity,
     C_N: Quantity,
     C_t: Quantity,
     a_above_1: Quantity,
     b_above_1: Quantity,
+    **_: Quantity,
 ) -> dict[str, Quantity]:
     """Return C_N and C_t for N and steps counted in ones."""
-    del L_inf
     return {
         "C_N": C_N * N ** size_exponent(a_above_1, b_above_1),
         "C_t": C_t * steps ** time_exponent(a_above_1, b_above_1),

@@ -24,22 +24,6 @@ def loss(
     return (L_inf**power + (A / N**alpha_N) ** power + (B / D**alpha_D) ** power) ** alpha
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    *,
-    L_inf: Quantity,
-    A: Quantity,
-    B: Quantity,
-    alpha: Quantity,
-    alpha_N: Quantity,
-    alpha_D: Quantity,
-) -> dict[str, Quantity]:
-    """Return A and B for N and D counted in ones."""
-    del L_inf, alpha
-    return {"A": A * N**alpha_N, "B": B * D**alpha_D}
-
-
 def derived(
     *, L_inf: Quantity, A: Quantity, B: Quantity, alpha: Quantity, alpha_N: Quantity, alpha_D: Quantity
 ) -> dict[str, Quantity]:
@@ -61,7 +45,7 @@ KAPLAN = {
 DROPPO_ELIBOL = Law(
     name="droppo_elibol",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha_N"}, "B": {"D": "alpha_D"}},
     derived=derived,
     formula="(L_inf^(1/alpha) + (N_C / N)^(alpha_N/alpha) + (D_C / D)^(alpha_D/alpha))^alpha",
     priors={

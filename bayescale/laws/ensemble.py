@@ -12,20 +12,12 @@ def loss(
     return E + A / N**alpha + V / (N**v * members)
 
 
-def rescale(
-    N: Quantity, members: Quantity, *, E: Quantity, A: Quantity, V: Quantity, alpha: Quantity, v: Quantity
-) -> dict[str, Quantity]:
-    """Return A and V for N counted in ones and members counted from 1."""
-    del E
-    return {"A": A * N**alpha, "V": V * N**v * members}
-
-
 MADE_UP = {"E": 1.69, "A": 406.4, "V": 60.0, "alpha": 0.34, "v": 0.34}
 
 ENSEMBLE = Law(
     name="ensemble",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "V": {"N": "v", "members": 1}},
     formula="E + A / N^alpha + V / (N^v members)",
     units={"members": 1.0},
     priors={

@@ -41,19 +41,6 @@ def loss(
     return lowest + added / (D / D_0) ** (exponent * np.exp(curve(size, exponent_slope, a)))
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    *,
-    N_0: Quantity,
-    D_0: Quantity,
-    **others: Quantity,
-) -> dict[str, Quantity]:
-    """Return N_0 and D_0 in counts; nothing else changes."""
-    del others
-    return {"N_0": N_0 * N, "D_0": D_0 * D}
-
-
 def derived(
     *,
     floor: Quantity,
@@ -116,7 +103,7 @@ SMALLEST_N = 1e8
 FARSEER = Law(
     name="farseer",
     loss=loss,
-    rescale=rescale,
+    scales={"N_0": {"N": 1}, "D_0": {"D": 1}},
     derived=derived,
     formula="exp(s N^q + S) + exp(B N^b + Q) D^-exp(A N^a + E)",
     priors={

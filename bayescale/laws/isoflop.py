@@ -32,12 +32,9 @@ def loss(
     return E + best + added / (1 + added / span)
 
 
-def rescale(
-    N: Quantity, D: Quantity, *, K: Quantity, gamma: Quantity, a: Quantity, G: Quantity, **others: Quantity
-) -> dict[str, Quantity]:
-    """Return K and G for N and D counted in ones."""
-    del others
-    return {"K": K * (N * D) ** gamma, "G": G * N / (N * D) ** a}
+def rescale(N: Quantity, D: Quantity, *, a: Quantity, G: Quantity, **_: Quantity) -> dict[str, Quantity]:
+    """Return G for N and D counted in ones."""
+    return {"G": G * N / (N * D) ** a}
 
 
 def from_chinchilla(*, E: float, A: float, B: float, alpha: float, beta: float) -> dict[str, float]:
@@ -62,6 +59,7 @@ MADE_UP = {"E": 2.1, "K": 1200.0, "gamma": 0.16, "a": 0.55, "G": 0.03, "alpha": 
 ISOFLOP = Law(
     name="isoflop",
     loss=loss,
+    scales={"K": {"N": "gamma", "D": "gamma"}},
     rescale=rescale,
     formula="E + V + W / (1 + W / span), V = K / (N D)^gamma, "
     "W = V (beta s^-alpha + alpha s^beta) / (alpha + beta) - V, s = N / (G (N D)^a)",

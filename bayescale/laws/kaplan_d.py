@@ -10,11 +10,6 @@ def loss(D: Quantity, *, B: Quantity, alpha_D: Quantity) -> Quantity:
     return B / D**alpha_D
 
 
-def rescale(D: Quantity, *, B: Quantity, alpha_D: Quantity) -> dict[str, Quantity]:
-    """Return B for D counted in ones."""
-    return {"B": B * D**alpha_D}
-
-
 def derived(*, B: Quantity, alpha_D: Quantity) -> dict[str, Quantity]:
     """Return the paper's scale D_c."""
     return {"D_c": B ** (1 / alpha_D)}
@@ -25,7 +20,7 @@ SOURCE = "Kaplan et al. (2020)"
 KAPLAN_D = Law(
     name="kaplan_d",
     loss=loss,
-    rescale=rescale,
+    scales={"B": {"D": "alpha_D"}},
     derived=derived,
     formula="(D_c / D)^alpha_D",
     priors={

@@ -10,11 +10,6 @@ def loss(N: Quantity, *, A: Quantity, alpha_N: Quantity) -> Quantity:
     return A / N**alpha_N
 
 
-def rescale(N: Quantity, *, A: Quantity, alpha_N: Quantity) -> dict[str, Quantity]:
-    """Return A for N counted in ones."""
-    return {"A": A * N**alpha_N}
-
-
 def derived(*, A: Quantity, alpha_N: Quantity) -> dict[str, Quantity]:
     """Return the paper's scale N_c."""
     return {"N_c": A ** (1 / alpha_N)}
@@ -23,7 +18,7 @@ def derived(*, A: Quantity, alpha_N: Quantity) -> dict[str, Quantity]:
 KAPLAN_N = Law(
     name="kaplan_n",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha_N"}},
     derived=derived,
     formula="(N_c / N)^alpha_N",
     priors={

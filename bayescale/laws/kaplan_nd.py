@@ -14,13 +14,6 @@ def loss(N: Quantity, D: Quantity, *, A: Quantity, B: Quantity, alpha_N: Quantit
     return (A ** (1 / alpha_D) / N ** (alpha_N / alpha_D) + B ** (1 / alpha_D) / D) ** alpha_D
 
 
-def rescale(
-    N: Quantity, D: Quantity, *, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_D: Quantity
-) -> dict[str, Quantity]:
-    """Return A and B for N and D counted in ones."""
-    return {"A": A * N**alpha_N, "B": B * D**alpha_D}
-
-
 def derived(*, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_D: Quantity) -> dict[str, Quantity]:
     """Return the paper's scales N_c and D_c."""
     return {"N_c": A ** (1 / alpha_N), "D_c": B ** (1 / alpha_D)}
@@ -29,7 +22,7 @@ def derived(*, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_D: Quantity) -
 KAPLAN_ND = Law(
     name="kaplan_nd",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha_N"}, "B": {"D": "alpha_D"}},
     derived=derived,
     formula="((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D",
     priors={

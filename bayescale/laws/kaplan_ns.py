@@ -14,13 +14,6 @@ def loss(N: Quantity, steps: Quantity, *, A: Quantity, B: Quantity, alpha_N: Qua
     return A / N**alpha_N + B / steps**alpha_S
 
 
-def rescale(
-    N: Quantity, steps: Quantity, *, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_S: Quantity
-) -> dict[str, Quantity]:
-    """Return A and B for N and steps counted in ones."""
-    return {"A": A * N**alpha_N, "B": B * steps**alpha_S}
-
-
 def derived(*, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_S: Quantity) -> dict[str, Quantity]:
     """Return the paper's scales N_c and S_c."""
     return {"N_c": A ** (1 / alpha_N), "S_c": B ** (1 / alpha_S)}
@@ -31,7 +24,7 @@ SOURCE = "Kaplan et al. (2020)"
 KAPLAN_NS = Law(
     name="kaplan_ns",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha_N"}, "B": {"steps": "alpha_S"}},
     derived=derived,
     formula="(N_c / N)^alpha_N + (S_c / S_min)^alpha_S",
     priors={

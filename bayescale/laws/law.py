@@ -111,8 +111,9 @@ class Law(Value):
     the same line runs on floats, arrays, PyTensor variables and posteriors.
 
     The model calls the formula in *reference units*: each covariate divided by its geometric mean over the
-    table, or by what ``units`` says. A coefficient is then the loss its term adds at a typical run. ``rescale``
-    carries coefficients to ``N = D = C = 1``, the scale of published values.
+    table, or by what ``units`` says. A coefficient is then the loss its term adds at a typical run. ``scales`` (and
+    ``rescale`` where powers of columns are not enough) carry coefficients to ``N = D = C = 1``, the scale of published
+    values.
 
     Attributes
     ----------
@@ -130,9 +131,13 @@ class Law(Value):
         Published values of all parameters at published scale, by source.
     published_response : str
         The response that the published values are for; beside another they would mislead.
+    scales : mapping of str to mapping
+        Parameters that change with the unit of a column, and the columns' exponents: ``{"A": {"N": "alpha"}}`` says
+        that A at published scale is A at reference scale times ``N0**alpha``, with N0 the reference value of N. An
+        exponent is the name of a parameter, such a name after a minus sign, or a number.
     rescale : callable or None
-        Takes the reference values of the covariates and the parameters at reference scale, like ``loss``,
-        and returns the parameters that change on the way to published scale. None: no parameter changes.
+        For parameters that change in another way: takes the reference values of the covariates and the parameters
+        at reference scale, like ``loss`` but all by name, and returns those parameters at published scale.
     derived : callable or None
         Takes the parameters at published scale and returns further quantities under the paper's names.
     responses : tuple of str
@@ -161,8 +166,8 @@ class Law(Value):
     Raises
     ------
     InputError
-        If ``priors``, a set of published values, ``units``, ``decreasing`` or an example names something that
-        the formula does not have.
+        If ``priors``, a set of published values, ``scales``, ``units``, ``decreasing`` or an example names something
+        that the formula does not have.
     """
 
     name: str
@@ -172,6 +177,7 @@ class Law(Value):
     reference: str = ""
     published: Mapping[str, Mapping[str, float]] = field(default_factory=FrozenMapping)
     published_response: str = "loss"
+    scales: Mapping[str, Mapping[str, str | float]] = field(default_factory=FrozenMapping)
     rescale: Callable[..., Mapping[str, Quantity]] | None = None
     derived: Callable[..., Mapping[str, Quantity]] | None = None
     responses: tuple[str, ...] = ("loss", "bpc", "error")
@@ -202,6 +208,7 @@ class Law(Value):
             self._check_declared("published values", {source}, tuple(self.published))
         for example in self.examples:
             self._check_declared("an example", set(example.at), self.covariates)
+        self._check_scales()
         for name, prior in self.priors.items():
             if isinstance(prior, Share) and prior.power is not None and prior.power not in self.parameters:
                 raise InputError(f"law '{self.name}': the share of {name} is raised to unknown {prior.power}")
@@ -209,6 +216,18 @@ class Law(Value):
     def _lines(self) -> list[str]:
         inputs, outputs = ", ".join(self.covariates), " or ".join(self.responses)
         return [f"Law {self.name} of {inputs} for {outputs}: {self.formula}", self.reference]
+
+    def _check_scales(self) -> None:
+        self._check_declared("scales", set(self.scales), self.parameters)
+        for name, powers in self.scales.items():
+            if not isinstance(powers, Mapping):
+                raise InputError(
+                    f"law '{self.name}': the scale of {name} must be columns and their exponents, such as "
+                    f"{{'{self.covariates[0]}': '{self.parameters[-1]}'}}; found {powers!r}"
+                )
+            self._check_declared(f"the columns in the scale of {name}", set(powers), self.covariates)
+            exponents = {power.removeprefix("-") for power in powers.values() if isinstance(power, str)}
+            self._check_declared(f"the exponents in the scale of {name}", exponents, self.parameters)
 
     def _check_declared(self, what: str, names: Set[str | None], known: tuple[str, ...]) -> None:
         unknown = sorted(str(name) for name in names if name not in known)

@@ -16,10 +16,9 @@ def error(loss: Quantity, *, epsilon: Quantity, learnt: Quantity, gamma: Quantit
     return epsilon * (1 - learnt * np.exp(-gamma * (loss - 1)))
 
 
-def rescale(loss: Quantity, *, epsilon: Quantity, learnt: Quantity, gamma: Quantity) -> dict[str, Quantity]:
-    """Return the part that is learnt and gamma for a loss in nats."""
-    del epsilon
-    return {"learnt": learnt * np.exp(gamma * (1 - 1 / loss)), "gamma": gamma / loss}
+def rescale(loss: Quantity, *, learnt: Quantity, gamma: Quantity, **_: Quantity) -> dict[str, Quantity]:
+    """Return the part that is learnt for a loss in nats."""
+    return {"learnt": learnt * np.exp(gamma * (1 - 1 / loss))}
 
 
 def derived(*, epsilon: Quantity, learnt: Quantity, gamma: Quantity) -> dict[str, Quantity]:
@@ -44,6 +43,7 @@ SOURCE = "Gadre et al. (2024), "
 LOSS_TO_ERROR = Law(
     name="loss_to_error",
     loss=error,
+    scales={"gamma": {"loss": -1}},
     rescale=rescale,
     derived=derived,
     formula="epsilon - k exp(-gamma loss)",

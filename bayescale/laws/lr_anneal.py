@@ -18,21 +18,13 @@ def loss(lr_sum: Quantity, lr_drop: Quantity, *, L_0: Quantity, A: Quantity, alp
     return L_0 + A / lr_sum**alpha - C * lr_drop
 
 
-def rescale(
-    lr_sum: Quantity, lr_drop: Quantity, *, L_0: Quantity, A: Quantity, alpha: Quantity, C: Quantity
-) -> dict[str, Quantity]:
-    """Return A and C for sums in ones."""
-    del L_0
-    return {"A": A * lr_sum**alpha, "C": C / lr_drop}
-
-
 FULL_DROP = 0.1
 """Annealing area that C is stated for: a rate of 3e-4 taken down with a fading of 0.997, or of 1e-4 with 0.999."""
 
 LR_ANNEAL = Law(
     name="lr_anneal",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"lr_sum": "alpha"}, "C": {"lr_drop": -1}},
     formula="L_0 + A / lr_sum^alpha - C lr_drop",
     units={"lr_drop": FULL_DROP},
     priors={

@@ -13,15 +13,10 @@ def loss(D: Quantity, *, beta: Quantity, c: Quantity) -> Quantity:
     return beta / D**c
 
 
-def rescale(D: Quantity, *, beta: Quantity, c: Quantity) -> dict[str, Quantity]:
-    """Return beta for D counted in ones."""
-    return {"beta": beta * D**c}
-
-
 M1 = Law(
     name="m1",
     loss=loss,
-    rescale=rescale,
+    scales={"beta": {"D": "c"}},
     formula="beta D^-c",
     priors={
         "beta": Share(1.0),

@@ -13,16 +13,10 @@ def loss(D: Quantity, *, eps_inf: Quantity, beta: Quantity, c: Quantity) -> Quan
     return eps_inf + beta / D**c
 
 
-def rescale(D: Quantity, *, eps_inf: Quantity, beta: Quantity, c: Quantity) -> dict[str, Quantity]:
-    """Return beta for D counted in ones."""
-    del eps_inf
-    return {"beta": beta * D**c}
-
-
 M2 = Law(
     name="m2",
     loss=loss,
-    rescale=rescale,
+    scales={"beta": {"D": "c"}},
     formula="eps_inf + beta D^-c",
     priors={
         "eps_inf": Share(2.0),

@@ -13,11 +13,6 @@ def loss(D: Quantity, *, beta: Quantity, gamma: Quantity, c: Quantity) -> Quanti
     return beta * (1 / D + gamma) ** c
 
 
-def rescale(D: Quantity, *, beta: Quantity, gamma: Quantity, c: Quantity) -> dict[str, Quantity]:
-    """Return beta and gamma for D counted in ones."""
-    return {"beta": beta * D**c, "gamma": gamma / D}
-
-
 def derived(*, beta: Quantity, gamma: Quantity, c: Quantity) -> dict[str, Quantity]:
     """Return the value that more data tends to."""
     return {"eps_inf": beta * gamma**c}
@@ -26,7 +21,7 @@ def derived(*, beta: Quantity, gamma: Quantity, c: Quantity) -> dict[str, Quanti
 M3 = Law(
     name="m3",
     loss=loss,
-    rescale=rescale,
+    scales={"beta": {"D": "c"}, "gamma": {"D": -1}},
     derived=derived,
     formula="beta (1 / D + gamma)^c",
     priors={

@@ -42,14 +42,6 @@ def loss(D: Quantity, *, eps_inf: Quantity, amount: Quantity, c: Quantity, alpha
     return eps_inf + span * learnt(np.log(amount / span) - c * np.log(D), alpha)
 
 
-def rescale(
-    D: Quantity, *, eps_inf: Quantity, amount: Quantity, c: Quantity, alpha: Quantity, span: Quantity
-) -> dict[str, Quantity]:
-    """Return the amount for D counted in ones."""
-    del eps_inf, alpha, span
-    return {"amount": amount * D**c}
-
-
 def derived(
     *, eps_inf: Quantity, amount: Quantity, c: Quantity, alpha: Quantity, span: Quantity
 ) -> dict[str, Quantity]:
@@ -61,7 +53,7 @@ def derived(
 M4 = Law(
     name="m4",
     loss=loss,
-    rescale=rescale,
+    scales={"amount": {"D": "c"}},
     derived=derived,
     formula="(loss - eps_inf) / (eps_0 - loss)^alpha = beta D^-c",
     priors={

@@ -26,24 +26,6 @@ def loss(
     return c + (g / granularity**gamma + a) / N**alpha + b / D**beta
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    granularity: Quantity,
-    *,
-    c: Quantity,
-    g: Quantity,
-    gamma: Quantity,
-    a: Quantity,
-    alpha: Quantity,
-    b: Quantity,
-    beta: Quantity,
-) -> dict[str, Quantity]:
-    """Return g, a and b for N and D counted in ones and a granularity counted from 1."""
-    del c
-    return {"g": g * granularity**gamma * N**alpha, "a": a * N**alpha, "b": b * D**beta}
-
-
 DENSE = {"c": 0.47, "g": 0.0, "gamma": 0.58, "a": 16.3, "alpha": 0.126, "b": 26.7, "beta": 0.127}
 """Table 1 for dense models; without g the value of gamma means nothing."""
 
@@ -58,7 +40,7 @@ def flops_per_token(N: Quantity, columns: Columns) -> Quantity:
 MOE_GRANULAR = Law(
     name="moe_granular",
     loss=loss,
-    rescale=rescale,
+    scales={"g": {"granularity": "gamma", "N": "alpha"}, "a": {"N": "alpha"}, "b": {"D": "beta"}},
     formula="c + (g / G^gamma + a) / N^alpha + b / D^beta",
     units={"granularity": 1.0},
     priors={

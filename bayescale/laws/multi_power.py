@@ -20,7 +20,7 @@ SIGNATURE = Signature(
         *(Parameter(name, Parameter.KEYWORD_ONLY) for name in PARAMETERS),
     ]
 )
-"""Of the formula and of its change of scale."""
+"""The signature of the formula."""
 
 
 def learnt(x: Quantity, beta: Quantity) -> Quantity:
@@ -42,18 +42,7 @@ def loss(*columns: Quantity, **named: Quantity) -> Quantity:
     return at["L_0"] + at["A"] / at["lr_sum"] ** at["alpha"] - at["B"] * at["lr_fall"] * come
 
 
-def rescale(*columns: Quantity, **named: Quantity) -> dict[str, Quantity]:
-    """Return A, B and C for learning rates and their sums in ones; all pieces have the same units."""
-    at = SIGNATURE.bind(*columns, **named).arguments
-    return {
-        "A": at["A"] * at["lr_sum"] ** at["alpha"],
-        "B": at["B"] / at["lr_fall"],
-        "C": at["C"] * at["rate_1"] ** at["gamma"] / at["since_1"],
-    }
-
-
-for formula in (loss, rescale):
-    formula.__dict__["__signature__"] = SIGNATURE
+loss.__dict__["__signature__"] = SIGNATURE
 
 VALUES = {
     "25M": (3.040, 0.525, 0.508, 363.788, 2.066, 0.583, 0.641),
@@ -77,7 +66,7 @@ ONE_DROP = {
 MULTI_POWER = Law(
     name="multi_power",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"lr_sum": "alpha"}, "B": {"lr_fall": -1}, "C": {"rate_1": "gamma", "since_1": -1}},
     formula="L_0 + A / lr_sum^alpha - B lr_fall sum_j w_j (1 - (1 + C since_j / rate_j^gamma)^-beta), "
     f"j = 1 to {len(SHARES)}, w_j = the part of the fall in piece j",
     units={

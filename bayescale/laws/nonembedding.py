@@ -25,22 +25,6 @@ def loss(
     return E + A / (N + omega * N ** (1 / 3)) ** alpha + B / D**beta
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    *,
-    E: Quantity,
-    A: Quantity,
-    B: Quantity,
-    alpha: Quantity,
-    beta: Quantity,
-    omega: Quantity,
-) -> dict[str, Quantity]:
-    """Return A, B and omega for N and D counted in ones."""
-    del E
-    return {"A": A * N**alpha, "B": B * D**beta, "omega": omega * N ** (2 / 3)}
-
-
 OMEGA = 47491.0
 BRIDGE = "Pearce & Song (2024) with "
 VALUES = {  # the loss of 1e8 parameters and 2e9 tokens, which is not printed: worked out with decimals of 40 digits
@@ -52,7 +36,7 @@ VALUES = {  # the loss of 1e8 parameters and 2e9 tokens, which is not printed: w
 NONEMBEDDING = Law(
     name="nonembedding",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "B": {"D": "beta"}, "omega": {"N": 2 / 3}},
     formula="E + A / (N + omega N^(1/3))^alpha + B / D^beta",
     priors={
         **CHINCHILLA.priors,

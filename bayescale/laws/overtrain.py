@@ -14,9 +14,8 @@ def loss(N: Quantity, D: Quantity, *, E: Quantity, A: Quantity, B: Quantity, eta
     return E + A / N ** (2 * eta) + B / D ** (2 * eta)
 
 
-def rescale(N: Quantity, D: Quantity, *, E: Quantity, A: Quantity, B: Quantity, eta: Quantity) -> dict[str, Quantity]:
+def rescale(N: Quantity, D: Quantity, *, A: Quantity, B: Quantity, eta: Quantity, **_: Quantity) -> dict[str, Quantity]:
     """Return A and B for N and D counted in ones."""
-    del E
     return {"A": A * N ** (2 * eta), "B": B * D ** (2 * eta)}
 
 

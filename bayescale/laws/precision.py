@@ -37,27 +37,6 @@ def loss(
     return E + A / (N * parts) ** alpha + B / D**beta
 
 
-def rescale(
-    N: Quantity,
-    D: Quantity,
-    bits_weights: Quantity,
-    bits_activations: Quantity,
-    bits_cache: Quantity,
-    *,
-    E: Quantity,
-    A: Quantity,
-    B: Quantity,
-    alpha: Quantity,
-    beta: Quantity,
-    gamma_w: Quantity,
-    gamma_a: Quantity,
-    gamma_kv: Quantity,
-) -> dict[str, Quantity]:
-    """Return A and B for N and D counted in ones; bits are what they are."""
-    del bits_weights, bits_activations, bits_cache, E, gamma_w, gamma_a, gamma_kv
-    return {"A": A * N**alpha, "B": B * D**beta}
-
-
 SOURCE = "Kumar et al. (2024)"
 VALUES = {
     "E": 2.7648,
@@ -91,7 +70,7 @@ UNVERIFIED = (
 PRECISION = Law(
     name="precision",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "B": {"D": "beta"}},
     formula="E + A / N_eff^alpha + B / D^beta, "
     "N_eff = N (1 - exp(-bits_weights / gamma_w)) (1 - exp(-bits_activations / gamma_a)) "
     "(1 - exp(-bits_cache / gamma_kv))",

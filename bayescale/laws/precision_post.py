@@ -70,36 +70,19 @@ def loss(  # noqa: PLR0917  (six columns)
     return trained + damage(N, D, bits_post, C_1=C_1, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post)
 
 
-def rescale(  # noqa: PLR0917
+def rescale(
     N: Quantity,
     D: Quantity,
-    bits_weights: Quantity,
-    bits_activations: Quantity,
-    bits_cache: Quantity,
     bits_post: Quantity,
     *,
-    E: Quantity,
-    A: Quantity,
-    B: Quantity,
-    alpha: Quantity,
-    beta: Quantity,
-    gamma_w: Quantity,
-    gamma_a: Quantity,
-    gamma_kv: Quantity,
     C_1: Quantity,
     gamma_D: Quantity,
     gamma_N: Quantity,
     gamma_post: Quantity,
+    **_: Quantity,
 ) -> dict[str, Quantity]:
-    """Return A, B, C_1 and gamma_post for N, D and bits_post counted in ones."""
-    del bits_weights, bits_activations, bits_cache, E, gamma_w, gamma_a, gamma_kv
-    one_bit = C_1 * np.exp((1 - 1 / bits_post) / gamma_post)
-    return {
-        "A": A * N**alpha,
-        "B": B * D**beta,
-        "C_1": one_bit * N**gamma_N / D**gamma_D,
-        "gamma_post": gamma_post * bits_post,
-    }
+    """Return C_1 for N, D and bits_post counted in ones."""
+    return {"C_1": C_1 * np.exp((1 - 1 / bits_post) / gamma_post) * N**gamma_N / D**gamma_D}
 
 
 def derived(*, C_1: Quantity, gamma_post: Quantity, **others: Quantity) -> dict[str, Quantity]:
@@ -121,6 +104,7 @@ FULL = dict.fromkeys(("bits_weights", "bits_activations", "bits_cache"), precisi
 PRECISION_POST = Law(
     name="precision_post",
     loss=loss,
+    scales={**precision.PRECISION.scales, "gamma_post": {"bits_post": 1}},
     rescale=rescale,
     derived=derived,
     formula=precision.PRECISION.formula + "; plus C_T D^gamma_D / N^gamma_N exp(-bits_post / gamma_post)",

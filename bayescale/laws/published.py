@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bayescale.errors import InputError
-from bayescale.laws import Law, Prior
+from bayescale.laws import Law, Prior, in_ones
 
 DRAWS = 20_000
 """Enough for means and standard deviations to 1 %."""
@@ -47,7 +47,7 @@ def published_priors(law: Law, reference: Mapping[str, float], response: str) ->
         )
     joint = _joint_draws(law, source)
     units = {name: 1.0 / reference[name] for name in law.covariates}
-    moved = {**joint, **(law.rescale(**units, **joint) if law.rescale else {})}
+    moved = in_ones(law, units, joint)
     return {name: _as_prior(np.asarray(moved[name])) for name in law.published_sd[source]}
 
 

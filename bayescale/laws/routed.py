@@ -34,20 +34,9 @@ def loss(
     return A * 10 ** (a * size + b * count + c * size * count)
 
 
-def rescale(
-    active_N: Quantity,
-    experts: Quantity,
-    *,
-    A: Quantity,
-    a: Quantity,
-    b: Quantity,
-    c: Quantity,
-    E_start: Quantity,
-    E_max: Quantity,
-) -> dict[str, Quantity]:
-    """Return A and b for active_N counted in ones."""
-    del experts, E_start, E_max
-    return {"A": A / active_N**a, "b": b - c * np.log10(active_N)}
+def rescale(active_N: Quantity, *, b: Quantity, c: Quantity, **_: Quantity) -> dict[str, Quantity]:
+    """Return b for active_N counted in ones."""
+    return {"b": b - c * np.log10(active_N)}
 
 
 def derived(
@@ -76,6 +65,7 @@ PRIORS: dict[str, Prior | Share] = {
 ROUTED = Law(
     name="routed",
     loss=loss,
+    scales={"A": {"active_N": "-a"}},
     rescale=rescale,
     derived=derived,
     formula="10^(a log10 N + b log10 x + c log10 N log10 x + d), N active, "

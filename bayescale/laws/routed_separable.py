@@ -20,21 +20,6 @@ def loss(
     return A * 10 ** (a * np.log10(active_N) + b * np.log10(saturating(experts, E_start, E_max)))
 
 
-def rescale(
-    active_N: Quantity,
-    experts: Quantity,
-    *,
-    A: Quantity,
-    a: Quantity,
-    b: Quantity,
-    E_start: Quantity,
-    E_max: Quantity,
-) -> dict[str, Quantity]:
-    """Return A for active_N counted in ones."""
-    del experts, b, E_start, E_max
-    return {"A": A / active_N**a}
-
-
 def derived(*, A: Quantity, a: Quantity, b: Quantity, E_start: Quantity, E_max: Quantity) -> dict[str, Quantity]:
     """Return the paper's d."""
     del a, b, E_start, E_max
@@ -44,7 +29,7 @@ def derived(*, A: Quantity, a: Quantity, b: Quantity, E_start: Quantity, E_max: 
 ROUTED_SEPARABLE = Law(
     name="routed_separable",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"active_N": "-a"}},
     derived=derived,
     formula="10^(a log10 N + b log10 x + d), N active, 1/x = 1/(experts - 1 + 1/(1/E_start - 1/E_max)) + 1/E_max",
     units={"experts": 1.0},

@@ -85,8 +85,30 @@ def published_scale(
     dict
         All inferred parameters at ``N = D = C = 1``, then the derived quantities of the paper.
     """
-    units = {name: reference[name] for name in law.covariates}
-    inferred = {name: parameters[name] for name in law.parameters}
-    changed = law.rescale(**units, **inferred) if law.rescale else {}
-    values = {**inferred, **changed}
+    values = in_ones(law, reference, parameters)
     return {**values, **(law.derived(**values) if law.derived else {})}
+
+
+def in_ones(law: Law, units: Mapping[str, float], parameters: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """Return the inferred parameters for columns counted in ones, from those for columns counted in ``units``.
+
+    With units of ``1 / reference`` it is the way back, from published to reference scale.
+    """
+    at = {name: units[name] for name in law.covariates}
+    given = {name: parameters[name] for name in law.parameters}
+    changed = {name: _times_powers(given[name], law.scales[name], at, given) for name in law.scales}
+    return {**given, **changed, **(law.rescale(**at, **given) if law.rescale else {})}
+
+
+def _times_powers(
+    value: Quantity, powers: Mapping[str, str | float], at: Mapping[str, float], parameters: Mapping[str, Quantity]
+) -> Quantity:
+    for column, exponent in powers.items():
+        value = value * at[column] ** _exponent(exponent, parameters)
+    return value
+
+
+def _exponent(exponent: str | float, parameters: Mapping[str, Quantity]) -> Quantity:
+    if not isinstance(exponent, str):
+        return exponent
+    return -parameters[exponent[1:]] if exponent.startswith("-") else parameters[exponent]

@@ -22,30 +22,12 @@ def loss(
     return E + A / N**alpha + B / steps**beta + K / batch**gamma
 
 
-def rescale(
-    N: Quantity,
-    steps: Quantity,
-    batch: Quantity,
-    *,
-    E: Quantity,
-    A: Quantity,
-    B: Quantity,
-    K: Quantity,
-    alpha: Quantity,
-    beta: Quantity,
-    gamma: Quantity,
-) -> dict[str, Quantity]:
-    """Return A, B and K for all columns counted in ones."""
-    del E
-    return {"A": A * N**alpha, "B": B * steps**beta, "K": K * batch**gamma}
-
-
 MADE_UP = {"E": 2.0, "A": 100.0, "B": 30.0, "K": 10.0, "alpha": 0.25, "beta": 0.5, "gamma": 0.25}
 
 THREE_TERM = Law(
     name="three_term",
     loss=loss,
-    rescale=rescale,
+    scales={"A": {"N": "alpha"}, "B": {"steps": "beta"}, "K": {"batch": "gamma"}},
     formula="E + A / N^alpha + B / steps^beta + K / batch^gamma",
     priors={
         "E": Share(4.0),

@@ -14,10 +14,9 @@ def loss(N: Quantity, D: Quantity, *, E: Quantity, K: Quantity, gamma: Quantity,
 
 
 def rescale(
-    N: Quantity, D: Quantity, *, E: Quantity, K: Quantity, gamma: Quantity, delta: Quantity
+    N: Quantity, D: Quantity, *, K: Quantity, gamma: Quantity, delta: Quantity, **_: Quantity
 ) -> dict[str, Quantity]:
     """Return K for N and D counted in ones."""
-    del E
     return {"K": K * N ** (gamma * (1 + delta)) * D ** (gamma * (1 - delta))}
 
 

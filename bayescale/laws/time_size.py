@@ -19,25 +19,10 @@ def loss(
     return L_inf + C_N / N**alpha_N + C_t / steps**alpha_t
 
 
-def rescale(
-    N: Quantity,
-    steps: Quantity,
-    *,
-    L_inf: Quantity,
-    C_N: Quantity,
-    C_t: Quantity,
-    alpha_N: Quantity,
-    alpha_t: Quantity,
-) -> dict[str, Quantity]:
-    """Return C_N and C_t for N and steps counted in ones."""
-    del L_inf
-    return {"C_N": C_N * N**alpha_N, "C_t": C_t * steps**alpha_t}
-
-
 TIME_SIZE = Law(
     name="time_size",
     loss=loss,
-    rescale=rescale,
+    scales={"C_N": {"N": "alpha_N"}, "C_t": {"steps": "alpha_t"}},
     formula="L_inf + C_N / N^alpha_N + C_t / steps^alpha_t",
     priors={
         "L_inf": Share(4.0),

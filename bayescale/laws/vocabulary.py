@@ -28,25 +28,6 @@ def gain(
     return E - A_1 / N**alpha_1 - A_2 / (vocabulary * width) ** alpha_2 - B / D**beta
 
 
-def rescale(
-    N: Quantity,
-    vocabulary: Quantity,
-    width: Quantity,
-    D: Quantity,
-    *,
-    E: Quantity,
-    A_1: Quantity,
-    A_2: Quantity,
-    B: Quantity,
-    alpha_1: Quantity,
-    alpha_2: Quantity,
-    beta: Quantity,
-) -> dict[str, Quantity]:
-    """Return A_1, A_2 and B for all columns counted in ones."""
-    del E
-    return {"A_1": A_1 * N**alpha_1, "A_2": A_2 * (vocabulary * width) ** alpha_2, "B": B * D**beta}
-
-
 def _in_ones(
     *, E: float, A_1: float, A_2: float, B: float, alpha_1: float, alpha_2: float, beta: float
 ) -> dict[str, float]:
@@ -73,7 +54,7 @@ def flops_per_token(N: Quantity, columns: Columns) -> Quantity:
 VOCABULARY = Law(
     name="vocabulary",
     loss=gain,
-    rescale=rescale,
+    scales={"A_1": {"N": "alpha_1"}, "A_2": {"vocabulary": "alpha_2", "width": "alpha_2"}, "B": {"D": "beta"}},
     formula="E - A_1 / N^alpha_1 - A_2 / (vocabulary width)^alpha_2 - B / D^beta",
     priors={
         # Amounts at a typical run, as parts of its gain.
