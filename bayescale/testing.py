@@ -130,6 +130,13 @@ def _documented(case: _Case) -> Iterator[str]:
     for field in ("formula", "reference"):
         if not getattr(case.law, field):
             yield f"{field} is empty; write {'it in plain text' if field == 'formula' else 'where the law comes from'}"
+    stated = {name for name, text in case.law.meanings.items() if len(list(filter(None, text))) == 2}
+    missing = [name for name in case.law.parameters if name not in stated]
+    if missing:
+        yield (
+            f"the meaning of {', '.join(missing)} is not stated; write meanings={{'{missing[0]}': ('what it is', "
+            "'its unit at published scale')}, with R for the unit of the response and 'none' for that of a pure number"
+        )
 
 
 def _finite(case: _Case) -> Iterator[str]:

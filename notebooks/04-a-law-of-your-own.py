@@ -24,7 +24,12 @@ mine = bs.Law(
     priors={"E": bs.Share(4), "K": bs.Share(3), "gamma": bs.Prior("LogNormal", {"mu": log(0.15), "sigma": 0.4})},
     formula="E + K / (N D^0.7)^gamma",
     reference="this notebook",
-    rescale=lambda N, D, *, E, K, gamma: {"K": K * (N * D**0.7) ** gamma},
+    meanings={
+        "E": ("what no size or data gets below", "R"),
+        "K": ("what is added at N = D = 1", "R (N D^0.7)^gamma"),
+        "gamma": ("how fast that falls", "none"),
+    },
+    rescale=lambda N, D, *, K, gamma, **_: {"K": K * (N * D**0.7) ** gamma},
 )
 
 # %% [markdown]

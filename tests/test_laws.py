@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from bayescale.laws import (
 )
 from bayescale.laws.guo_compute import GUO_UNIT
 from bayescale.laws.isoflop import from_chinchilla
+from bayescale.laws.meanings import common
 from bayescale.testing import check_law
 
 
@@ -99,6 +101,15 @@ def test_a_law_is_what_it_says_it_is(law, random_seed):
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
 def test_published_values_come_with_values_to_test_them_by(law):
     assert {example.source for example in law.examples} >= set(law.published)
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_the_unit_of_a_parameter_names_exponents_of_its_own_law(law):
+    """A meaning shared by several laws must not bring the exponent of another one."""
+    derived = law.derived(**dict.fromkeys(law.parameters, 0.31)) if law.derived else {}
+    for name, (_, unit) in law.meanings.items():
+        exponents = set(re.findall(r"\^\(?(?:\d )?([A-Za-z]\w*)", unit))
+        assert exponents <= {*law.parameters, *derived}, (name, unit)
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
@@ -241,6 +252,11 @@ def test_a_scale_is_the_columns_and_their_exponents():
     assert in_ones(law, {"N": 8.0, "D": 5.0}, {"A": 3.0, "alpha": 2.0}) == {"A": 3.0 * 64 / 25, "alpha": 2.0}
     turned = replace(law, scales={"A": {"N": "-alpha"}})
     assert in_ones(turned, {"N": 8.0, "D": 5.0}, {"A": 3.0, "alpha": 2.0}) == {"A": 3.0 / 64, "alpha": 2.0}
+
+
+def test_a_meaning_of_what_the_formula_does_not_have_is_refused():
+    with pytest.raises(InputError, match="law 'plain': meanings must be among A, alpha; found B"):
+        Law("plain", plain_loss, PLAIN, meanings=common("A", "B"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from bayescale.laws import LAWS, Example, Law, Prior, Share
+from bayescale.laws.meanings import common
 from bayescale.testing import check_law
 
 
@@ -18,6 +19,7 @@ SOUND = Law(
     {"E": Share(3.0), "A": Share(2.0), "alpha": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.4})},
     formula="E + A / N^alpha",
     reference="made up",
+    meanings={**common("E", "alpha"), "A": ("what the term adds at N = 1", "R N^alpha")},
     scales={"A": {"N": "alpha"}},
     decreasing=("N",),
     floor="E",
@@ -43,6 +45,14 @@ def test_a_sound_law_passes_and_says_what_was_checked():
 
 def test_a_law_without_formula_is_told():
     assert problem(formula="") == "formula is empty; write it in plain text"
+
+
+@pytest.mark.parametrize("stated", [{}, {"A": ("what the term adds", "")}, {"A": ("what the term adds",)}])
+def test_a_parameter_whose_meaning_is_not_stated_is_told(stated):
+    assert problem(meanings=common("E", "alpha") | stated) == (
+        "the meaning of A is not stated; write meanings={'A': ('what it is', 'its unit at published scale')}, with R "
+        "for the unit of the response and 'none' for that of a pure number"
+    )
 
 
 def test_a_forgotten_scale_is_told():

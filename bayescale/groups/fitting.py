@@ -216,6 +216,7 @@ def grouped_law(law: Law, count: int) -> Law:
         formula=f"{law.formula}, of the effective compute of each group",
         reference=law.reference,
         scales=law.scales,
+        meanings=law.meanings,
         rescale=rescale,
         responses=law.responses,
         units=dict.fromkeys(_indicators(count), 1.0) | dict(law.units),

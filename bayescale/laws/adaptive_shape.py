@@ -34,6 +34,12 @@ ADAPTIVE_SHAPE = Law(
         # In units of the typical compute: it bends the curve only where runs are nearly that small.
         "d": Prior("LogNormal", {"mu": log(0.03), "sigma": 1.5}),
     },
+    meanings={
+        "a": ("what compute removes, at C + d = 1 FLOP", "R C^b"),
+        "b": ("how fast the response falls with compute", "none"),
+        "c": ("what no compute gets below", "R"),
+        "d": ("compute that the curve is shifted by, so that it is finite at C = 0", "C"),
+    },
     responses=("error", "loss"),
     decreasing=("C",),
     floor="c",

@@ -60,6 +60,15 @@ def derived(
 ONE_BREAK = {"a": 1e-3, "c_0": 0.05, "c_1": 0.49, "d_1": 3e6, "f_1": 1.1}
 ONE_BREAK["b_1"] = float(4.66e3 / undone([(0.49, log(3e6), 1.1)]))
 
+MEANINGS = {
+    "a": ("what no amount of data gets below", "R"),
+    "b_1": ("what is added to it at D = 1", "R"),
+    "c_0": ("exponent before the first break", "none"),
+    "c_1": ("change of the exponent at the first break", "none"),
+    "d_1": ("place of the first break", "D"),
+    "f_1": ("how gradual the first break is; smaller is sharper", "none"),
+}
+
 BNSL = Law(
     name="bnsl",
     loss=loss,
@@ -75,6 +84,7 @@ BNSL = Law(
         "d_1": Prior("LogNormal", {"mu": 0.0, "sigma": 2.3}),  # one decade either way
         "f_1": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.7}),
     },
+    meanings=MEANINGS,
     examples=(Example("", {"D": 1.0}, 4659.9978, 5e-5, parameters=ONE_BREAK),),
     reference="Caballero et al. (2022), Eq. 1 with one break, arXiv:2210.14891",
 )

@@ -8,7 +8,7 @@ from math import log
 
 import numpy as np
 
-from bayescale.laws.bnsl import Break, broken_power, undone
+from bayescale.laws.bnsl import MEANINGS, Break, broken_power, undone
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
 
 
@@ -83,6 +83,12 @@ BNSL_TWO = Law(
         "c_2": Prior("Normal", {"mu": 0.0, "sigma": 0.4}),
         "gap": Prior("LogNormal", {"mu": log(4.6), "sigma": 0.4}),
         "f_2": Prior("LogNormal", {"mu": log(0.5), "sigma": 0.5}),
+    },
+    meanings={
+        **MEANINGS,
+        "c_2": ("change of the exponent at the second break", "none"),
+        "gap": ("e-folds of D from the first break to the second", "none"),
+        "f_2": ("how gradual the second break is", "none"),
     },
     examples=tuple(
         Example("", {"D": at}, value, tolerance, parameters=PARAMETERS)

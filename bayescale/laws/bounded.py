@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -57,6 +58,15 @@ BOUNDED = Law(
         "gamma": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "delta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "span": Prior("LogNormal", {"mu": log(3.0), "sigma": 0.4}, relative=True),
+    },
+    meanings={
+        **common("E", "alpha", "beta"),
+        "A": ("what the term of size adds at N = 1, far below the start of learning", "R N^alpha"),
+        "B": ("the same for data at D = 1", "R D^beta"),
+        "K": ("price of too many parameters for the distinct tokens, at N = unique_tokens = 1", "R U^delta / N^gamma"),
+        "gamma": ("how fast that price grows with N", "none"),
+        "delta": ("how fast it falls with unique_tokens", "none"),
+        "span": ("loss of a model that has learnt nothing, less E", "R"),
     },
     decreasing=("D", "unique_tokens"),
     examples=tuple(

@@ -3,6 +3,7 @@
 from math import exp, log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -24,6 +25,7 @@ CHINCHILLA = Law(
         "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
     },
+    meanings=common("E", "A", "B", "alpha", "beta"),
     published={
         # Full precision: with the rounded values the B term at 1e11 tokens is 13 % off.
         "Hoffmann et al. (2022)": {

@@ -5,6 +5,7 @@ from math import exp, log
 import numpy as np
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -55,6 +56,12 @@ COMPRESS = Law(
         "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "kappa": Prior("LogNormal", {"mu": log(0.20), "sigma": 0.7}),
         "lam": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.7}),
+    },
+    meanings={
+        **common("E", "A", "B", "alpha", "beta"),
+        "K": ("price of compression at N = 1", "R N^kappa"),
+        "kappa": ("how fast that price falls with N", "none"),
+        "lam": ("how fast it grows with 1 / kept", "none"),
     },
     decreasing=("N", "D", "kept"),
     floor="E",

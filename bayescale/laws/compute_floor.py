@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(C: Quantity, *, E: Quantity, K: Quantity, gamma: Quantity) -> Quantity:
@@ -20,6 +21,7 @@ COMPUTE_FLOOR = Law(
         "K": Share(3.0),
         "gamma": Prior("LogNormal", {"mu": log(0.15), "sigma": 0.4}),
     },
+    meanings=common("E", "K", "gamma"),
     decreasing=("C",),
     floor="E",
     reference="Guo (2024), arXiv:2404.19484, with an irreducible loss added; first-order form of an additive law "

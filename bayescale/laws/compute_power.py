@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 PETAFLOP_DAY = 8.64e19
 """FLOP in a petaFLOP/s-day, the unit of Kaplan et al."""
@@ -22,6 +23,7 @@ COMPUTE_POWER = Law(
         "K": Share(1.0),
         "gamma": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
     },
+    meanings={**common("gamma"), "K": ("the response at C = 1 FLOP", "R C^gamma")},
     published={
         "Kaplan et al. (2020), C_min": {"K": (3.1e8 * PETAFLOP_DAY) ** 0.050, "gamma": 0.050},
         # Compute as it was spent, with one batch size for all: what others compare their own runs with.

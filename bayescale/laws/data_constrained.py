@@ -5,6 +5,7 @@ from math import exp, log
 import numpy as np
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def effective(amount: Quantity, log_excess: Quantity, scale: Quantity) -> Quantity:
@@ -61,6 +62,11 @@ DATA_CONSTRAINED = Law(
         "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "R_D": Prior("LogNormal", {"mu": log(12.0), "sigma": 0.7}),
         "R_N": Prior("LogNormal", {"mu": log(6.0), "sigma": 0.8}),
+    },
+    meanings={
+        **common("E", "A", "B", "alpha", "beta"),
+        "R_D": ("repeats after which 1 - 1/e of all that repeating can give has come; R_D* in the paper", "repeats"),
+        "R_N": ("the same for parameters beyond the best size of the distinct tokens; R_N* in the paper", "none"),
     },
     published={
         SOURCE: {

@@ -4,6 +4,7 @@ from math import log
 
 from bayescale.laws.costs import DENSE, Columns, Cost, datastore_flops
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -44,6 +45,11 @@ DATASTORE = Law(
         "rho": Prior("LogNormal", {"mu": log(0.05), "sigma": 1.5}),
         "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
+    },
+    meanings={
+        **common("E", "A", "alpha", "beta"),
+        "B": ("what the term of data adds at D = 1 without a datastore", "R D^beta"),
+        "rho": ("training tokens that one token of the datastore is worth", "none"),
     },
     decreasing=("N", "D", "datastore_tokens"),
     floor="E",

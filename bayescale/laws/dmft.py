@@ -5,6 +5,7 @@ from math import log
 import numpy as np
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def size_exponent(a_above_1: Quantity, b_above_1: Quantity) -> Quantity:
@@ -79,6 +80,13 @@ DMFT = Law(
         "C_t": Share(1.5),
         "a_above_1": Prior("LogNormal", {"mu": log(0.4), "sigma": 0.5}),
         "b_above_1": Prior("HalfNormal", {"sigma": 0.5}),  # a kernel of finite trace needs b above 1
+    },
+    meanings={
+        **common("L_inf"),
+        "C_N": ("what the term of size adds at N = 1", "R N^alpha_N"),
+        "C_t": ("what the term of time adds after one step", "R steps^alpha_t"),
+        "a_above_1": ("a - 1, where a is the decay of the task's power along the features", "none"),
+        "b_above_1": ("b - 1, where b is the decay of the features' eigenvalues", "none"),
     },
     decreasing=("N", "steps"),
     floor="L_inf",

@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -55,6 +56,12 @@ DROPPO_ELIBOL = Law(
         "alpha": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.5}),
         "alpha_N": Prior("LogNormal", {"mu": log(0.2), "sigma": 0.5}),
         "alpha_D": Prior("LogNormal", {"mu": log(0.2), "sigma": 0.5}),
+    },
+    meanings={
+        **common("L_inf", "alpha_N", "alpha_D"),
+        "A": ("N_C to the power alpha_N: what size alone gives at N = 1", "R N^alpha_N"),
+        "B": ("D_C to the power alpha_D: what data alone give at D = 1", "R D^alpha_D"),
+        "alpha": ("how the three parts are joined", "none"),
     },
     decreasing=("N", "D"),
     floor="L_inf",

@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -26,6 +27,11 @@ ENSEMBLE = Law(
         "V": Share(1.0),  # a quarter of what is reducible, for one model
         "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "v": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.6}),
+    },
+    meanings={
+        **common("E", "A", "alpha"),
+        "V": ("variance that averaging removes, at one member of N = 1", "R N^v"),
+        "v": ("how fast that variance falls with N", "none"),
     },
     decreasing=("N", "members"),
     floor="E",

@@ -119,6 +119,19 @@ FARSEER = Law(
         "N_0": Prior("LogNormal", {"mu": 0.0, "sigma": 0.05}),
         "D_0": Prior("LogNormal", {"mu": 0.0, "sigma": 0.05}),
     },
+    meanings={
+        "floor": ("what no amount of data gets below, at N = N_0", "R"),
+        "amplitude": ("what is added to it at N = N_0 and D = D_0", "R"),
+        "exponent": ("how fast that falls with D, at N = N_0", "none"),
+        "floor_slope": ("slope of ln floor on ln N at N_0", "none"),
+        "amplitude_slope": ("slope of ln amplitude on ln N at N_0", "none"),
+        "exponent_slope": ("slope of ln exponent on ln N at N_0", "none"),
+        "q": ("how the floor's slope bends", "none"),
+        "b": ("how the amplitude's slope bends", "none"),
+        "a": ("how the exponent's slope bends", "none"),
+        "N_0": ("size at which the others are stated; not learnt", "N"),
+        "D_0": ("data at which the others are stated; not learnt", "D"),
+    },
     published={
         SOURCE: _stated_at(
             1e9,

@@ -35,6 +35,10 @@ GUO_COMPUTE = Law(
         "alpha": Prior("TruncatedNormal", {"mu": 0.0, "sigma": 0.13, "upper": 0.0}, relative=True),
         "beta": Share(1.0),
     },
+    meanings={
+        "alpha": ("change of the response for each e-fold of compute; negative", "R"),
+        "beta": ("the straight line's value at C = 1 FLOP", "R"),
+    },
     published={
         # -0.031 and 0.572 are as quoted by readers of the paper; the paper's own print was not seen, but
         # least squares on 18 public models gives -0.03084 (0.00164) and 0.5728 (0.0066).

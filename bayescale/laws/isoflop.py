@@ -4,6 +4,7 @@ from math import inf, log
 
 from bayescale.laws.chinchilla import CHINCHILLA
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -72,6 +73,16 @@ ISOFLOP = Law(
         "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "span": Prior("LogNormal", {"mu": log(2.0), "sigma": 0.5}, relative=True),
+    },
+    meanings={
+        **common("E"),
+        "K": ("what the best size of a budget adds to the floor, at N D = 1", "R (N D)^gamma"),
+        "gamma": ("how fast that falls with N D", "none"),
+        "a": ("how fast the best size grows with N D", "none"),
+        "G": ("best size at N D = 1", "N / (N D)^a"),
+        "alpha": ("how fast what a wrong size adds grows with smaller N, along a slice", "none"),
+        "beta": ("the same with larger N", "none"),
+        "span": ("what a wrong size adds at most", "R"),
     },
     examples=(
         Example("", {"N": 1e9, "D": 20e9}, 3.085300, parameters=MADE_UP),

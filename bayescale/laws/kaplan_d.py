@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(D: Quantity, *, B: Quantity, alpha_D: Quantity) -> Quantity:
@@ -27,6 +28,7 @@ KAPLAN_D = Law(
         "B": Share(1.0),
         "alpha_D": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
     },
+    meanings={**common("alpha_D"), "B": ("D_c to the power alpha_D: what data alone give at D = 1", "R D^alpha_D")},
     published={SOURCE: {"B": 5.4e13**0.095, "alpha_D": 0.095}},
     decreasing=("D",),
     examples=tuple(

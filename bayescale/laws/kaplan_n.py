@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(N: Quantity, *, A: Quantity, alpha_N: Quantity) -> Quantity:
@@ -25,6 +26,7 @@ KAPLAN_N = Law(
         "A": Share(1.0),
         "alpha_N": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
     },
+    meanings={**common("alpha_N"), "A": ("N_c to the power alpha_N: what size alone gives at N = 1", "R N^alpha_N")},
     published={"Kaplan et al. (2020)": {"A": 8.8e13**0.076, "alpha_N": 0.076}},
     decreasing=("N",),
     examples=tuple(

@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(N: Quantity, D: Quantity, *, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_D: Quantity) -> Quantity:
@@ -30,6 +31,11 @@ KAPLAN_ND = Law(
         "B": Share(2.0, power="alpha_D"),
         "alpha_N": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
         "alpha_D": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
+    },
+    meanings={
+        **common("alpha_N", "alpha_D"),
+        "A": ("N_c to the power alpha_N: what size alone gives at N = 1", "R N^alpha_N"),
+        "B": ("D_c to the power alpha_D: what data alone give at D = 1", "R D^alpha_D"),
     },
     published={
         "Kaplan et al. (2020)": {

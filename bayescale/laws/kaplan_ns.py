@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(N: Quantity, steps: Quantity, *, A: Quantity, B: Quantity, alpha_N: Quantity, alpha_S: Quantity) -> Quantity:
@@ -32,6 +33,12 @@ KAPLAN_NS = Law(
         "B": Share(1.0),  # a tenth of the other term at the optimum, more before it
         "alpha_N": Prior("LogNormal", {"mu": log(0.09), "sigma": 0.5}),
         "alpha_S": Prior("LogNormal", {"mu": log(0.7), "sigma": 0.4}),
+    },
+    meanings={
+        **common("alpha_N"),
+        "A": ("N_c to the power alpha_N: what size alone gives at N = 1", "R N^alpha_N"),
+        "B": ("S_c to the power alpha_S: what steps add after one", "R steps^alpha_S"),
+        "alpha_S": ("how fast the term of steps falls", "none"),
     },
     published={SOURCE: {"A": 6.5e13**0.077, "B": 2.1e3**0.76, "alpha_N": 0.077, "alpha_S": 0.76}},
     decreasing=("N", "steps"),

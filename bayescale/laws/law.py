@@ -138,6 +138,9 @@ class Law(Value):
     rescale : callable or None
         For parameters that change in another way: takes the reference values of the covariates and the parameters
         at reference scale, like ``loss`` but all by name, and returns those parameters at published scale.
+    meanings : mapping of str to tuple of str
+        What each parameter is, and its unit at published scale: ``{"A": ("what the term of size adds at N = 1",
+        "R N^alpha")}``, where R is the unit of the response and ``"none"`` that of a pure number.
     derived : callable or None
         Takes the parameters at published scale and returns further quantities under the paper's names.
     responses : tuple of str
@@ -166,8 +169,8 @@ class Law(Value):
     Raises
     ------
     InputError
-        If ``priors``, a set of published values, ``scales``, ``units``, ``decreasing`` or an example names something
-        that the formula does not have.
+        If ``priors``, a set of published values, ``scales``, ``meanings``, ``units``, ``decreasing`` or an example
+        names something that the formula does not have.
     """
 
     name: str
@@ -179,6 +182,7 @@ class Law(Value):
     published_response: str = "loss"
     scales: Mapping[str, Mapping[str, str | float]] = field(default_factory=FrozenMapping)
     rescale: Callable[..., Mapping[str, Quantity]] | None = None
+    meanings: Mapping[str, tuple[str, str]] = field(default_factory=FrozenMapping)
     derived: Callable[..., Mapping[str, Quantity]] | None = None
     responses: tuple[str, ...] = ("loss", "bpc", "error")
     units: Mapping[str, str | float] = field(default_factory=FrozenMapping)
@@ -209,6 +213,7 @@ class Law(Value):
         for example in self.examples:
             self._check_declared("an example", set(example.at), self.covariates)
         self._check_scales()
+        self._check_declared("meanings", set(self.meanings), self.parameters)
         for name, prior in self.priors.items():
             if isinstance(prior, Share) and prior.power is not None and prior.power not in self.parameters:
                 raise InputError(f"law '{self.name}': the share of {name} is raised to unknown {prior.power}")

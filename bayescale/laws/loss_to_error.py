@@ -52,6 +52,11 @@ LOSS_TO_ERROR = Law(
         "learnt": Prior("Beta", {"alpha": 1.5, "beta": 9.0}),
         "gamma": Prior("LogNormal", {"mu": log(0.7 * 3.0), "sigma": 0.3}),  # 0.7 per nat at a loss of 3 nats
     },
+    meanings={
+        "epsilon": ("error of a model that knows nothing", "R"),
+        "learnt": ("part of epsilon that is gone at a loss of one; may exceed 1 at published scale", "none"),
+        "gamma": ("how fast error rises with loss", "1 / nat"),
+    },
     published={SOURCE + which: _at_one_nat(*values[:3]) for which, values in GADRE.items()},
     published_response="error",
     responses=("error",),

@@ -6,6 +6,7 @@ The columns come from a learning-rate curve by ``bayescale.tradeoffs.learning_ra
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(lr_sum: Quantity, lr_drop: Quantity, *, L_0: Quantity, A: Quantity, alpha: Quantity, C: Quantity) -> Quantity:
@@ -32,6 +33,12 @@ LR_ANNEAL = Law(
         "A": Share(1.5),
         "alpha": Prior("LogNormal", {"mu": log(0.5), "sigma": 0.3}),
         "C": Prior("LogNormal", {"mu": log(0.02), "sigma": 1.3}, relative=True),  # wide, for any peak rate
+    },
+    meanings={
+        **common("L_0"),
+        "A": ("what is added at a sum of learning rates of 1", "R lr_sum^alpha"),
+        "alpha": ("how fast that falls with the sum", "none"),
+        "C": ("what one unit of the annealing area takes off", "R / lr_drop"),
     },
     decreasing=("lr_sum", "lr_drop"),
     examples=(

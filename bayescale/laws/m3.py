@@ -6,6 +6,7 @@ D is the number of examples or tokens; steps or anything else can be mapped to i
 from math import log
 
 from bayescale.laws.law import Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(D: Quantity, *, beta: Quantity, gamma: Quantity, c: Quantity) -> Quantity:
@@ -28,6 +29,11 @@ M3 = Law(
         "beta": Share(1.0),
         "gamma": Prior("LogNormal", {"mu": -1.0, "sigma": 1.3}),
         "c": Prior("LogNormal", {"mu": log(0.2), "sigma": 0.8}),
+    },
+    meanings={
+        **common("c"),
+        "beta": ("the response where 1 / D + gamma is one", "R D^c"),
+        "gamma": ("one over the amount of data beyond which more is of no use", "1 / D"),
     },
     decreasing=("D",),
     reference="Alabdulmohsin et al. (2022), M3, arXiv:2209.06640",

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayescale.laws.bnsl import softplus
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 NEWTON_STEPS = 5
 """Enough for 1e-14 in the learnt part for alpha of the prior, and 1e-9 for alpha from 0.05 to 20."""
@@ -62,6 +63,12 @@ M4 = Law(
         "c": Prior("LogNormal", {"mu": log(0.4), "sigma": 0.6}),
         "alpha": Prior("LogNormal", {"mu": 0.0, "sigma": 0.5}),
         "span": Prior("LogNormal", {"mu": log(2.0), "sigma": 0.6}, relative=True),
+    },
+    meanings={
+        **common("eps_inf", "c"),
+        "amount": ("what is added at D = 1, far below the start of learning", "R D^c"),
+        "alpha": ("how the curve leaves its start; 0 is m2", "none"),
+        "span": ("response before training, less eps_inf", "R"),
     },
     decreasing=("D",),
     floor="eps_inf",

@@ -4,6 +4,7 @@ from math import log
 
 from bayescale.laws.costs import Columns, Cost, expert_flops
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -52,6 +53,14 @@ MOE_GRANULAR = Law(
         "gamma": Prior("LogNormal", {"mu": log(0.6), "sigma": 0.4}),
         "alpha": Prior("LogNormal", {"mu": log(0.13), "sigma": 0.5}),
         "beta": Prior("LogNormal", {"mu": log(0.13), "sigma": 0.5}),
+    },
+    meanings={
+        **common("alpha", "beta"),
+        "c": ("what no size or data gets below", "R"),
+        "a": ("what the term of size adds at N = 1 with endless granularity", "R N^alpha"),
+        "b": ("what the term of data adds at D = 1", "R D^beta"),
+        "g": ("what granularity 1 adds to it", "R N^alpha"),
+        "gamma": ("how fast that falls with granularity", "none"),
     },
     published={
         MOE: {"c": 0.47, "g": 2.1, "gamma": 0.58, "a": 18.1, "alpha": 0.115, "b": 30.8, "beta": 0.147},

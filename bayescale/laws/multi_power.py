@@ -9,6 +9,7 @@ from math import log
 import numpy as np
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 from bayescale.schedules import RATES, SHARES, SINCE
 
 COVARIATES = ("lr_sum", "lr_fall", *RATES, *SINCE)
@@ -81,6 +82,15 @@ MULTI_POWER = Law(
         "C": Prior("LogNormal", {"mu": log(1000.0), "sigma": 1.5}),
         "beta": Prior("LogNormal", {"mu": log(0.6), "sigma": 0.4}),
         "gamma": Prior("LogNormal", {"mu": log(0.6), "sigma": 0.4}),
+    },
+    meanings={
+        **common("L_0"),
+        "A": ("what is added at a sum of learning rates of 1", "R lr_sum^alpha"),
+        "alpha": ("how fast that falls with the sum", "none"),
+        "B": ("what a fall of the rate by 1 takes off in the end", "R / lr_fall"),
+        "C": ("how soon the gain of a fall comes", "rate^gamma / since"),
+        "beta": ("how fast the rest of that gain dies out", "none"),
+        "gamma": ("how much less a sum of rates since counts at a high rate", "none"),
     },
     published=PUBLISHED,
     decreasing=("lr_sum", "lr_fall", *SINCE),

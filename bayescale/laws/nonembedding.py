@@ -4,6 +4,7 @@ from math import log
 
 from bayescale.laws.chinchilla import CHINCHILLA
 from bayescale.laws.law import Example, Law, Prior, Quantity
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -41,6 +42,12 @@ NONEMBEDDING = Law(
     priors={
         **CHINCHILLA.priors,
         "omega": Prior("LogNormal", {"mu": log(0.3), "sigma": 1.0}),
+    },
+    meanings={
+        **common("E", "B", "beta"),
+        "A": ("what the term of size adds at one parameter in all", "R N^alpha"),
+        "alpha": ("how fast that falls with all parameters", "none"),
+        "omega": ("embedding parameters for each N^(1/3)", "N^(2/3)"),
     },
     published={BRIDGE + source: {**CHINCHILLA.published[source], "omega": OMEGA} for source in VALUES},
     decreasing=("N", "D"),

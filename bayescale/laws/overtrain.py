@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(N: Quantity, D: Quantity, *, E: Quantity, A: Quantity, B: Quantity, eta: Quantity) -> Quantity:
@@ -52,6 +53,12 @@ OVERTRAIN = Law(
         "A": Share(1.5),
         "B": Share(1.5),
         "eta": Prior("LogNormal", {"mu": log(0.15), "sigma": 0.4}),
+    },
+    meanings={
+        **common("E"),
+        "A": ("what the term of size adds at N = 1", "R N^(2 eta)"),
+        "B": ("what the term of data adds at D = 1", "R D^(2 eta)"),
+        "eta": ("half the exponent that size and data share", "none"),
     },
     published={
         # Least squares on the five runs that the authors fit, in full precision; they agree with the paper's print.

@@ -6,6 +6,7 @@ import numpy as np
 
 from bayescale.laws.costs import LOW_PRECISION
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def kept(bits: Quantity, gamma: Quantity) -> Quantity:
@@ -76,6 +77,12 @@ PRECISION = Law(
     "(1 - exp(-bits_cache / gamma_kv))",
     units={"bits_weights": 1.0, "bits_activations": 1.0, "bits_cache": 1.0},
     priors=PRIORS,
+    meanings={
+        **common("E", "A", "B", "alpha", "beta"),
+        "gamma_w": ("bits of the weights at which a part 1/e of the parameters is lost", "bits"),
+        "gamma_a": ("the same for activations", "bits"),
+        "gamma_kv": ("the same for the key-value cache", "bits"),
+    },
     published={SOURCE: VALUES},
     decreasing=("N", "D", "bits_weights", "bits_activations", "bits_cache"),
     floor="E",

@@ -116,6 +116,13 @@ PRECISION_POST = Law(
         "gamma_N": Prior("LogNormal", {"mu": log(0.4), "sigma": 0.4}),
         "gamma_post": Prior("LogNormal", {"mu": log(0.6 / USUAL_BITS), "sigma": 0.4}),
     },
+    meanings={
+        **precision.PRECISION.meanings,
+        "C_1": ("what quantising to one bit adds at N = D = 1", "R N^gamma_N / D^gamma_D"),
+        "gamma_D": ("how fast the damage grows with D", "none"),
+        "gamma_N": ("how fast the damage falls with N", "none"),
+        "gamma_post": ("bits after training that bring the damage down by a factor e", "bits"),
+    },
     published={SOURCE: VALUES},
     decreasing=("N", "bits_weights", "bits_activations", "bits_cache", "bits_post"),
     # Not printed anywhere: worked out with decimals of 40 digits.

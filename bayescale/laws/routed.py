@@ -62,6 +62,14 @@ PRIORS: dict[str, Prior | Share] = {
     "E_max": Prior("LogNormal", {"mu": log(400.0), "sigma": 0.7}),
 }
 
+MEANINGS = {
+    "A": ("10^d: the response at one active parameter and x = 1", "R"),
+    "a": ("slope on the log of active parameters", "none"),
+    "b": ("slope on the log of the saturating count of experts", "none"),
+    "E_start": ("what the saturating count x is for one expert: a dense model", "experts"),
+    "E_max": ("what x tends to with very many experts", "experts"),
+}
+
 ROUTED = Law(
     name="routed",
     loss=loss,
@@ -72,6 +80,7 @@ ROUTED = Law(
     "1/x = 1/(experts - 1 + 1/(1/E_start - 1/E_max)) + 1/E_max",
     units={"experts": 1.0},
     priors=PRIORS,
+    meanings={**MEANINGS, "c": ("how both slopes change together", "none")},
     published={
         S_BASE: _clark(a=-0.082, b=-0.108, c=0.009, d=1.104, E_start=1.847, E_max=314.478),
         RL_R: _clark(a=-0.083, b=-0.126, c=0.012, d=1.111, E_start=1.880, E_max=469.982),

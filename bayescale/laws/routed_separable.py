@@ -3,7 +3,7 @@
 import numpy as np
 
 from bayescale.laws.law import Law, Prior, Quantity
-from bayescale.laws.routed import PRIORS, saturating
+from bayescale.laws.routed import MEANINGS, PRIORS, saturating
 
 
 def loss(
@@ -35,6 +35,7 @@ ROUTED_SEPARABLE = Law(
     units={"experts": 1.0},
     priors={name: prior for name, prior in PRIORS.items() if name not in ("b", "c")}
     | {"b": Prior("TruncatedNormal", {"mu": -0.04, "sigma": 0.04, "upper": 0.0})},
+    meanings=MEANINGS,
     decreasing=("active_N", "experts"),
     reference="Clark et al. (2022), arXiv:2202.01169, without the product of size and experts",
 )

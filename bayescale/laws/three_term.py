@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -37,6 +38,13 @@ THREE_TERM = Law(
         "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "beta": Prior("LogNormal", {"mu": log(0.40), "sigma": 0.45}),
         "gamma": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
+    },
+    meanings={
+        **common("E", "A", "alpha"),
+        "B": ("what the term of steps adds after one", "R steps^beta"),
+        "beta": ("how fast the term of steps falls", "none"),
+        "K": ("what the term of the batch adds at one token", "R batch^gamma"),
+        "gamma": ("how fast the term of the batch falls", "none"),
     },
     decreasing=("N", "steps", "batch"),
     floor="E",

@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(N: Quantity, D: Quantity, *, E: Quantity, K: Quantity, gamma: Quantity, delta: Quantity) -> Quantity:
@@ -30,6 +31,12 @@ TILT = Law(
         "K": Share(3.0),
         "gamma": Prior("LogNormal", {"mu": log(0.15), "sigma": 0.4}),
         "delta": Prior("Normal", {"mu": 0.0, "sigma": 0.5}),
+    },
+    meanings={
+        **common("E"),
+        "K": ("what is added to the floor at N = D = 1", "R (N D)^gamma, delta tilting it"),
+        "gamma": ("mean slope on ln N and on ln D", "none"),
+        "delta": ("tilt: 0 is compute alone, above 0 parameters count for more, below 0 tokens", "none"),
     },
     reference="bayescale: compute_floor with slopes gamma (1 + delta) on ln N and gamma (1 - delta) on ln D",
 )

@@ -3,6 +3,7 @@
 from math import log
 
 from bayescale.laws.law import Example, Law, Prior, Quantity, Share
+from bayescale.laws.meanings import common
 
 
 def loss(
@@ -31,6 +32,12 @@ TIME_SIZE = Law(
         # Centred where dmft's prior puts its exponents, so that a comparison is about the tie between them.
         "alpha_N": Prior("LogNormal", {"mu": log(0.4), "sigma": 0.5}),
         "alpha_t": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.5}),
+    },
+    meanings={
+        **common("L_inf", "alpha_N"),
+        "C_N": ("what the term of size adds at N = 1", "R N^alpha_N"),
+        "C_t": ("what the term of time adds after one step", "R steps^alpha_t"),
+        "alpha_t": ("how fast the term of time falls with steps", "none"),
     },
     decreasing=("N", "steps"),
     floor="L_inf",

@@ -4,6 +4,7 @@ from math import log
 
 from bayescale.laws.costs import FLOPS_PER_TOKEN, Columns, Cost
 from bayescale.laws.law import Example, Law, Prior, Quantity
+from bayescale.laws.meanings import common
 
 
 def gain(
@@ -65,6 +66,15 @@ VOCABULARY = Law(
         "alpha_1": Prior("LogNormal", {"mu": log(0.40), "sigma": 0.3}),
         "alpha_2": Prior("LogNormal", {"mu": log(0.60), "sigma": 0.4}),
         "beta": Prior("LogNormal", {"mu": log(0.40), "sigma": 0.3}),
+    },
+    meanings={
+        **common("beta"),
+        "E": ("gain that is left to any size, vocabulary and data", "R"),
+        "A_1": ("gain that a finite size costs, at N = 1", "R N^alpha_1"),
+        "A_2": ("gain that a finite embedding costs, at one embedding parameter", "R (vocabulary width)^alpha_2"),
+        "B": ("gain that finite data cost, at D = 1", "R D^beta"),
+        "alpha_1": ("how fast the term of size falls with N", "none"),
+        "alpha_2": ("how fast the term of the embedding falls with its parameters", "none"),
     },
     published={
         AS_PRINTED: _in_ones(

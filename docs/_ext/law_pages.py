@@ -7,7 +7,6 @@ from math import exp
 from pathlib import Path
 
 from formulas import pieces, symbol
-from meanings import meaning
 
 import bayescale as bs
 from bayescale.laws import Share
@@ -131,7 +130,7 @@ def directions(law: bs.Law) -> str:
 def parameter_rows(law: bs.Law) -> Iterator[tuple[str, ...]]:
     """Yield symbol, name, meaning, unit and prior of each parameter."""
     for name in law.parameters:
-        what, unit = meaning(law.name, name)
+        what, unit = law.meanings[name]
         shown = "" if symbol(name).startswith(r"\text") else f"{{math}}`{symbol(name)}`"
         yield shown, f"`{name}`", what, unit, prior_text(law, name)
 
