@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bibtexparser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,15 +15,18 @@ from bayescale.laws.bibliography import METHOD, OWN, Entry, bibtex, entries_for
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = Path(bayescale.__file__).with_name("laws").joinpath("references.bib").read_text(encoding="utf-8")
-KEYS = re.findall(r"^@\w+\{([^,]+),$", LIBRARY, re.MULTILINE)
+KEYS = [entry.key for entry in bibtexparser.parse_string(LIBRARY).entries]
 ENTRIES = {entry.key: entry.bibtex for entry in entries_for(KEYS)}
 VENUES = {"article": "journal", "inproceedings": "booktitle"}
 HOSTILE = 'mine}\n}\n@article{evil,\n title={x}}\r\n\\input{/etc/passwd} 100% $a_b^c$ ~ # & " \u202e\x00\ud800 {'
 
 
 def fields_of(entry):
-    """Return the fields of an entry of our file, which has one to a line."""
-    return dict(re.findall(r"^  (\w+) = \{(.*)\},$", entry, re.MULTILINE))
+    """Return the fields of the only entry that a text may hold, by a reader of BibTeX."""
+    library = bibtexparser.parse_string(entry)
+    assert not library.failed_blocks
+    (only,) = library.entries
+    return {field.key: field.value for field in only.fields}
 
 
 def is_balanced(text):
@@ -71,6 +75,17 @@ def test_a_paper_is_of_the_author_and_year_that_the_reference_gives(name, refere
         fields = fields_of(entry.bibtex)
         assert f"({fields['year']})" in words
         assert fields["author"].split(",")[0] in words
+
+
+def test_the_file_is_nothing_but_entries_and_a_comment():
+    read = bibtexparser.parse_string(LIBRARY)
+    assert not read.failed_blocks
+    assert len(read.blocks) == len(read.entries) + len(read.comments) == LIBRARY.count("\n@") + 1
+
+
+def test_the_fields_of_an_entry_are_those_of_its_text():
+    for entry in entries_for([*KEYS, OWN, "our logs, run 7"]):
+        assert dict(entry.fields) == fields_of(entry.bibtex)
 
 
 def test_the_file_is_sorted_and_says_each_thing_once():
@@ -125,7 +140,7 @@ def test_one_text_may_cite_several_papers():
 def test_the_order_is_that_of_the_keys_whatever_comes_first():
     references = [reference for _, reference in all_references()] + ["our logs, run 7"]
     assert bibtex(references) == bibtex(reversed(references)) == bibtex(references * 2)
-    keys = re.findall(r"^@\w+\{([^,]+),$", bibtex(references), re.MULTILINE)
+    keys = [entry.key for entry in bibtexparser.parse_string(bibtex(references)).entries]
     assert keys == sorted(set(keys))
 
 

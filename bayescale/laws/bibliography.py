@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import bibtexparser
+
 from bayescale.values import FrozenMapping
 
 OWN = "bayescale"
@@ -28,7 +30,6 @@ METHOD = (
 
 _ARXIV = re.compile(r"(?<!\d)(?<!\d\.)\d{4}\.\d{4,5}(?!\d)")
 _DOI = re.compile(r"\b10\.(?!48550/)\d{4,9}/[^\s\"<>{}]+", re.IGNORECASE)  # 10.48550 is arXiv's, found by the number
-_FIELD = re.compile(r"^ +(\w+) = \{(.*)\},$", re.MULTILINE)
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -51,15 +52,13 @@ class Entry:
         Citation key, such as ``hoffmann2022training``.
     bibtex : str
         The entry, without a line break at its end.
+    fields : mapping of str to str
+        Its fields by name, as BibTeX has them but for the outer braces.
     """
 
     key: str
     bibtex: str
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """Its fields by name; those of a made-up entry too, as each stands on a line of its own."""
-        return dict(_FIELD.findall(self.bibtex))
+    fields: Mapping[str, str]
 
 
 def entries_for(references: Iterable[str]) -> tuple[Entry, ...]:
@@ -117,11 +116,12 @@ def _identifiers(reference: str) -> list[str]:
 @functools.cache
 def _known() -> Mapping[str, Entry]:
     """Return our entries by key, by arXiv identifier and by DOI in lower case."""
-    text = Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
+    library = bibtexparser.parse_file(str(Path(__file__).with_name("references.bib")))
     known = {OWN: _own()}
-    for part in re.split(r"^@", text, flags=re.MULTILINE)[1:]:
-        entry = Entry(part[part.index("{") + 1 : part.index(",")], f"@{part.rstrip()}")
-        names = (entry.key, entry.fields.get("eprint"), entry.fields.get("doi", "").lower())
+    for read in library.entries:
+        fields = FrozenMapping({field.key: field.value for field in read.fields})
+        entry = Entry(read.key, str(read.raw).rstrip(), fields)
+        names = (entry.key, fields.get("eprint"), fields.get("doi", "").lower())
         known |= {name: entry for name in names if name}
     return FrozenMapping(known)
 
@@ -141,7 +141,7 @@ def _in_words(reference: str) -> Entry:
 def _misc(key: str, fields: Mapping[str, str]) -> Entry:
     """Return an entry of BibTeX's kind for anything."""
     lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
-    return Entry(key, f"@misc{{{key},\n{lines}}}")
+    return Entry(key, f"@misc{{{key},\n{lines}}}", FrozenMapping(fields))
 
 
 def _one_line(text: str) -> str:
