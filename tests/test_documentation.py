@@ -84,6 +84,15 @@ def test_the_page_of_a_law_tells_its_values_symbols_and_source(generator, name):
     assert f"]({name}.svg)" in page
 
 
+def test_the_page_of_a_law_says_whether_it_was_calibrated(generator):
+    pages = generator["law_pages"]
+    found = {"chinchilla": {"tables": 500, "coverage": {"A": 0.88, "B": 0.93}}}
+    told = pages.calibration("chinchilla", found)
+    assert "In 500 simulated tables, 90 % intervals held the truth in 90.5 % of cases (88 to 93 % by quantity)" in told
+    assert "**Not calibrated yet**" in pages.calibration("tilt", found)
+    assert pages.calibration("chinchilla", pages.calibrated()) in pages.law_page(bs.LAWS["chinchilla"])
+
+
 def test_the_table_of_laws_names_each(generator):
     page = generator["law_pages"].index_page(bs.LAWS.values())
     assert re.findall(r"^\| \[(\w+)\]\(\1\.md\)", page, re.M) == list(bs.LAWS)

@@ -1,10 +1,13 @@
 """One page for each law, written from the law itself, and a table of all."""
 
+import functools
 import inspect
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from math import exp
 from pathlib import Path
+from typing import Any
 
 from formulas import pieces, symbol
 
@@ -17,6 +20,8 @@ from bayescale.runs import headers
 PACKAGE = Path(bs.__file__).parent
 DRAWN_FROM = (PACKAGE / "laws", PACKAGE / "plots")
 """Folders of what a picture of a prior is drawn from; drawing all takes most of a build."""
+
+CALIBRATION = Path(__file__).parents[2] / "benchmarks" / "calibrate_laws.json"
 
 RESPONSES = {"loss": "nats per token", "bpc": "bits per character", "error": "a fraction", "gain": "nats per token"}
 VERIFIED = "Nothing of this law is marked as unverified."
@@ -74,6 +79,7 @@ def law_page(law: bs.Law) -> str:
         "## What the prior expects",
         f"![Median, 50 % and 90 % of the prior of {law.name}, along each of its columns]({law.name}.svg)",
         "Before a run is seen: the law over its value at a typical run (1000 draws), without the noise of single runs.",
+        calibration(law.name, calibrated()),
         "## The code",
         f"```python\n{inspect.getsource(inspect.unwrap(law.loss)).rstrip()}\n```",
         use(law),
@@ -213,6 +219,28 @@ def listed(values: Mapping[str, float]) -> str:
             groups.setdefault((name.rstrip("0123456789"), text), []).append(name)
         shown = {names[0] + (f" to {names[-1]}" if names[1:] else ""): text for (_, text), names in groups.items()}
     return ", ".join(f"{name} = {text}" for name, text in shown.items())
+
+
+@functools.cache
+def calibrated() -> Mapping[str, Mapping[str, Any]]:
+    """Return what the calibration of laws found, by law."""
+    return dict(json.loads(CALIBRATION.read_text(encoding="utf-8"))["laws"])
+
+
+def calibration(name: str, results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how often the intervals of a law held what they promise in simulated tables."""
+    if name not in results:
+        return (
+            "## Calibration\n\n**Not calibrated yet**: nobody has measured how often the intervals of this law hold. "
+            f"`python benchmarks/calibrate_laws.py {name}` does, in a minute or a few."
+        )
+    found = results[name]
+    held = [100 * value for value in found["coverage"].values()]
+    return (
+        f"## Calibration\n\nIn {found['tables']} simulated tables, 90 % intervals held the truth in "
+        f"{sum(held) / len(held):.1f} % of cases ({min(held):.0f} to {max(held):.0f} % by quantity): "
+        "[all laws](../laws-calibration.md)."
+    )
 
 
 def use(law: bs.Law) -> str:
