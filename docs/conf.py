@@ -15,7 +15,7 @@ version = release = bayescale.__version__
 
 extensions = [
     "generated",
-    "mathsvg",
+    "mathml",
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -51,7 +51,7 @@ autodoc_typehints = "none"  # the docstrings tell them, with dimensions and unit
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 
-html_math_renderer = "svg"
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "bayescale"
 html_static_path = ["_static"]

@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -96,6 +98,17 @@ def test_the_page_of_a_law_says_whether_it_was_calibrated(generator):
 def test_the_table_of_laws_names_each(generator):
     page = generator["law_pages"].index_page(bs.LAWS.values())
     assert re.findall(r"^\| \[(\w+)\]\(\1\.md\)", page, re.M) == list(bs.LAWS)
+
+
+@pytest.mark.parametrize("name", bs.LAWS)
+def test_every_formula_of_a_law_becomes_mathml(generator, name):
+    page = generator["law_pages"].law_page(bs.LAWS[name])
+    blocks, inline = re.findall(r"\$\$\n(.+?)\n\$\$", page, re.S), re.findall(r"\{math\}`(.+?)`", page)
+    assert blocks or inline
+    for latex in (*blocks, *inline):
+        written = generator["mathml"].formula(latex, block=latex in blocks)
+        assert ET.fromstring(unescape(written)).tag.endswith("math")
+        assert "\\" not in written  # no command of LaTeX is left
 
 
 def test_the_picture_of_a_prior_is_drawn(generator, tmp_path):
