@@ -3,10 +3,9 @@
 docs/isoflop-minima.md holds the same for all tables and laws.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
+import published
 import pytest
 
 import bayescale as bs
@@ -17,10 +16,6 @@ from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, published_scale
 from bayescale.splits.optimum import find_optimum, sizes
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-RUNS, MINIMA, FITS = (
-    SHARED / name for name in ("tidy/porian.csv", "raw/porian/optimal_pairs.csv", "raw/porian/published_fits.csv")
-)
 CORPORA = {"rw": "RefinedWeb", "owt2": "OpenWebText2"}
 SCHEDULES = ("base-long-kaplan", "base-short-kaplan", "base-short-chinchilla", "tuned-short-const")
 CASES = [(corpus, schedule) for corpus in CORPORA for schedule in SCHEDULES]
@@ -29,9 +24,8 @@ CASES = [(corpus, schedule) for corpus in CORPORA for schedule in SCHEDULES]
 @pytest.fixture(scope="module")
 def porian():
     """Return the reader of one corpus and schedule: runs, published minima, published exponent with its interval."""
-    if not all(path.exists() for path in (RUNS, MINIMA, FITS)):
-        pytest.skip("the runs of Porian et al. are not beside this checkout")
-    runs, minima, fits = map(pd.read_csv, (RUNS, MINIMA, FITS))
+    minima, fits = (pd.read_csv(published.raw(f"porian/{name}.csv")) for name in ("optimal_pairs", "published_fits"))
+    runs = pd.read_csv(published.tidy("porian"))
     runs = runs.rename(columns={"run_id": "run", "params": "N", "tokens": "D", "flops": "C"}).astype({"C": float})
 
     def read(corpus, schedule):
@@ -55,12 +49,12 @@ def near(log_sizes, published):
 
 @pytest.mark.parametrize(("corpus", "schedule"), CASES)
 def test_minima_and_exponent_agree_with_those_that_porian_et_al_publish(porian, corpus, schedule):
-    runs, published, (_, low, high) = porian(corpus, schedule)
+    runs, minima, (_, low, high) = porian(corpus, schedule)
     found = isoflop_minima(runs)
     at = found.table["flops"].to_numpy()
-    same = [int(np.argmin(np.abs(np.log(published["flops"] / value)))) for value in at]
+    same = [int(np.argmin(np.abs(np.log(minima["flops"] / value)))) for value in at]
     assert len(at) >= 9
-    assert near(found.log_sizes, published.iloc[same]).mean() >= 0.75
+    assert near(found.log_sizes, minima.iloc[same]).mean() >= 0.75
     lower, upper = np.quantile(found.lines[:, 1], [0.05, 0.95])
     assert lower <= high
     assert low <= upper
@@ -69,9 +63,9 @@ def test_minima_and_exponent_agree_with_those_that_porian_et_al_publish(porian, 
 @pytest.mark.parametrize(("corpus", "schedule"), CASES)
 def test_a_line_through_smaller_minima_finds_those_of_larger_budgets(porian, corpus, schedule):
     """Eight times beyond the runs; the same runs, where a law is fitted to them, miss by a factor of 1.7 (r.m.s.)."""
-    runs, published, _ = porian(corpus, schedule)
+    runs, minima, _ = porian(corpus, schedule)
     smaller = bs.select_runs(runs, "C < 4e18")
-    larger = published[published["flops"] > 4e18]
+    larger = minima[minima["flops"] > 4e18]
     log_sizes = np.log(line_sizes(isoflop_minima(smaller), larger["flops"].to_numpy()))
     assert len(larger) == 3
     gap = np.median(log_sizes, axis=0) - np.log(larger["n"].to_numpy())
@@ -170,14 +164,14 @@ def test_the_law_of_the_same_runs_holds_the_tables_beyond_them_and_misses_two_in
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_far_from_the_minima_a_law_has_other_best_sizes_and_a_note_says_so(porian, corpus):
     """Cosine schedule: the exponent is right and every size 10 to 20 % low, for runs far off the minima decide it."""
-    runs, published, (exponent, *_) = porian(corpus, "base-short-chinchilla")
+    runs, minima, (exponent, *_) = porian(corpus, "base-short-chinchilla")
     fitted = refitted("chinchilla", runs)
-    best = log_best(fitted, published["flops"])
-    slopes = (best[:, -1] - best[:, 0]) / np.log(published["flops"].iloc[-1] / published["flops"].iloc[0])
+    best = log_best(fitted, minima["flops"])
+    slopes = (best[:, -1] - best[:, 0]) / np.log(minima["flops"].iloc[-1] / minima["flops"].iloc[0])
     low, high = np.quantile(slopes, [0.05, 0.95])
     assert low < exponent < high
     held = np.quantile(best, [0.05, 0.95], axis=0)
-    inside = (held[0] <= np.log(published["n"])) & (np.log(published["n"]) <= held[1])
+    inside = (held[0] <= np.log(minima["n"])) & (np.log(minima["n"]) <= held[1])
     assert inside.mean() < 0.6
     (note,) = minima_notes({"chinchilla": fitted}, {"chinchilla": 1.0}, np.array([1e20]), 0.9)
     assert "isoFLOP minima disagree" in note
@@ -186,26 +180,26 @@ def test_far_from_the_minima_a_law_has_other_best_sizes_and_a_note_says_so(poria
 @pytest.mark.slow
 def test_a_law_that_bends_has_the_published_best_sizes(porian):
     """Tuned schedule: farseer's exponent is 0.496 (0.490 to 0.502), the published one 0.497; chinchilla's is 0.56."""
-    runs, published, (exponent, *_) = porian("rw", "tuned-short-const")
+    runs, minima, (exponent, *_) = porian("rw", "tuned-short-const")
     fitted = refitted("farseer", runs)
     assert fitted.diagnostics.passed
-    best = log_best(fitted, published["flops"])
-    slopes = (best[:, -1] - best[:, 0]) / np.log(published["flops"].iloc[-1] / published["flops"].iloc[0])
+    best = log_best(fitted, minima["flops"])
+    slopes = (best[:, -1] - best[:, 0]) / np.log(minima["flops"].iloc[-1] / minima["flops"].iloc[0])
     low, high = np.quantile(slopes, [0.05, 0.95])
     assert low < exponent < high
     assert high - low < 0.02
-    assert near(best, published).mean() >= 0.9
+    assert near(best, minima).mean() >= 0.9
     assert minima_notes({"farseer": fitted}, {"farseer": 1.0}, np.array([1e20]), 0.9) == []
 
 
 @pytest.mark.slow
 def test_a_law_whose_minima_are_free_has_the_published_best_sizes_where_chinchilla_has_half(porian):
     """Long warm-up: isoflop's exponent is 0.69 (0.66 to 0.73), the published one 0.706; chinchilla's is 0.59."""
-    runs, published, (exponent, *_) = porian("rw", "base-long-kaplan")
-    published = published.dropna(subset=["n"])
+    runs, minima, (exponent, *_) = porian("rw", "base-long-kaplan")
+    minima = minima.dropna(subset=["n"])
     fitted = refitted("isoflop", runs)
     assert fitted.diagnostics.passed
     low, high = np.quantile(fitted.draws["a"], [0.05, 0.95])
     assert low < exponent < high
-    assert near(log_best(fitted, published["flops"]), published).mean() >= 0.9
-    assert near(log_best(refitted("chinchilla", runs), published["flops"]), published).mean() <= 0.6
+    assert near(log_best(fitted, minima["flops"]), minima).mean() >= 0.9
+    assert near(log_best(refitted("chinchilla", runs), minima["flops"]), minima).mean() <= 0.6

@@ -1,9 +1,8 @@
 """Published numbers on the shipped tables, recovery of known parameters, and the same numbers from the same seed."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
+import published
 import pytest
 import xarray as xr
 from simulation import DESIGN
@@ -13,7 +12,6 @@ from bayescale.comparison.comparison import difference
 
 pytestmark = pytest.mark.slow
 
-TIDY = Path(__file__).parents[2] / "shared" / "data" / "tidy"
 GOPHER = 5.76e23
 """FLOP of Gopher and Chinchilla."""
 
@@ -96,10 +94,7 @@ def test_the_five_highest_losses_hardly_move_the_best_size(chinchilla_fit, trimm
 
 
 def test_the_240_rows_of_the_replication_give_its_values(trimmed_fit):
-    path = TIDY / "epoch-chinchilla.csv"
-    if not path.is_file():
-        pytest.skip(f"{path.name} is not beside this checkout")
-    rows = pd.read_csv(path).query("excluded_by_authors == 0")
+    rows = pd.read_csv(published.tidy("epoch-chinchilla")).query("excluded_by_authors == 0")
     columns = {"params": "N", "tokens": "D", "flops": "C"}
     runs = bs.RunTable.from_frame(rows.rename(columns=columns)[["N", "D", "C", "loss"]], name="epoch-chinchilla")
     assert len(runs.frame) == 240

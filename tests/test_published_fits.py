@@ -1,26 +1,16 @@
 """Published fits of public runs, found again with the papers' own estimators; the runs are not shipped."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from published import raw
 from scipy.optimize import least_squares, minimize
 
 from bayescale.laws import LAWS
 from bayescale.laws.vocabulary import AS_PRINTED, REFITTED
 from bayescale.tradeoffs import MULTI_POWER, multi_power_loss, saturating_experts, tokens_per_character
-
-RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
-
-
-def raw(name):
-    """Return the path of a raw file, or skip the test."""
-    path = RAW / name
-    if not path.exists():
-        pytest.skip(f"{name} is not beside this checkout")
-    return path
 
 
 def huber(residual, delta):

@@ -1,28 +1,22 @@
 """What the laws say of published tables; docs/tables.md holds the same for all of them."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import published
 import pytest
 
 import bayescale as bs
 from bayescale.laws import in_ones
 
-RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
-TIDY = RAW.parent / "tidy"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not RAW.is_dir(), reason="the copies of published tables are not beside the checkout"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("router", ["s-base", "rl-r", "hash"])
 def test_routing_and_size_interact(router):
     """Bilinear r.m.s. 0.0035 to 0.0038 in log10 against 0.0057 to 0.0063 without the interaction, by least squares."""
-    runs = bs.load_runs(f"routed-{router}", mirror=RAW)
+    runs = bs.load_runs(f"routed-{router}", mirror=published.mirror(f"routed-{router}"))
     fits = bs.fit_laws(runs, ["routed", "routed_separable"])
     assert all(fit.diagnostics.passed for fit in fits.values())
     table = bs.compare(fits).table
@@ -39,7 +33,7 @@ LAW = bs.LAWS["data_constrained"]
 
 @pytest.fixture(scope="module")
 def repeated():
-    frame = pd.read_csv(TIDY / "datablations.csv").query("in_published_fit == 1")
+    frame = pd.read_csv(published.tidy("datablations")).query("in_published_fit == 1")
     frame = frame.rename(columns={"params": "N", "tokens": "D", "flops": "C"}).astype({"C": float})
     return bs.RunTable.from_frame(frame[["N", "D", "C", "loss", "unique_tokens"]], name="datablations")
 
@@ -86,7 +80,7 @@ def test_the_published_base_law_lies_below_these_runs_and_a_free_one_repeats_lon
 
 def test_two_laws_of_annealing_predict_the_curves_of_the_smallest_model_alike():
     """0.0053 nats r.m.s. by either, on 59 points of nine runs; the published L_0 is too low for these curves."""
-    table = bs.load_runs("multipower-25m", mirror=RAW)
+    table = bs.load_runs("multipower-25m", mirror=published.mirror("multipower-25m"))
     rows = table.frame.groupby("training_run").nth(slice(None, None, 30)).reset_index(drop=True)
     fits = bs.fit_laws(replace(table, frame=rows), ["multi_power", "lr_anneal"])
     assert all(fit.diagnostics.passed for fit in fits.values())

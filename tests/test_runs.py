@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import published
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,6 @@ from bayescale.runs.description import condition_number
 from bayescale.runs.numerals import UnreadableNumberError, parse_number
 from bayescale.words import typed
 
-TIDY = Path(__file__).parents[2] / "shared" / "data" / "tidy"  # copies of public tables; never part of the repository
 ROWS = [
     ["a", "1e8", "2e9", "3.5"],
     ["b", "2e8", "3e9", "3.3"],
@@ -850,9 +850,7 @@ def test_importing_the_module_stays_light():
 
 
 def tidy_frame(name):
-    path = TIDY / f"{name}.csv"
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine; it is never part of the repository")
+    path = published.tidy(name)
     return path, pd.read_csv(path)
 
 

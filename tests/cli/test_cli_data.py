@@ -1,31 +1,40 @@
 """The command ``data``: JSON shapes, exit statuses, and what is told."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from upstream import made_catalogue
 
 import bayescale as bs
+from bayescale import catalogue
 from bayescale.catalogue import catalogue_entry
 from bayescale.cli import main
 from bayescale.cli.commands.data import fetching_progress
 from bayescale.cli.options import Printing
 
-RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"  # copies of public tables; never part of the repository
 LISTED = {"name", "rows", "response", "shipped", "licence", "reference", "unit", "source", "state"}
-
-needs_copies = pytest.mark.skipif(
-    not RAW.is_dir(), reason="the copies of the upstream files are not beside the checkout"
-)
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("BAYESCALE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("BAYESCALE_MIRROR", raising=False)
+
+
+@pytest.fixture
+def made_mirror(tmp_path, monkeypatch):
+    """A mirror of made-up files of the same form as those upstream, and the catalogue with their hashes."""
+    data, mirror = tmp_path / "data", tmp_path / "made"
+    shutil.copytree(catalogue.data_dir(), data)
+    listed = data / "catalogue.toml"
+    listed.write_text(made_catalogue(listed.read_text(encoding="utf-8"), mirror), encoding="utf-8")
+    monkeypatch.setattr(catalogue, "data_dir", lambda: data)
+    return mirror
 
 
 @pytest.fixture
@@ -50,14 +59,13 @@ def test_the_list_says_what_is_shipped_and_what_is_to_fetch(run_json, capsys):
     assert all(table["source"] in printed for table in tables)
 
 
-@needs_copies
-def test_get_fetches_verifies_and_says_so(run_json, capsys):
-    (table,) = run_json("data", "get", "opt-trajectories", "--mirror", str(RAW))["tables"]
+def test_get_fetches_verifies_and_says_so(made_mirror, run_json, capsys):
+    (table,) = run_json("data", "get", "opt-trajectories", "--mirror", str(made_mirror))["tables"]
     assert set(table) == LISTED | {"paths"}
     assert table["state"] == "fetched"
     assert [Path(path).is_file() for path in table["paths"]] == [True]
-    assert len(bs.load_runs("opt-trajectories").frame) == 142
-    assert main(["data", "get", "datablations", "chinchilla", "--mirror", str(RAW)]) == 0
+    assert len(bs.load_runs("opt-trajectories").frame) == 12
+    assert main(["data", "get", "datablations", "chinchilla", "--mirror", str(made_mirror)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "chinchilla: 245 runs, comes with bayescale",
         "datablations-c4: 24 runs, 1 file verified",
@@ -65,33 +73,30 @@ def test_get_fetches_verifies_and_says_so(run_json, capsys):
     ]
 
 
-@needs_copies
-def test_a_fetched_table_is_a_table_like_any_other(monkeypatch, run_json, capsys):
+def test_a_fetched_table_is_a_table_like_any_other(made_mirror, monkeypatch, run_json, capsys):
     assert main(["check", "gemstones-hot"]) == 3
     assert "run `bayescale data get gemstones-hot`" in capsys.readouterr().err
-    monkeypatch.setenv("BAYESCALE_MIRROR", str(RAW))
+    monkeypatch.setenv("BAYESCALE_MIRROR", str(made_mirror))
     assert main(["check", "gemstones-hot"]) == 0
-    assert "220 runs" in capsys.readouterr().out
+    assert "12 runs" in capsys.readouterr().out
     monkeypatch.delenv("BAYESCALE_MIRROR")
     states = {table["name"]: table["state"] for table in run_json("data")["tables"]}
     assert states["gemstones-hot"] == "fetched"
     assert states["gemstones-cooled"] == "not fetched"
 
 
-@needs_copies
-def test_get_all_fetches_every_table(run_json):
-    tables = run_json("data", "get", "--all", "--mirror", str(RAW))["tables"]
+def test_get_all_fetches_every_table(made_mirror, run_json):
+    tables = run_json("data", "get", "--all", "--mirror", str(made_mirror))["tables"]
     assert [table["name"] for table in tables] == [table["name"] for table in bs.list_tables()]
     assert {table["state"] for table in tables} == {"shipped", "fetched"}
 
 
-@needs_copies
-def test_one_bad_file_does_not_keep_the_others_away(tmp_path, run_json):
+def test_one_bad_file_does_not_keep_the_others_away(made_mirror, tmp_path, run_json):
     mirror = tmp_path / "mirror"
     for name in ("opt-trajectories", "vocab-scaling"):
         for file in catalogue_entry(name).files:
             (mirror / file.source).mkdir(parents=True)
-            content = (RAW / file.source / file.name).read_bytes()
+            content = (made_mirror / file.key).read_bytes()
             (mirror / file.source / file.name).write_bytes(content + b"#" * (name == "opt-trajectories"))
     record = run_json("data", "get", "opt-trajectories", "vocab-scaling", "--mirror", str(mirror), status=3)
     assert [table["name"] for table in record["tables"]] == ["vocab-scaling"]
