@@ -1,4 +1,4 @@
-"""Compute budgets in accelerator hours and in money, and back."""
+"""Compute: FLOP of a run, and budgets in accelerator hours and in money, and back."""
 
 import math
 import re
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.values import FrozenMapping
+
+FLOPS_PER_TOKEN = 6.0
+"""Training takes six FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
 
 SECONDS = 3600.0
 

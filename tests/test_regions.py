@@ -7,7 +7,7 @@ import pytest
 from test_plots import results
 
 from bayescale.errors import InputError
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.plots.regions import BEYOND, plot_iso_loss
 from bayescale.plots.rendering import svg_text
 from bayescale.runs import RunTable

@@ -13,6 +13,7 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import averaged
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.intervals import credible_interval
 from bayescale.laws.costs import SERVING_PART
 from bayescale.splits.candidates import CLOSE, SLOPE_STEP, Candidates
@@ -82,7 +83,7 @@ def implied_demand(
     if sizes.shape != tokens.shape:
         raise InputError(f"found {sizes.size} N and {tokens.size} D; expected one of each for every model")
     checks.probability(probability)
-    flops = sizes * tokens * 6.0
+    flops = sizes * tokens * FLOPS_PER_TOKEN
     parts, laws, notes = _posed(source, flops, constraints)
     served = np.concatenate([_served(each, sizes, tokens) for each in parts])
     loss = np.concatenate([each.loss(sizes, tokens) for each in parts])

@@ -17,6 +17,7 @@ from bayescale.decisions.mixture import Averaged, averaged
 from bayescale.decisions.regret import Choice, best_runs, cheapest_runs, joined
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
 from bayescale.splits.candidates import CLOSE, Candidates, exhausting_flops, pose
@@ -322,7 +323,7 @@ def _runs(laws: Averaged) -> RunTable:
 
 def _beyond(N: xr.DataArray, D: xr.DataArray, runs: RunTable) -> list[str]:
     """Say how far beyond the runs the law is asked."""
-    reach = float((6.0 * N * D).median("draw").max() / runs.frame["C"].max())
+    reach = float((FLOPS_PER_TOKEN * N * D).median("draw").max() / runs.frame["C"].max())
     if reach <= 1:
         return []
     return [

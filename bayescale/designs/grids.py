@@ -7,7 +7,7 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 
 RATIO = 20.0
 """Tokens per parameter of the Chinchilla model, 1.4e12 / 70e9 (Hoffmann et al. 2022)."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from bayescale import checks
 from bayescale.errors import InputError
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
-from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.runs import Runs, RunTable, as_table
 from bayescale.values import Value

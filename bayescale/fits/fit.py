@@ -20,6 +20,7 @@ from bayescale.fits.draws import Draws
 from bayescale.fits.settings import Settings
 from bayescale.fits.summary import summary_table
 from bayescale.fits.versions import versions
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import (
     Law,
     law_record,
@@ -233,7 +234,7 @@ def complete_points(law: Law, columns: Mapping[str, np.ndarray | None]) -> dict[
     """Return the columns that are given, with C = 6 N D where it is not; raise InputError if the law needs another."""
     points = {name: np.asarray(value, dtype=float) for name, value in columns.items() if value is not None}
     if {"N", "D"} <= set(points):
-        points = {"C": 6.0 * points["N"] * points["D"], **points}
+        points = {"C": FLOPS_PER_TOKEN * points["N"] * points["D"], **points}
     missing = [name for name in law.covariates if name not in points]
     if missing:
         raise InputError(f"law '{law.name}' needs {', '.join(missing)}; found {', '.join(points) or 'nothing'}")

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.checks import Number, positive
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.values import Value
-
-FLOPS_PER_TOKEN = 6.0
-"""FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
 
 FLOPS_PER_SERVED_TOKEN = 2.0
 """FLOP per parameter and token served."""

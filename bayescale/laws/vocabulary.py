@@ -2,7 +2,8 @@
 
 from math import log
 
-from bayescale.laws.costs import FLOPS_PER_TOKEN, Columns, Cost
+from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.laws.costs import Columns, Cost
 from bayescale.laws.law import Example, Law, Prior, Quantity
 from bayescale.laws.meanings import common
 

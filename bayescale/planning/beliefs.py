@@ -10,7 +10,7 @@ from bayescale.errors import InputError
 from bayescale.fits.discrepancy import infer_discrepancy
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit, complete_points
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.planning.goals import LawGoal, NormalGoal
 from bayescale.splits.optimum import Optimum, find_optimum, loss_on_budget, sizes
 

@@ -14,7 +14,7 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.planning.beliefs import (
     Decision,
     Pool,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bayescale.designs.grids import isoflop_design, ladder_design
 from bayescale.errors import InputError
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs import RunTable
 from bayescale.words import short
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from bayescale.decisions.allocation import allocate
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
     BLUE,
     GREEN,

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.planning.plan import Plan
 from bayescale.plots.style import (
     BLUE,

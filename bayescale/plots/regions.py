@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
     BLUE,
     GREEN,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs.draft import Draft, listed
 from bayescale.runs.headers import normalised
 from bayescale.runs.numerals import cell_text
@@ -133,14 +134,14 @@ def compute_ratio(frame: pd.DataFrame) -> "pd.Series[float]":
     size = frame["active_N"].fillna(frame["N"]) if "active_N" in frame and "N" in frame else frame.get("N")
     if size is None or not len(frame):
         return pd.Series(dtype=float)
-    return frame["C"] / (6.0 * size * frame["D"])
+    return frame["C"] / (FLOPS_PER_TOKEN * size * frame["D"])
 
 
 def _compute_remedy(ratio: float) -> str:
     for unit, flop in FLOP_UNITS.items():
         if 1 / LARGEST_RATIO < ratio * flop < LARGEST_RATIO:
             return f"C is in FLOP, and this looks like {unit}: multiply by {typed(flop, 4)}"
-    if 0.9 < 6 * ratio < 1.1:
+    if 0.9 < FLOPS_PER_TOKEN * ratio < 1.1:
         return "this looks like N D: multiply by 6"
     return (
         "C is in FLOP for the whole run; correct C, N or D, or take C out and let it be 6 N D "

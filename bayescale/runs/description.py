@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs.frames import Runs
 from bayescale.runs.headers import MEANINGS
 from bayescale.runs.reading import as_table
@@ -301,8 +302,8 @@ def _sizes(facts: Description) -> dict[str, tuple[float, float]]:
 def _mend(facts: Description) -> str:
     """Name the runs that would help: three sizes at one compute in the middle of the table, a factor of 3 apart."""
     C, ratio = (math.sqrt(low * high) for low, high in (facts.ranges["C"], facts.ranges["tokens_per_parameter"]))
-    sizes = [math.sqrt(C / 6 / ratio) * factor for factor in (1 / 3, 1.0, 3.0)]
-    runs = ", ".join(f"N = {_rounded(size)} with D = {_rounded(C / 6 / size)}" for size in sizes)
+    sizes = [math.sqrt(C / FLOPS_PER_TOKEN / ratio) * factor for factor in (1 / 3, 1.0, 3.0)]
+    runs = ", ".join(f"N = {_rounded(size)} with D = {_rounded(C / FLOPS_PER_TOKEN / size)}" for size in sizes)
     return f"at one C, such as {_rounded(C)} FLOP, add {runs}"
 
 

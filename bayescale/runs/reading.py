@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from bayescale.errors import InputError
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs.checks import table_faults
 from bayescale.runs.draft import Draft
 from bayescale.runs.frames import Runs, to_pandas
@@ -186,7 +187,7 @@ def _final_frame(draft: Draft, response: str) -> pd.DataFrame:
         width = len(str(len(frame)))
         frame["run"] = [f"run {row:0{width}d}" for row in range(1, len(frame) + 1)]
     if _compute(frame) == "6ND":
-        frame["C"] = 6.0 * frame["N"] * frame["D"]
+        frame["C"] = FLOPS_PER_TOKEN * frame["N"] * frame["D"]
     first = [column for column in ("run", "N", "D", "C", response) if column in frame]
     known = [column for column in ALIASES if column in frame and column not in first]
     return frame[[*first, *known, *(column for column in frame if column not in (*first, *known))]]

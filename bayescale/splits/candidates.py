@@ -11,8 +11,9 @@ from bayescale.checks import Number
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import Law
-from bayescale.laws.costs import FLOPS_PER_TOKEN, SERVING_PART, Cost
+from bayescale.laws.costs import SERVING_PART, Cost
 from bayescale.laws.data_constrained import effective
 from bayescale.processes import in_parts
 from bayescale.splits.constraints import Constraints

@@ -8,8 +8,8 @@ from scipy.optimize import elementwise
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
 from bayescale.fits.fit import Fit
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import Law
-from bayescale.laws.costs import FLOPS_PER_TOKEN
 
 RATIOS = (1e-3, 1e6)
 """Tokens per parameter that are searched; real runs lie between 0.04 and 2000."""

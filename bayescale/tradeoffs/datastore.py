@@ -6,8 +6,9 @@ import numpy as np
 
 from bayescale.checks import Number, positive
 from bayescale.errors import InputError
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
-from bayescale.laws.costs import FLOPS_PER_EMBEDDED_TOKEN, FLOPS_PER_TOKEN, RETRIEVER
+from bayescale.laws.costs import FLOPS_PER_EMBEDDED_TOKEN, RETRIEVER
 from bayescale.tradeoffs.search import Values, parameters_of
 from bayescale.values import Value
 

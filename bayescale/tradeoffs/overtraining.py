@@ -3,8 +3,8 @@
 import numpy as np
 
 from bayescale.checks import Number, positive
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
-from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.tradeoffs.search import Values, parameters_of
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.checks import Number, positive
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
-from bayescale.laws.costs import FLOPS_PER_TOKEN
 from bayescale.laws.data_constrained import effective
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 from bayescale.values import Value

@@ -6,7 +6,8 @@ import numpy as np
 
 from bayescale.checks import Number, positive
 from bayescale.errors import InputError
-from bayescale.laws.costs import FLOPS_PER_SERVED_TOKEN, FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.laws.costs import FLOPS_PER_SERVED_TOKEN
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 from bayescale.values import Value
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bayescale.checks import Number, positive
 from bayescale.errors import InputError
-from bayescale.laws.costs import FLOPS_PER_TOKEN
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.tradeoffs.search import Values, parameters_of
 from bayescale.values import Value
 
