@@ -128,7 +128,7 @@ _MODULES = {
     "comparison.cross_validation": ("CrossValidation", "cross_validate", "weights_by"),
     "comparison.verdict": ("Verdict", "judge"),
 }
-_SUBMODULES = ("testing", "tradeoffs")
+_SUBMODULES = ("plots", "testing", "tradeoffs")
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [

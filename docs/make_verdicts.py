@@ -30,6 +30,7 @@ from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
 
 import bayescale as bs
 from bayescale.cli.steps import DEFAULT_LAWS
+from bayescale.decisions.loss_map import loss_map
 from bayescale.plots.regions import plot_iso_loss
 from bayescale.splits.waste import Waste
 from bayescale.storage import write_whole
@@ -303,7 +304,7 @@ def criteria_table(found: Sequence[Found]) -> Iterator[str]:
 
 def draw(job: Job, law: str) -> None:
     """Draw the map of the Chinchilla runs beside the page."""
-    figure = plot_iso_loss(fitted(job, law), probability=PROBABILITY).get_figure(root=True)
+    figure = plot_iso_loss(loss_map(fitted(job, law), probability=PROBABILITY)).get_figure(root=True)
 
     def write(temporary: Path) -> None:
         figure.savefig(temporary, dpi=120, facecolor="white", format="png", metadata={"Software": None})

@@ -47,7 +47,7 @@ print(bs.testing.check_law(mine))
 # with size, and the bands are wide, so that the runs will decide.
 
 # %%
-bs.plot_prior_predictive(mine, "N").figure
+bs.plot_prior_predictive(bs.plots.prior_predictive(mine), "N").figure
 
 # %% [markdown]
 # ## Does it get back what was put in?

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import xarray as xr
 from scipy.optimize import least_squares
 
-import bayescale as bs
+from bayescale import plots
 from bayescale.comparison.comparison import Comparison, compare
 from bayescale.comparison.verdict import Verdict, judge
 from bayescale.decisions.allocation import Allocation, allocate
@@ -121,57 +122,61 @@ def simulated_backtest(law: str = "chinchilla", failed: tuple[float, ...] = ()) 
 
 
 @functools.cache
-def every_plot() -> dict[str, functools.partial]:
-    comparison, verdict, allocation = results()
-    fitted = comparison.fits["chinchilla"]
-    curve = allocate(fitted, np.geomspace(1e18, 1e24, 9))
-    make = functools.partial
-    return {
-        "loss": make(bs.plot_loss, curve),
-        "loss of a fit": make(bs.plot_loss, fitted),
-        "loss of compute": make(bs.plot_loss, comparison.fits["compute_floor"]),
-        **{
-            f"{quantity} at {few}": make(bs.plot_allocation, source, quantity)
-            for quantity in ("N", "D", "tokens_per_parameter")
-            for few, source in (("many", curve), ("few", allocation))
-        },
-        "regret": make(bs.plot_regret, allocation, 1),
-        "elpd": make(bs.plot_elpd, comparison),
-        "pareto k": make(bs.plot_pareto_k, comparison),
-        "iso loss": make(bs.plot_iso_loss, fitted),
-        "ratio range": make(bs.plot_ratio_range, verdict, comparison.runs),
-        "ratio range without runs": make(bs.plot_ratio_range, verdict),
-        "exponents": make(bs.plot_exponents, comparison.fits),
-        "calibration": make(bs.plot_calibration, simulated_backtest()),
-        "held out": make(bs.plot_held_out, simulated_backtest()),
-        "loss with forecasts": make(bs.plot_loss, fitted, held_out=simulated_backtest()),
-        "isoflop": make(bs.plot_isoflop, fitted),
-        "waste": make(bs.plot_waste, fitted),
-        "weights": make(bs.plot_weights, comparison),
-        "check": make(bs.plot_predictive_check, fitted),
-        "check by D/N": make(bs.plot_predictive_check, fitted, against="tokens_per_parameter"),
-    }
+def curve() -> Allocation:
+    """Return an allocation of many budgets, which bands are drawn of."""
+    return allocate(results()[0].fits["chinchilla"], np.geomspace(1e18, 1e24, 9))
 
 
-NAMES = (
-    *("loss", "loss of a fit", "loss of compute", "regret", "elpd", "pareto k", "iso loss", "ratio range"),
-    *("loss with forecasts", "isoflop", "waste", "weights"),
-    *("calibration", "held out", "ratio range without runs", "exponents", "check", "check by D/N"),
-    *(f"{q} at {few}" for q in ("N", "D", "tokens_per_parameter") for few in ("many", "few")),
-)
+def fitted() -> Fit:
+    return results()[0].fits["chinchilla"]
+
+
+PLOTS = {
+    "loss": lambda: plots.plot_loss(curve()),
+    "loss of a law": lambda: plots.plot_loss(plots.loss_curve(fitted())),
+    "loss of compute": lambda: plots.plot_loss(plots.loss_curve(results()[0].fits["compute_floor"])),
+    "loss with forecasts": lambda: plots.plot_loss(plots.loss_curve(fitted()), held_out=simulated_backtest()),
+    "N at many": lambda: plots.plot_allocation(curve(), "N"),
+    "N at few": lambda: plots.plot_allocation(results()[2], "N"),
+    "D at many": lambda: plots.plot_allocation(curve(), "D"),
+    "D at few": lambda: plots.plot_allocation(results()[2], "D"),
+    "tokens_per_parameter at many": lambda: plots.plot_allocation(curve(), "tokens_per_parameter"),
+    "tokens_per_parameter at few": lambda: plots.plot_allocation(results()[2], "tokens_per_parameter"),
+    "regret": lambda: plots.plot_regret(results()[2], 1),
+    "elpd": lambda: plots.plot_elpd(results()[0]),
+    "pareto k": lambda: plots.plot_pareto_k(results()[0]),
+    "pointwise": lambda: plots.plot_pointwise(results()[0], "chinchilla", "compute_floor"),
+    "iso loss": lambda: plots.plot_iso_loss(plots.loss_map(fitted())),
+    "ratio range": lambda: plots.plot_ratio_range(results()[1], results()[0].runs),
+    "ratio range without runs": lambda: plots.plot_ratio_range(results()[1]),
+    "exponents": lambda: plots.plot_exponents(results()[0].fits),
+    "calibration": lambda: plots.plot_calibration(simulated_backtest()),
+    "held out": lambda: plots.plot_held_out(simulated_backtest()),
+    "isoflop": lambda: plots.plot_isoflop(plots.isoflop_slices(fitted())),
+    "waste": lambda: plots.plot_waste(plots.waste_curve(fitted())),
+    "weights": lambda: plots.plot_weights(results()[0]),
+    "check": lambda: plots.plot_predictive_check(fitted()),
+    "check by D/N": lambda: plots.plot_predictive_check(fitted(), against="tokens_per_parameter"),
+}
+"""Every plot, drawn when it is called."""
+
+DRAWN_ELSEWHERE = {"plot_data_limit", "plot_plan", "plot_prior_predictive", "plot_serving"}
+"""Plots whose results are made in test files of their own."""
 
 
 def legend(ax) -> str:
     return "; ".join(text.get_text() for text in ax.get_legend().get_texts())
 
 
-def test_every_plot_is_listed_here():
-    assert set(every_plot()) == set(NAMES)
+def test_every_public_plot_is_tested_here_or_with_its_result():
+    source = inspect.getsource(inspect.getmodule(fitted))
+    public = {name for name in vars(plots) if name.startswith("plot_")}
+    assert {name for name in public if f"plots.{name}(" in source} == public - DRAWN_ELSEWHERE
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PLOTS)
 def test_plot_has_a_title_and_labels_with_units(name):
-    ax = every_plot()[name]()
+    ax = PLOTS[name]()
     assert ax.get_title(loc="left")
     unit = ("(", "law", "tokens per parameter", "probability", "Pareto k")
     assert any(word in ax.get_xlabel() for word in unit)
@@ -180,16 +185,16 @@ def test_plot_has_a_title_and_labels_with_units(name):
 
 
 @pytest.mark.parametrize(
-    "name", sorted({*NAMES} - {"regret", "elpd", "pareto k", "calibration", "held out", "weights"})
+    "name", sorted({*PLOTS} - {"regret", "elpd", "pareto k", "calibration", "held out", "weights", "pointwise"})
 )
 def test_plot_names_its_interval_and_probability(name):
-    words = legend(every_plot()[name]())
+    words = legend(PLOTS[name]())
     assert any(kind in words for kind in ("90 % credible interval", "90 % posterior")), words
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PLOTS)
 def test_nothing_is_cut_or_covered(name):
-    ax = every_plot()[name]()
+    ax = PLOTS[name]()
     figure, words = ax.figure, ax.get_legend()
     svg_text(ax, "salt")
     parts = {
@@ -208,7 +213,7 @@ def test_nothing_is_cut_or_covered(name):
 
 def test_calibration_shows_the_coverage_of_each_method_and_the_promise():
     found = simulated_backtest()
-    ax = bs.plot_calibration(found, probability=0.5)
+    ax = plots.plot_calibration(found, probability=0.5)
     assert all(part in legend(ax) for part in ("law with discrepancy", "law, constant noise", "promised: 50 %"))
     lines = {line.get_label(): line for line in ax.lines}
     drawn = lines["law, constant noise"]
@@ -222,17 +227,17 @@ def test_calibration_shows_the_coverage_of_each_method_and_the_promise():
     assert drawn.get_marker() != lines["law with discrepancy"].get_marker()
     assert set(lines["promised: 50 %"].get_ydata()) == {50}
     with pytest.raises(InputError, match=r"intervals of 0\.5, 0\.8, 0\.9, 0\.95, none of 0\.7"):
-        bs.plot_calibration(found, probability=0.7)
+        plots.plot_calibration(found, probability=0.7)
 
 
 def has(handle) -> bool:
     return not hasattr(handle, "get_xdata") or len(handle.get_xdata()) > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PLOTS)
 def test_data_of_a_figure_lie_inside_it_and_have_names(name):
-    ax = every_plot()[name]()
-    table = bs.figure_data(ax)
+    ax = PLOTS[name]()
+    table = plots.figure_data(ax)
     assert len(table)
     assert table["series"].str.len().gt(0).all()
     assert {ax.get_xlabel(), ax.get_ylabel()} & {*table.columns}
@@ -246,8 +251,8 @@ def test_data_of_a_figure_lie_inside_it_and_have_names(name):
 def test_data_of_bands_are_the_quantiles_and_bars_have_two_ends():
     fitted = results()[0].fits["chinchilla"]
     curve = allocate(fitted, np.geomspace(1e18, 1e24, 9))
-    ax = bs.plot_allocation(curve, "N")
-    table = bs.figure_data(ax)
+    ax = plots.plot_allocation(curve, "N")
+    table = plots.figure_data(ax)
     x, y = ax.get_xlabel(), ax.get_ylabel()
     band = table[table["series"] == "90 % credible interval"]
     low, high = np.quantile(curve.optima["N"].transpose("draw", "budget").to_numpy(), [0.05, 0.95], axis=0)
@@ -261,7 +266,7 @@ def test_data_of_bands_are_the_quantiles_and_bars_have_two_ends():
 
 def test_data_of_named_rows_carry_the_names():
     comparison = results()[0]
-    table = bs.figure_data(bs.plot_weights(comparison))
+    table = plots.figure_data(plots.plot_weights(comparison))
     found = table[table["series"].str.startswith("stacking weight") & table.iloc[:, 2].notna()]
     weights = comparison.table["weight"]
     points = found[found.iloc[:, 4].isna()].set_index("row").iloc[:, 1]
@@ -270,7 +275,7 @@ def test_data_of_named_rows_carry_the_names():
 
 def test_forecasts_of_held_out_runs_stand_at_their_compute():
     found, fitted = simulated_backtest(), results()[0].fits["chinchilla"]
-    table = bs.figure_data(bs.plot_loss(fitted, held_out=found))
+    table = plots.figure_data(plots.plot_loss(plots.loss_curve(fitted), held_out=found))
     bars = table[table["series"] == "90 % forecast of a held-out run"]
     chosen = (found.points["method"] == "discrepancy") & (found.points["threshold"] == 10)
     points = found.points[chosen].merge(fitted.runs.frame[["run", "C"]], on="run")
@@ -280,19 +285,21 @@ def test_forecasts_of_held_out_runs_stand_at_their_compute():
 
 def test_wasted_compute_is_that_of_the_verdict():
     comparison, verdict, _ = results()
-    ax = bs.plot_waste(comparison.fits[verdict.split_law], flops=verdict.tokens_per_parameter.flops)
-    table = bs.figure_data(ax)
+    ax = plots.plot_waste(
+        plots.waste_curve(comparison.fits[verdict.split_law], flops=verdict.tokens_per_parameter.flops)
+    )
+    table = plots.figure_data(ax)
     median = table[table["series"] == "median"].iloc[:, 1:3].to_numpy()
     ten = next(each for each in verdict.waste if each.factor == 10)
     assert median[0, 1] - 1 == pytest.approx(ten.too_small.median, rel=0.05)
     assert median[-1, 1] - 1 == pytest.approx(ten.too_large.median, rel=0.05)
     with pytest.raises(InputError, match="has no best split"):
-        bs.plot_waste(comparison.fits["tilt"])
+        plots.waste_curve(comparison.fits["tilt"])
 
 
 def test_slices_show_the_runs_of_like_compute():
     fitted = results()[0].fits["chinchilla"]
-    table = bs.figure_data(bs.plot_isoflop(fitted))
+    table = plots.figure_data(plots.plot_isoflop(plots.isoflop_slices(fitted)))
     labels = [text for text in dict.fromkeys(table["series"]) if "FLOP, " in text and "interval" not in text]
     counted = [int(text.split(", ")[1].split()[0]) for text in labels]
     assert 1 < len(labels) <= 5
@@ -304,14 +311,14 @@ def test_calibration_takes_the_points_of_several_tables():
     points = simulated_backtest().points
     both = pd.concat([points.assign(table="one"), points.assign(table="other")])
     once, twice = (
-        [text.get_text() for text in bs.plot_calibration(each).texts] for each in (points.assign(table="one"), both)
+        [text.get_text() for text in plots.plot_calibration(each).texts] for each in (points.assign(table="one"), both)
     )
     assert [int(text.split()[0]) for text in twice] == [2 * int(text.split()[0]) for text in once]
 
 
 def test_held_out_runs_stand_where_they_were_observed():
     found = simulated_backtest()
-    ax = bs.plot_held_out(found, method="plain")
+    ax = plots.plot_held_out(found, method="plain")
     points = found.points[(found.points["method"] == "plain") & (found.points["threshold"] == 10)]
     lines = {line.get_label(): line for line in ax.lines}
     outside = points[~points["inside_90"]]
@@ -319,14 +326,16 @@ def test_held_out_runs_stand_where_they_were_observed():
     assert lines["run outside"].get_ydata() == pytest.approx(expected.to_numpy())
     assert f"held {points['inside_90'].sum()} of {len(points)}" in legend(ax)
     whole = dataclasses.replace(found, points=found.points.assign(factor=range(1, len(found.points) + 1)))
-    assert np.isnan(bs.plot_held_out(whole).lines[0].get_xdata()).any()  # gaps between intervals, of whole numbers too
+    assert np.isnan(
+        plots.plot_held_out(whole).lines[0].get_xdata()
+    ).any()  # gaps between intervals, of whole numbers too
     two = dataclasses.replace(found, points=pd.concat([found.points, found.points.assign(law="tilt")]))
     with pytest.raises(InputError, match="one law by discrepancy; found laws chinchilla, tilt"):
-        bs.plot_held_out(two)
+        plots.plot_held_out(two)
 
 
 def test_figure_keeps_its_layout_after_it_was_drawn():
-    ax = bs.plot_elpd(results()[0])
+    ax = plots.plot_elpd(results()[0])
     engine = ax.figure.get_layout_engine()
     svg_text(ax, "salt")
     assert engine is not None
@@ -334,13 +343,13 @@ def test_figure_keeps_its_layout_after_it_was_drawn():
 
 
 def test_plot_draws_on_the_axes_given():
-    ax = bs.plot_elpd(results()[0])
-    assert bs.plot_pareto_k(results()[0], ax) is ax
+    ax = plots.plot_elpd(results()[0])
+    assert plots.plot_pareto_k(results()[0], ax) is ax
     assert ax.figure.axes == [ax]
 
 
 def test_allocation_marks_the_recommendation_the_end_of_the_runs_and_published_values():
-    words = legend(every_plot()["N at many"]())
+    words = legend(PLOTS["N at many"]())
     for part in ("least expected loss", "near-optimal: 5 %", "beyond the largest run", "Hoffmann et al. 2022"):
         assert part in words
 
@@ -348,13 +357,13 @@ def test_allocation_marks_the_recommendation_the_end_of_the_runs_and_published_v
 def test_published_sizes_are_not_drawn_beside_another_response():
     allocation = results()[2]
     runs = dataclasses.replace(allocation.runs, response="bpc", frame=allocation.runs.frame.assign(bpc=0.5))
-    ax = bs.plot_allocation(dataclasses.replace(allocation, runs=runs))
+    ax = plots.plot_allocation(dataclasses.replace(allocation, runs=runs))
     assert "Hoffmann" not in legend(ax)
 
 
 def test_best_law_is_at_the_top():
     comparison = results()[0]
-    ax = bs.plot_elpd(comparison)
+    ax = plots.plot_elpd(comparison)
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert labels == list(comparison.table.index)
     assert ax.yaxis_inverted()
@@ -363,19 +372,23 @@ def test_best_law_is_at_the_top():
 def test_failed_diagnostics_are_marked():
     laws = (LAWS["compute_floor"], LAWS["chinchilla"])
     comparison = simulated_comparison(laws, simulated_runs(), failed=("chinchilla",))
-    assert "diagnostics failed" in legend(bs.plot_elpd(comparison))
+    assert "diagnostics failed" in legend(plots.plot_elpd(comparison))
 
 
 def test_names_with_dollar_signs_are_taken_literally():
     law = dataclasses.replace(LAWS["chinchilla"], name=r"mine $\frac")
     fitted = simulated_fit(law, simulated_runs())
-    for ax in (bs.plot_exponents([fitted]), bs.plot_predictive_check(fitted), bs.plot_loss(fitted)):
+    for ax in (
+        plots.plot_exponents([fitted]),
+        plots.plot_predictive_check(fitted),
+        plots.plot_loss(plots.loss_curve(fitted)),
+    ):
         assert r"mine $\frac" in svg_text(ax, "salt")
 
 
 def test_exponents_leave_out_what_has_the_unit_of_the_response():
     comparison = results()[0]
-    labels = [text.get_text() for text in bs.plot_exponents(comparison.fits).get_yticklabels()]
+    labels = [text.get_text() for text in plots.plot_exponents(comparison.fits).get_yticklabels()]
     assert labels == ["compute_floor gamma", "tilt gamma", "tilt delta", "chinchilla alpha", "chinchilla beta"]
 
 
@@ -383,12 +396,12 @@ def test_range_that_cannot_be_named_is_not_drawn():
     verdict = results()[1]
     ratios = dataclasses.replace(verdict.tokens_per_parameter, lower=None, upper=None)
     nowhere = (verdict.profile[0], np.zeros_like(verdict.profile[1]))
-    ax = bs.plot_ratio_range(dataclasses.replace(verdict, tokens_per_parameter=ratios, profile=nowhere))
+    ax = plots.plot_ratio_range(dataclasses.replace(verdict, tokens_per_parameter=ratios, profile=nowhere))
     assert "tokens per parameter" not in legend(ax)
 
 
 def test_svg_is_the_same_every_time():
-    first, second = (svg_text(bs.plot_elpd(results()[0]), "salt") for _ in range(2))
+    first, second = (svg_text(plots.plot_elpd(results()[0]), "salt") for _ in range(2))
     assert first == second
     assert BLUE.lower() in first
     assert INK in first
@@ -396,9 +409,9 @@ def test_svg_is_the_same_every_time():
 
 def test_another_process_renders_the_same_text_under_the_settings_of_this_one(monkeypatch):
     monkeypatch.setattr("joblib.cpu_count", lambda: 2)
-    monkeypatch.setattr("bayescale.processes.ENOUGH", len(NAMES))
+    monkeypatch.setattr("bayescale.processes.ENOUGH", len(PLOTS))
     with mpl.rc_context({"path.simplify_threshold": 0.5, "font.sans-serif": ["Nimbus"]}):
-        named = [(name, plot()) for name, plot in every_plot().items()]
+        named = [(name, plot()) for name, plot in PLOTS.items()]
         settings = rendering_settings()
         elsewhere = alongside(functools.partial(render, settings=settings), named)
         here = [render(each, settings) for each in named]

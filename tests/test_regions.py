@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from test_plots import results
 
+from bayescale.decisions.loss_map import BEYOND, loss_map
 from bayescale.errors import InputError
 from bayescale.hardware import FLOPS_PER_TOKEN
-from bayescale.plots.regions import BEYOND, plot_iso_loss
+from bayescale.plots.regions import plot_iso_loss
 from bayescale.plots.rendering import svg_text
 from bayescale.runs import RunTable
 
@@ -16,7 +17,7 @@ from bayescale.runs import RunTable
 @pytest.fixture(scope="module")
 def axes():
     comparison, verdict, _ = results()
-    return plot_iso_loss(comparison.fits[verdict.split_law])
+    return plot_iso_loss(loss_map(comparison.fits[verdict.split_law]))
 
 
 def labelled(ax, words):
@@ -63,7 +64,9 @@ def test_the_best_split_lies_in_its_band_and_the_band_in_the_region(axes):
 
 def test_a_larger_tolerance_draws_a_larger_region():
     fitted = results()[0].fits["chinchilla"]
-    regions = [outline(plot_iso_loss(fitted, tolerance=value), "split costs less")[1:] for value in (0.1, 0.4)]
+    regions = [
+        outline(plot_iso_loss(loss_map(fitted, tolerance=value)), "split costs less")[1:] for value in (0.1, 0.4)
+    ]
     assert (regions[1][0] < regions[0][0]).all()
     assert (regions[0][1] < regions[1][1]).all()
 
@@ -91,8 +94,9 @@ def test_every_run_is_on_the_map_and_what_lies_beyond_them_is_marked(axes):
 
 def test_budgets_without_a_range_are_not_shaded():
     fitted = results()[0].fits["chinchilla"]
-    ax = plot_iso_loss(fitted, tolerance=0.001, probability=0.99)
+    ax = plot_iso_loss(loss_map(fitted, tolerance=0.001, probability=0.99))
     assert not [patch for patch in ax.patches if "split costs less" in str(patch.get_label())]
+    assert ax.get_title(loc="left") == "Loss over parameters and tokens"
     assert "best split, 99 % credible interval" in svg_text(ax, "salt")
 
 
@@ -100,10 +104,10 @@ def test_a_law_without_a_best_split_cannot_be_mapped(synthetic_fit, make_runs, w
     steep = {**make_runs.truth, "A": 1e-12}  # more tokens always help, however small the model
     fitted = synthetic_fit("chinchilla", wide_runs, steep, spread=1e-3, draws=50)
     with pytest.raises(InputError, match="law 'chinchilla' has no best split at the compute of wide"):
-        plot_iso_loss(fitted)
+        loss_map(fitted)
 
 
 def test_names_of_the_response_are_taken_literally(synthetic_fit, make_runs):
     frame = make_runs.of(*make_runs.isoflop()).frame
     runs = dataclasses.replace(RunTable.from_frame(frame, name="dollars"), unit=r"$\frac per token")
-    assert r"$\frac per token" in svg_text(plot_iso_loss(synthetic_fit("chinchilla", runs)), "salt")
+    assert r"$\frac per token" in svg_text(plot_iso_loss(loss_map(synthetic_fit("chinchilla", runs))), "salt")

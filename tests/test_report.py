@@ -148,7 +148,9 @@ def test_page_loads_nothing_and_runs_nothing():
 def test_figures_have_a_label_and_take_the_readers_colour():
     text = written()[0]
     drawings = re.findall(r"<svg[^>]*>", text)
-    assert len(drawings) == 3 + 2 + 1 + 6 + 3 + 1 + 1 + 2 + 1 + 1  # by section; the last one is the explorer's
+    parts = {name: text.split(f'<section id="{name}">')[1].split("</section>")[0] for name in figures.SECTIONS}
+    assert [name for name, part in parts.items() if "<figure>" not in part] == []
+    assert len(drawings) == text.count("<figure>") + 1  # the explorer's
     assert text.count('.csv" href="data:text/csv;charset=utf-8;base64,') == len(drawings) - 1
     assert all('role="img"' in drawing and re.search(r'aria-label="[^"]{20,}"', drawing) for drawing in drawings)
     assert "#1a1a1a" not in text.split("</style>", 1)[1]

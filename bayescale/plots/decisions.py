@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from scipy.interpolate import CubicSpline
 
 from bayescale.decisions.allocation import Allocation
-from bayescale.fits.fit import Fit
+from bayescale.decisions.curves import LossCurve
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.style import (
@@ -29,7 +29,6 @@ from bayescale.plots.style import (
     styled,
 )
 from bayescale.runs import RunTable
-from bayescale.splits.optimum import loss_on_budget
 from bayescale.words import count_text, percent, typed
 
 type Quantity = Literal["N", "D", "tokens_per_parameter"]
@@ -67,7 +66,7 @@ RUN_STYLES = ((VERMILLION, "v"), (ORANGE, "s"), (GREEN, "o"), (SKY, "D"), (PURPL
 
 @styled
 def plot_loss(
-    source: Allocation | Fit,
+    source: Allocation | LossCurve,
     ax: Axes | None = None,
     *,
     probability: float | None = None,
@@ -77,13 +76,13 @@ def plot_loss(
 
     Parameters
     ----------
-    source : Allocation or Fit
-        An allocation of many budgets gives the loss at the best split of each; a fit gives the law's loss
-        at the runs' typical tokens per parameter.
+    source : Allocation or LossCurve
+        An allocation of many budgets gives the loss at the best split of each; what :func:`bayescale.plots.loss_curve`
+        returned gives the law's loss at the runs' typical tokens per parameter.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; by default those of a new figure.
     probability : float, optional
-        Of the wider band: the allocation's own, or 0.9 for a fit.
+        Of the wider band: the allocation's own, or 0.9 for a curve.
     held_out : Backtest, optional
         A backtest of one law on these runs, whose forecasts of held-out runs are drawn over them.
 
@@ -102,8 +101,7 @@ def plot_loss(
         flops, losses = source.optima["flops"].to_numpy(), source.optima["loss"].transpose("draw", "budget").to_numpy()
         chosen, label = source.probability, "best split, median"
     else:
-        flops, losses = _typical_loss(source)
-        chosen, label = 0.9, _typical_label(source)
+        flops, losses, chosen, label = source.flops, source.loss, 0.9, _typical_label(source)
     draw_bands(ax, flops, losses, probability or chosen, label=label)
     log_axis(ax, "x", "flops")
     _mark_end(ax, runs)
@@ -119,20 +117,9 @@ def _name(runs: RunTable) -> str:
     return "Loss" if runs.response == "loss" else runs.response
 
 
-def _typical_ratio(fitted: Fit) -> float:
-    return fitted.reference["D"] / fitted.reference["N"]
-
-
-def _typical_label(fitted: Fit) -> str:
-    alone = fitted.law.covariates == ("C",)
-    return f"{fitted.law.name}, median" if alone else f"{fitted.law.name} at D/N {_typical_ratio(fitted):.2g}, median"
-
-
-def _typical_loss(fitted: Fit) -> tuple[np.ndarray, np.ndarray]:
-    C = fitted.runs.frame["C"]
-    flops = np.geomspace(C.min(), 10 * C.max(), 40)
-    ratio = np.full_like(flops, np.log(_typical_ratio(fitted)))
-    return flops, loss_on_budget(fitted.draws, flops, ratio)
+def _typical_label(curve: LossCurve) -> str:
+    ratio = curve.tokens_per_parameter
+    return f"{curve.law}, median" if ratio is None else f"{curve.law} at D/N {typed(ratio, 2)}, median"
 
 
 def _draw_runs(ax: Axes, runs: RunTable) -> None:

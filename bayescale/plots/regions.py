@@ -5,8 +5,7 @@ from itertools import groupby
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.errors import InputError
-from bayescale.fits.fit import Fit
+from bayescale.decisions.loss_map import LossMap
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
     BLUE,
@@ -20,37 +19,16 @@ from bayescale.plots.style import (
     new_axes,
     styled,
 )
-from bayescale.runs import RunTable
-from bayescale.splits.optimum import find_optimum, sizes
-from bayescale.splits.ranges import RatioRange, ratio_ranges
+from bayescale.splits.optimum import sizes
+from bayescale.splits.ranges import RatioRange
 from bayescale.words import percent, typed
 
-BUDGETS = 7
-"""From the smallest run to the largest budget, beside that of a typical run, at which a verdict is told.
-
-Between them the lines are nearly straight on these axes."""
-
-BEYOND = 100.0
-"""Times the largest run to which the map reaches."""
-
-GRID = 40
-"""Points of the map along each axis."""
-
-THINNED = 16
-"""Every so many draws are enough for the median of a line of equal loss."""
-
-LOCATED = 0.25
-"""Part of the draws that must have a best split for it to be drawn."""
-
 MOST_LINES = 8
-MARGIN = 1.6
-"""By how much the map reaches beyond runs and best splits."""
-
 DOTTED = (0, (1, 2.5))
 
 
 @styled
-def plot_iso_loss(fitted: Fit, ax: Axes | None = None, *, tolerance: float = 0.05, probability: float = 0.9) -> Axes:
+def plot_iso_loss(found: LossMap, ax: Axes | None = None) -> Axes:
     """Draw a law over the plane of N and D, and where in it compute alone is good enough.
 
     Each line of equal loss touches the line of equal compute of its number at the best split, and stays close to it
@@ -58,56 +36,28 @@ def plot_iso_loss(fitted: Fit, ax: Axes | None = None, *, tolerance: float = 0.0
 
     Parameters
     ----------
-    fitted : Fit
-        Fit of a law of N and D that has a best split.
+    found : LossMap
+        What :func:`bayescale.plots.loss_map` returned.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; by default those of a new figure.
-    tolerance : float
-        Extra compute for the same loss that counts as little.
-    probability : float
-        Of the shaded region, at each of its points, and of the band of the best split.
 
     Returns
     -------
     matplotlib.axes.Axes
         Lines of equal loss (posterior median), lines of equal compute, the best split with its band, the region of
         :func:`bayescale.ratio_ranges`, the runs, and what lies beyond the largest of them.
-
-    Raises
-    ------
-    InputError
-        If the law has no best split at the compute of the runs.
     """
     ax = new_axes(ax, height=5.4)
-    C = fitted.runs.frame["C"]
-    budgets = np.sort([*np.geomspace(C.min(), BEYOND * C.max(), BUDGETS), fitted.reference["C"]])
-    best = find_optimum(fitted.draws, budgets)
-    located = best.interior.mean(axis=0) > LOCATED
-    if not located.any():
-        raise InputError(f"law '{fitted.law.name}' has no best split at the compute of {fitted.runs.name}")
-    budgets, tail = budgets[located], (1 - probability) / 2
-    ridge = np.nanquantile(best.log_ratio[:, located], [tail, 0.5, 1 - tail], axis=0)
-    _frame(ax, fitted.runs, budgets, ridge[1])
-    _draw_region(ax, ratio_ranges(fitted, list(budgets), tolerance, probability))
-    _draw_ridge(ax, budgets, ridge, probability)
-    _draw_lines(ax, fitted, budgets, np.nanmedian(best.loss[:, located], axis=0))
-    _draw_beyond(ax, float(C.max()))
-    ax.plot(fitted.runs.frame["N"], fitted.runs.frame["D"], "o", color=ORANGE, ms=3, mew=0, alpha=0.8, label="runs")
-    return finish(
-        ax,
-        title="Where compute alone is good enough",
-        xlabel="model size N (parameters)",
-        ylabel="training set D (tokens)",
-    )
-
-
-def _frame(ax: Axes, runs: RunTable, budgets: np.ndarray, log_ratio: np.ndarray) -> None:
-    """Set the axes so that they hold the runs and the best splits."""
-    for which, name, ridge in zip("xy", ("N", "D"), sizes(budgets, log_ratio), strict=True):
-        seen = np.concatenate([runs.frame[name].to_numpy(), ridge])
-        ax.set(**{f"{which}lim": (seen.min() / MARGIN, seen.max() * MARGIN)})
+    ax.set(xlim=found.N[[0, -1]], ylim=found.D[[0, -1]])
     log_axis(ax, "x", "count")
     log_axis(ax, "y", "count")
+    _draw_region(ax, found.ranges)
+    _draw_ridge(ax, found)
+    _draw_lines(ax, found)
+    _draw_beyond(ax, float(found.runs.frame["C"].max()))
+    ax.plot(found.runs.frame["N"], found.runs.frame["D"], "o", color=ORANGE, ms=3, mew=0, alpha=0.8, label="runs")
+    title = "Where compute alone is good enough" if found.has_region else "Loss over parameters and tokens"
+    return finish(ax, title=title, xlabel="model size N (parameters)", ylabel="training set D (tokens)")
 
 
 def _draw_region(ax: Axes, ranges: tuple[RatioRange, ...]) -> None:
@@ -123,10 +73,12 @@ def _draw_region(ax: Axes, ranges: tuple[RatioRange, ...]) -> None:
             label = None
 
 
-def _draw_ridge(ax: Axes, budgets: np.ndarray, ridge: np.ndarray, probability: float) -> None:
-    """Draw the best split from lower end, median and upper end of its ln(D/N) (3, budget)."""
-    ax.plot(*sizes(budgets, ridge[1]), color=BLUE, lw=1.8, label="best split, median")
-    _fill_between(ax, budgets, ridge[[0, 2]], BLUE, alpha=0.35, label=f"best split, {interval_label(probability)}")
+def _draw_ridge(ax: Axes, found: LossMap) -> None:
+    """Draw the best split and its interval."""
+    lower, median, upper = found.log_ratio
+    ax.plot(*sizes(found.flops, median), color=BLUE, lw=1.8, label="best split, median")
+    label = f"best split, {interval_label(found.probability)}"
+    _fill_between(ax, found.flops, np.stack([lower, upper]), BLUE, alpha=0.35, label=label)
 
 
 def _fill_between(
@@ -138,23 +90,18 @@ def _fill_between(
     ax.fill(*outline, color=color, alpha=alpha, lw=0, label=label)
 
 
-def _draw_lines(ax: Axes, fitted: Fit, budgets: np.ndarray, losses: np.ndarray) -> None:
+def _draw_lines(ax: Axes, found: LossMap) -> None:
     """Draw lines of equal compute at powers of ten, and of the loss of their best splits."""
-    low, high = np.log10(budgets[[0, -1]])
-    powers = np.arange(np.ceil(low), np.floor(high) + 1)
+    log_flops = np.log10(found.flops)
+    powers = np.arange(np.ceil(log_flops[0]), np.floor(log_flops[-1]) + 1)
     powers = powers[:: -(-len(powers) // MOST_LINES)]
     _draw_equal_compute(ax, 10.0**powers)
-    N, D = (np.geomspace(*limits, GRID) for limits in (ax.get_xlim(), ax.get_ylim()))
-    across, up = np.meshgrid(N, D)
-    points = {"N": across.ravel(), "D": up.ravel(), "C": FLOPS_PER_TOKEN * (across * up).ravel()}
-    few = fitted.draws.take(slice(None, None, THINNED))
-    surface = np.median(few.value(points), axis=0).reshape(across.shape)
-    levels = np.unique(np.interp(powers, np.log10(budgets), losses))
+    levels = np.unique(np.interp(powers, log_flops, found.best_loss))
     if levels.size:
-        lines = ax.contour(N, D, surface, levels=levels, colors=INK, linewidths=0.8, alpha=0.75)
-        ax.clabel(lines, fmt=lambda value: f"{value:.3g}", fontsize=8)
-    runs = fitted.runs
-    ax.plot([], [], color=INK, lw=0.8, alpha=0.75, label=f"equal {runs.response} ({runs.unit}), median")
+        lines = ax.contour(found.N, found.D, found.loss, levels=levels, colors=INK, linewidths=0.8, alpha=0.75)
+        ax.clabel(lines, fmt=typed, fontsize=8)
+    label = f"equal {found.runs.response} ({found.runs.unit}), median"
+    ax.plot([], [], color=INK, lw=0.8, alpha=0.75, label=label)
 
 
 def _draw_equal_compute(ax: Axes, budgets: np.ndarray) -> None:

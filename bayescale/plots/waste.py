@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import weights_by
-from bayescale.errors import InputError
-from bayescale.fits.fit import Fit
+from bayescale.decisions.curves import WasteCurve
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -24,37 +23,21 @@ from bayescale.plots.style import (
     new_axes,
     styled,
 )
-from bayescale.splits.optimum import extra_compute
 from bayescale.words import percent, typed
-
-FARTHEST = 10.0
-"""Times above and below the best size."""
-
-POINTS = 33
-THINNED = 8
 
 CRITERIA = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (ORANGE, "v"), (PURPLE, "D"))
 
 
 @styled
-def plot_waste(
-    fitted: Fit,
-    ax: Axes | None = None,
-    *,
-    flops: float | None = None,
-    tolerance: float = 0.05,
-    probability: float = 0.9,
-) -> Axes:
+def plot_waste(found: WasteCurve, ax: Axes | None = None, *, tolerance: float = 0.05, probability: float = 0.9) -> Axes:
     """Draw the compute that a model of the wrong size costs, against how far its size is off.
 
     Parameters
     ----------
-    fitted : Fit
-        Fit of a law of N and D that has a best split.
+    found : WasteCurve
+        What :func:`bayescale.plots.waste_curve` returned.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; by default those of a new figure.
-    flops : float, optional
-        Compute that is spent, in FLOP; by default that of a typical run.
     tolerance : float
         Extra compute to mark.
     probability : float
@@ -64,20 +47,9 @@ def plot_waste(
     -------
     matplotlib.axes.Axes
         Compute spent over what the best split needs for the same loss, against N over the best N.
-
-    Raises
-    ------
-    InputError
-        If the law has no best split there.
     """
-    spent = fitted.reference["C"] if flops is None else flops
-    factors = np.geomspace(1 / FARTHEST, FARTHEST, POINTS)
-    extra = extra_compute(fitted.draws.take(slice(None, None, THINNED)), spent, factors)
-    extra = extra[np.isfinite(extra).all(axis=1)]
-    if not len(extra):
-        raise InputError(f"law '{fitted.law.name}' has no best split at {spent:.3g} FLOP under these runs")
     ax = new_axes(ax)
-    draw_bands(ax, factors, 1 + extra, probability)
+    draw_bands(ax, found.factors, 1 + found.extra, probability)
     label = f"{percent(tolerance)} extra compute"
     ax.axhline(1 + tolerance, color=VERMILLION, ls="--", lw=1.2, label=label)
     ax.axvline(1.0, color=MUTED, lw=1, ls=(0, (1, 2)), label="best size")
@@ -85,8 +57,8 @@ def plot_waste(
     log_axis(ax, "y", "ratio")
     return finish(
         ax,
-        title=f"What a wrong size costs under {fitted.law.name}",
-        xlabel=f"model size over the best size (times), at {typed(spent)} FLOP",
+        title=f"What a wrong size costs under {found.law}",
+        xlabel=f"model size over the best size (times), at {typed(found.flops)} FLOP",
         ylabel="compute spent over compute needed (times)",
     )
 

@@ -7,6 +7,8 @@ import numpy as np
 from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
+from bayescale.decisions.curves import IsoflopSlices, LossCurve
+from bayescale.decisions.loss_map import LossMap
 from bayescale.fits.fit import Fit, contraction
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.forecasts.reliability import reliability_statement
@@ -14,7 +16,7 @@ from bayescale.planning.plan import Plan
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.decisions import Quantity
 from bayescale.plots.laws import exponents as exponents_of
-from bayescale.runs import RunTable
+from bayescale.runs import LOST_CONDITION, RunTable, describe
 from bayescale.words import count_text, nats, percent, short, typed
 
 WORDS: dict[Quantity, str] = {
@@ -41,7 +43,7 @@ def best(curve: Allocation, what: Quantity) -> str:
     return f"{see}. Median with 50 % and {wide} credible intervals; shaded: beyond the largest run."
 
 
-def loss(source: Allocation | Fit, *, backtested: bool) -> str:
+def loss(source: Allocation | LossCurve, *, backtested: bool) -> str:
     """Say how low the curve gets against the runs."""
     bars = (
         "; bars are what was forecast for held-out runs from the smaller ones, noise and what the law misses included"
@@ -50,9 +52,9 @@ def loss(source: Allocation | Fit, *, backtested: bool) -> str:
     )
     runs = source.runs
     lowest = f"The lowest {runs.response} of a run is {short(float(runs.frame[runs.response].min()), 3)} {runs.unit}"
-    if isinstance(source, Fit):
+    if isinstance(source, LossCurve):
         return (
-            f"{lowest}. The line is what {source.law.name} expects of runs of the usual D/N, with 50 % and 90 % "
+            f"{lowest}. The line is what {source.law} expects of runs of the usual D/N, with 50 % and 90 % "
             f"credible intervals{bars}."
         )
     flops = float(source.recommended["flops"].to_numpy()[-1])
@@ -75,12 +77,18 @@ def regret(allocation: Allocation, budget: int) -> str:
     )
 
 
-def slices(fitted: Fit) -> str:
-    """Say what to look for in slices of equal compute."""
+def slices(found: IsoflopSlices) -> str:
+    """Say what to look for in slices of equal compute, or that there are no runs of like compute."""
+    green = "green where a size costs little more compute than the best"
+    if not found.of_runs:
+        return (
+            f"No runs here are of like compute, so no runs are drawn. The lines are what {found.law} expects along "
+            f"{len(found.slices)} budgets inside the range of the runs, {green}."
+        )
     return (
-        f"Along each slice of like compute the runs should scatter evenly about the line of {fitted.law.name}, and be "
-        "lowest where it is green: at sizes that cost little more compute than the best. Runs of a slice differ a "
-        "little in compute; the line is at their mean."
+        f"Along each slice of like compute the runs should scatter evenly about the line of {found.law}, and be lowest "
+        f"where it is green: at sizes that cost little more compute than the best. Runs of a slice differ a little in "
+        "compute; the line is at their mean."
     )
 
 
@@ -131,29 +139,40 @@ def ratio_range(verdict: Verdict) -> str:
     )
 
 
-def iso_loss(verdict: Verdict, runs: RunTable) -> str:
-    """Say how much of the map compute alone explains."""
+def iso_loss(found: LossMap, verdict: Verdict) -> str:
+    """Say how much of the map compute alone explains, or that it explains none of it surely."""
+    ratios, response = verdict.tokens_per_parameter, found.runs.response
+    touch = "those of equal compute, which they touch at the best split"
+    if not found.has_region:
+        return (
+            f"Nowhere on this map is it {percent(ratios.probability)} sure that the split costs less than "
+            f"{percent(ratios.tolerance)} more compute, so no region is shaded. Lines of equal {response} "
+            f"({found.law}) beside {touch}."
+        )
     inside = ""
-    ratios = verdict.tokens_per_parameter
     if ratios.lower is not None and ratios.upper is not None:
-        ratio = runs.frame["D"] / runs.frame["N"]
+        ratio = found.runs.frame["D"] / found.runs.frame["N"]
         part = float(((ratio >= ratios.lower) & (ratio <= ratios.upper)).mean())
         inside = f"{percent(part, 2)} of the runs have such tokens per parameter. "
     return (
-        f"In the green region compute alone is good enough. {inside}Lines of equal {runs.response} "
-        f"({verdict.split_law}) stay close there to those of equal compute, which they touch at the best split."
+        f"In the green region compute alone is good enough. {inside}Lines of equal {response} ({found.law}) stay close "
+        f"there to {touch}."
     )
 
 
-def waste(verdict: Verdict) -> str:
-    """Say what twice and ten times the wrong size cost."""
+def waste(verdict: Verdict, runs: RunTable) -> str:
+    """Say what twice and ten times the wrong size cost, and where the prior says so rather than the runs."""
     said = "; ".join(
         f"{each.factor:g} times too small {percent(each.too_small.median, 2)}, too large "
         f"{percent(each.too_large.median, 2)}"
         for each in verdict.waste
     )
+    prior = ""
+    if not describe(runs).condition <= LOST_CONDITION:
+        prior = " N and D move together in these runs, so these costs come from the prior, not from the runs."
     return (
         f"Extra compute of a wrong size: {said} (medians). The curve is flat near the best size and steep far from it."
+        f"{prior}"
     )
 
 

@@ -12,8 +12,9 @@ from markupsafe import Markup, escape
 
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
-from bayescale.decisions.allocation import Allocation, allocate
-from bayescale.errors import InputError
+from bayescale.decisions.allocation import Allocation
+from bayescale.decisions.curves import allocation_curve, isoflop_slices, loss_curve, waste_curve
+from bayescale.decisions.loss_map import loss_map
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning.plan import Plan
@@ -35,9 +36,6 @@ from bayescale.splits.optimum import has_optimum
 
 SECTIONS = ("decision", "verdict", "forecasts", "laws", "next", "diagnostics")
 """Sections that have pictures."""
-
-CURVE_POINTS = 24
-"""Budgets of a curve: with straight lines between them it stays within about half a pixel of one of many."""
 
 CARDS = 3
 """Budgets whose answer stands at the top, and whose regret is drawn; the table holds all."""
@@ -120,7 +118,7 @@ def _plots(
         yield "next", Plot("plan", partial(plot_plan, plan), captions.plan(plan), tuple(plan.weights))
     for plot in _verdict_plots(comparison, verdict):
         yield "verdict", plot
-    curve = _curve(comparison, allocation) if allocation else None
+    curve = allocation_curve(comparison, allocation) if allocation else None
     if allocation and curve:
         for plot in _decision_plots(comparison, allocation, curve):
             yield "decision", plot
@@ -153,52 +151,42 @@ def _slices_plot(fitted: Fit, tolerance: float) -> tuple[Plot, ...]:
     C = fitted.runs.frame["C"]
     if not has_optimum(fitted, np.array([C.min(), C.max()])):
         return ()
-    draw = partial(plot_isoflop, fitted, tolerance=tolerance)
-    return (Plot("isoflop-slices", draw, captions.slices(fitted), (fitted.law.name,)),)
-
-
-def _curve(comparison: Comparison, allocation: Allocation) -> Allocation:
-    """Allocate many budgets from the smallest run to the largest budget, by the same laws; else keep the few."""
-    budgets, C = allocation.recommended["flops"].to_numpy(), allocation.runs.frame["C"]
-    flops = np.geomspace(min(budgets.min(), C.min()), max(budgets.max(), C.max()), CURVE_POINTS)
-    first, *others = allocation.weights
-    source: Fit | Comparison = comparison if others else comparison.fits.get(first, comparison)
-    try:
-        curve = allocate(
-            source,
-            list(flops),
-            constraints=allocation.constraints,
-            probability=allocation.probability,
-            tolerance=allocation.tolerance,
-        )
-    except InputError:
-        return allocation
-    return curve if curve.weights.keys() == allocation.weights.keys() else allocation
+    found = isoflop_slices(fitted, tolerance=tolerance)
+    return (Plot("isoflop-slices", partial(plot_isoflop, found), captions.slices(found), (fitted.law.name,)),)
 
 
 def _loss_plot(comparison: Comparison, curve: Allocation | None, backtest: Backtest | None) -> Plot:
     """Return loss against compute: of the best splits, or of the best law where none has one."""
-    source = curve or comparison.fits[_ranked(comparison)[0]]
-    laws = (source.law.name,) if isinstance(source, Fit) else tuple(source.weights)
+    source = curve or loss_curve(comparison.fits[_ranked(comparison)[0]])
+    laws = tuple(source.weights) if isinstance(source, Allocation) else (source.law,)
     caption = captions.loss(source, backtested=backtest is not None)
     return Plot("loss", partial(plot_loss, source, held_out=backtest), caption, laws)
 
 
 def _verdict_plots(comparison: Comparison, verdict: Verdict) -> tuple[Plot, ...]:
     ratios, ranked = verdict.tokens_per_parameter, _ranked(comparison)
-    split, both = comparison.fits[verdict.split_law], (verdict.compute_law, verdict.split_law)
-    region = partial(plot_iso_loss, split, tolerance=ratios.tolerance, probability=ratios.probability)
-    cost = partial(plot_waste, split, flops=ratios.flops, tolerance=ratios.tolerance, probability=ratios.probability)
+    split, both = comparison.fits[verdict.split_law], (verdict.split_law, verdict.compute_law)
+    surface = loss_map(split, tolerance=ratios.tolerance, probability=ratios.probability)
     ratio_range = partial(plot_ratio_range, verdict, comparison.runs)
     pointwise = partial(plot_pointwise, comparison, *both)
     return (
         Plot("elpd", partial(plot_elpd, comparison), captions.elpd(comparison), ranked),
         Plot("weights", partial(plot_weights, comparison), captions.weights(comparison), ranked),
         Plot("pointwise", pointwise, captions.pointwise(comparison, *both), both),
-        Plot("tokens-per-parameter", ratio_range, captions.ratio_range(verdict), both[1:]),
-        Plot("iso-loss", region, captions.iso_loss(verdict, comparison.runs), both[1:]),
-        *([Plot("waste", cost, captions.waste(verdict), both[1:])] if verdict.waste else []),
+        Plot("tokens-per-parameter", ratio_range, captions.ratio_range(verdict), both[:1]),
+        Plot("iso-loss", partial(plot_iso_loss, surface), captions.iso_loss(surface, verdict), both[:1]),
+        *_waste_plot(split, verdict),
     )
+
+
+def _waste_plot(split: Fit, verdict: Verdict) -> tuple[Plot, ...]:
+    """Return the figure of the cost of a wrong size, where the verdict knows it."""
+    if not verdict.waste:
+        return ()
+    ratios = verdict.tokens_per_parameter
+    found = waste_curve(split, flops=ratios.flops)
+    draw = partial(plot_waste, found, tolerance=ratios.tolerance, probability=ratios.probability)
+    return (Plot("waste", draw, captions.waste(verdict, split.runs), (split.law.name,)),)
 
 
 def _exponents_plot(comparison: Comparison) -> Plot:

@@ -12,6 +12,7 @@ from typing import Any
 from formulas import pieces, symbol
 
 import bayescale as bs
+from bayescale.fits.prior_predictive import prior_predictive
 from bayescale.laws import Share
 from bayescale.laws.bibliography import bibtex
 from bayescale.plots.priors import save_prior_predictive
@@ -55,7 +56,7 @@ def draw_prior(law: bs.Law, path: Path) -> None:
     """Draw what the prior expects, unless there is a picture newer than what it is drawn from."""
     drawn = path.stat().st_mtime if path.exists() else 0.0
     if any(source.stat().st_mtime > drawn for folder in DRAWN_FROM for source in folder.glob("*.py")):
-        save_prior_predictive(law, path)
+        save_prior_predictive(prior_predictive(law), path)
 
 
 # The page of a law

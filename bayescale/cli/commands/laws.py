@@ -32,9 +32,10 @@ def laws(
         raise UsageError("--figure draws one law's prior; name the law: bayescale laws NAME --figure FILE")
     listed = bs.list_laws() if name is None else [law_details(name)]
     if name is not None and figure is not None:
-        from bayescale.plots.priors import save_prior_predictive  # noqa: PLC0415  (PyMC and matplotlib, for this alone)
+        from bayescale.fits.prior_predictive import prior_predictive  # noqa: PLC0415  (PyMC, for this alone)
+        from bayescale.plots.priors import save_prior_predictive  # noqa: PLC0415  (matplotlib, for this alone)
 
-        save_prior_predictive(name, figure, random_seed=seed)
+        save_prior_predictive(prior_predictive(name, random_seed=seed), figure)
         listed[0]["figure"] = str(figure)
     show = show_laws if name is None else show_law
     return emit({"schema": "bayescale/laws/1", "laws": listed}, show, printing, output=output)
