@@ -1,33 +1,63 @@
 """Versions that decide a posterior's digits."""
 
+import ast
 import functools
 import hashlib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+
+LIBRARIES = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
+
+SOURCES = ("fits", "laws/identity.py", "laws/law.py", "laws/priors.py", "laws/published.py", "laws/scales.py")
+"""What decides the numbers of a fit of a given law: all of ``fits``, and the modules of ``laws`` that it uses."""
 
 
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions of bayescale and of the libraries that sample, without importing them.
 
-    ``model`` is a hash of the modules that define the posterior and how it is sampled, so that a fit kept
-    from before a change of theirs is never taken for one after it.
+    ``model`` is a hash of the code of ``SOURCES``, so that a fit kept from before a change of theirs is never taken
+    for one after it. A law's own formula is not among them: each fit has that of its law.
     """
-    packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
-    modules = (
-        "laws/law.py",
-        "laws/priors.py",
-        "laws/scales.py",
-        "fits/model.py",
-        "fits/sampling.py",
-        "fits/diagnostics.py",
-        "fits/loo.py",
-        "fits/discrepancy.py",
-    )
-    return {name: version(name) for name in packages} | {"model": source_hash(*modules)}
+    return {name: version(name) for name in LIBRARIES} | {"model": source_hash(*SOURCES)}
 
 
-def source_hash(*modules: str) -> str:
-    """Return a hash of the source of modules, named by their paths in the package."""
-    source = b"".join((Path(__file__).parents[1] / name).read_bytes() for name in modules)
-    return hashlib.sha256(source).hexdigest()[:12]
+@functools.cache
+def source_hash(*places: str) -> str:
+    """Return a hash of what modules do, whatever their comments, docstrings and layout say.
+
+    Parameters
+    ----------
+    *places : str
+        Paths in the package: of a module, or of a folder, which stands for all modules in it.
+
+    Returns
+    -------
+    str
+        The same for the same code under one version of Python.
+    """
+    hashed = hashlib.sha256()
+    for path in _modules(*places):
+        hashed.update(f"{path.name}: {code_of(path.read_text())}".encode())
+    return hashed.hexdigest()[:12]
+
+
+def _modules(*places: str) -> Iterator[Path]:
+    for place in places:
+        path = Path(__file__).parents[1] / place
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def code_of(source: str) -> str:
+    """Return the syntax tree of a module as text, without its docstrings, comments and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [part for part in node.body if not _is_text(part)]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """Return whether a statement is a string that stands by itself: a docstring of a module, function or constant."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
