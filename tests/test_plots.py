@@ -118,7 +118,7 @@ def simulated_backtest(law: str = "chinchilla", failed: tuple[float, ...] = ()) 
             points["factor"] = held["C"].to_numpy() / frame["C"][frame["C"] <= limit].max()
             head = {"law": law, "method": method, "threshold": threshold, "passed": threshold not in failed}
             done.append(head | {"points": points.to_json(orient="split", double_precision=15)})
-    return Backtest(pd.concat(map(_points, done), ignore_index=True), _scores(done), "C", runs, 1, ("mind the fold",))
+    return Backtest(pd.concat(map(_points, done), ignore_index=True), _scores(done), "C", runs, ("mind the fold",))
 
 
 @functools.cache

@@ -285,15 +285,6 @@ def test_own_backtest_stands_in_its_section_and_beside_each_budget(tmp_path):
     assert all(f"When the largest of these runs were held out, {each}" in words for each in record["earned"])
 
 
-def test_what_was_compiled_on_the_way_leaves_no_trace(tmp_path):
-    found = simulated_backtest()
-    pages = []
-    for compilations in (0, 1):
-        page_of(tmp_path, *results(), backtest=dataclasses.replace(found, compilations=compilations))
-        pages.append([(tmp_path / name).read_text() for name in ("r.html", "r.json")])
-    assert pages[0] == pages[1]
-
-
 def test_report_without_a_backtest_says_why(tmp_path):
     assert "None was asked for. In Python, bs.backtest(runs, ['chinchilla'])" in page_of(tmp_path, *results()).text
     few = dataclasses.replace(simulated_runs(), frame=simulated_runs().frame.iloc[:9])

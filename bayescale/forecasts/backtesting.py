@@ -58,8 +58,6 @@ class Backtest(Value):
         What the largest of was held out, or the column whose groups were.
     runs : RunTable
         The runs, in canonical order.
-    compilations : int
-        How many models were compiled on the way; none for results that were in the cache.
     notes : tuple of str
         What a reader must know of these numbers.
     """
@@ -68,7 +66,6 @@ class Backtest(Value):
     scores: pd.DataFrame
     by: str
     runs: RunTable
-    compilations: int
     notes: tuple[str, ...]
 
     def _lines(self) -> list[str]:
@@ -129,16 +126,13 @@ def backtest(
     runs = as_table(runs, {name for law in chosen for name in law.covariates})
     tasks, notes = _tasks(chosen, runs, by, thresholds, _Way(tuple(methods), random_seed, cache))
     table = tasks[0].runs
-    results, compilations = [], 0
-    for done, compiled in _run(tasks, progress):
-        results += done
-        compilations += compiled
+    results = [result for done in _run(tasks, progress) for result in done]
     order = {law.name: i for i, law in enumerate(chosen)}
     results.sort(key=lambda result: order[result["law"]])
     points = pd.concat([_points(result) for result in results], ignore_index=True)
     failed = sorted({(r["law"], str(r["threshold"])) for r in results if not r["passed"]})
     notes += [f"{law}, {threshold}: diagnostics failed" for law, threshold in failed]
-    return Backtest(points, _scores(results), by, table, compilations, tuple(notes))
+    return Backtest(points, _scores(results), by, table, tuple(notes))
 
 
 def planned_folds(
@@ -252,35 +246,26 @@ class _Task:
     cache: bool
 
 
-def _run(tasks: Sequence[_Task], progress: Progress | None) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _run(tasks: Sequence[_Task], progress: Progress | None) -> Iterator[list[dict[str, Any]]]:
     """Yield each law's results; a law stays in one process, which compiles it once."""
     waiting = [task for task in tasks if not all(_known(task, fold, m) for fold in task.folds for m in task.methods)]
     yield from (_backtest_law(task, progress) for task in tasks if task not in waiting)
     alone = len(waiting) == 1
     run = functools.partial(_backtest_law, progress=progress if alone else None)
-    for results, compiled in in_processes(run, waiting, lambda task: len(task.law.parameters)):
+    for results in in_processes(run, waiting, lambda task: len(task.law.parameters)):
         if progress and not alone:
             count = len({str(result["threshold"]) for result in results})
             progress(results[0]["law"], count, count)
-        yield results, compiled
+        yield results
 
 
-def _backtest_law(task: _Task, progress: Progress | None) -> tuple[list[dict[str, Any]], int]:
-    before = _compiled()
+def _backtest_law(task: _Task, progress: Progress | None) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     for i, fold in enumerate(task.folds):
         results += _backtest_fold(task, fold)
         if progress:
             progress(task.law.name, i + 1, len(task.folds))
-    return results, _compiled() - before
-
-
-def _compiled() -> int:
-    """Return how many models this process has compiled, without importing PyMC to say none."""
-    import sys  # noqa: PLC0415
-
-    sampling = sys.modules.get("bayescale.fits.sampling")
-    return len(sampling._COMPILED) if sampling else 0
+    return results
 
 
 def _backtest_fold(task: _Task, fold: Fold) -> list[dict[str, Any]]:
@@ -360,8 +345,7 @@ def _path(task: _Task, fold: Fold, method: str) -> Path:
         "fold": dataclasses.asdict(fold),
         "method": method,
         "seed": task.random_seed,
-        "versions": versions.versions()
-        | {"scores": versions.source_hash("forecasts/scores.py", "forecasts/alternatives.py")},
+        "versions": versions.versions() | {"scores": versions.source_hash("forecasts")},
     }
     return cache_dir() / "backtests" / f"{content_hash(content)[:32]}.json"
 
@@ -474,7 +458,6 @@ def backtest_record(found: Backtest) -> dict[str, Any]:
         "by": found.by,
         "scores": scores,
         "by_factor": pooled,
-        "compilations": found.compilations,
         "notes": list(found.notes),
     }
 

@@ -101,10 +101,7 @@ def _data(runs: RunTable) -> dict[str, Any]:
 
 
 def _backtest(backtest: Backtest, allocation: Allocation | None) -> dict[str, Any]:
-    """Return a backtest's scores, and what it says of forecasts as far out as each budget.
-
-    How many models were compiled is left out: it is none where results were in the cache.
-    """
+    """Return a backtest's scores, and what it says of forecasts as far out as each budget."""
     record = backtest_record(backtest)
     points = backtest.points[backtest.points["method"] == METHOD]
     reaches = allocation.recommended["extrapolation"].to_numpy() if allocation else [float(points["factor"].max())]

@@ -170,8 +170,6 @@ def show_backtest(console: Console, record: Record) -> None:
         "",
     )
     show_list(console, "Notes", record["notes"])
-    compiled = record["compilations"]
-    console.print(f"{compiled} model{'s' if compiled != 1 else ''} compiled; results in the cache need none.")
 
 
 def _grouped(rows: Iterable[Record], name: str) -> list[tuple[Any, list[Record]]]:
