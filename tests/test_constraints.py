@@ -15,6 +15,7 @@ from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS, get_law
 from bayescale.laws.data_constrained import effective
+from bayescale.splits import candidates
 from bayescale.splits.candidates import exhausting_flops, missing_columns, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.optimum import RATIOS
@@ -481,3 +482,13 @@ def test_draws_of_what_repeats_are_worth_are_spread_over_those_of_the_law():
     (options,) = candidates_of("chinchilla", draws, Constraints(unique_tokens=1e12, repetition=scales))
     assert set(options.scale) == set(scales)
     assert np.mean(options.scale) == pytest.approx(scales.mean(), rel=0.02)
+
+
+def test_a_size_that_newton_does_not_find_is_an_error_and_no_number(monkeypatch):
+    frontier = candidates.Frontier(get_law("chinchilla").cost, UNLIMITED, {}, np.inf)
+    flops = np.array([1e20, 1e23])
+    N = np.exp(frontier.log_size(flops, ratio=20.0))
+    np.testing.assert_allclose(6 * N * 20 * N, flops, rtol=1e-9)
+    monkeypatch.setattr(candidates, "STEPS", 1)
+    with pytest.raises(InputError, match="a run that costs 1e\\+23 FLOP was not found in 1 steps"):
+        frontier.log_size(flops, tokens=1e10, ratio=20.0)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS
+from bayescale.splits import optimum
 from bayescale.splits.optimum import (
     FLOPS_PER_TOKEN,
     RATIOS,
@@ -274,3 +275,13 @@ def test_the_waste_is_known_for_the_draws_of_a_collinear_table(make_runs, synthe
     assert best.interior.mean() > 0.99
     waste = extra_compute(fitted.draws, fitted.reference["C"], FACTORS)
     assert np.isfinite(waste).mean() > 0.9
+
+
+def test_waste_that_newton_does_not_find_is_not_known(monkeypatch):
+    draws = as_draws({"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.34, "beta": 0.28})
+    known = extra_compute(draws, 1e21, np.array([4.0, 1.0]))[0]
+    assert np.isfinite(known).all()
+    monkeypatch.setattr(optimum, "NEWTON_STEPS", 1)
+    found = extra_compute(draws, 1e21, np.array([4.0, 1.0]))[0]
+    assert np.isnan(found[0])
+    assert found[1] == pytest.approx(0, abs=1e-6)  # at the best size itself there is no way to go

@@ -6,6 +6,7 @@ from scipy import stats
 
 from bayescale.errors import InputError
 from bayescale.laws import LAWS, Law, Prior, Share
+from bayescale.laws import priors as priors_module
 from bayescale.laws.priors import free_from_parameters, free_priors, from_normal, parameters_from_free
 
 UNIT = 2.5
@@ -84,3 +85,15 @@ def test_a_law_with_other_priors_has_other_free_variables():
     assert list(free_priors(law)) == ["alpha", "beta", "level", "E_part", "A_part", "sigma", "nu_above_2"]
     plain = dataclasses.replace(law, priors={**law.priors, "E": Prior("LogNormal", {"mu": 0.0, "sigma": 0.5})})
     assert list(free_priors(plain)) == ["E", "alpha", "beta", "level", "A_part", "sigma", "nu_above_2"]
+
+
+def test_a_level_that_newton_does_not_find_is_an_error_and_no_number(monkeypatch):
+    def loss(N, *, E, A, b):
+        return E + A / N**b
+
+    exponent = Prior("LogNormal", {"mu": -1.0, "sigma": 0.5})
+    law = Law("powers", loss, {"E": Share(3.0), "A": Share(2.0, power="b"), "b": exponent})
+    parameters = parameters_from_free(law, free_draws(law), UNIT)
+    monkeypatch.setattr(priors_module, "MOST_STEPS", 1)
+    with pytest.raises(InputError, match="was not found in 1 steps"):
+        free_from_parameters(law, parameters, UNIT)

@@ -14,6 +14,8 @@ WIDEST_SCORE = 8.0
 """Normal scores beyond this are held to it: a probability of 1 has no quantile."""
 
 MOST_STEPS = 100
+ARRIVED = 1e-9
+"""Newton steps below this, in the log of the level, have arrived; most end far below it."""
 
 
 def free_priors(law: Law) -> dict[str, Prior]:
@@ -125,6 +127,11 @@ def _log_level(logs: np.ndarray, powers: np.ndarray) -> np.ndarray:
         level = level + step
         if not (np.abs(step) > 1e-14).any():
             break
+    if (np.abs(step) > ARRIVED).any():
+        raise InputError(
+            f"the level whose shares these coefficients are was not found in {MOST_STEPS} steps; expected "
+            "coefficients above zero and powers that are not far apart"
+        )
     return np.asarray(level)
 
 

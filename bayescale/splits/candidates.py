@@ -34,6 +34,9 @@ FEWEST = 1e-3
 BEYOND = 2.0
 """How far beyond a limit that was asked for is searched at least, in ln N or ln D."""
 
+ARRIVED = 1e-9
+"""Newton steps below this, in ln N, have arrived; most end far below it."""
+
 STEPS = 20
 """Of Newton's method for a size; cost is convex in logs, so it ends long before."""
 
@@ -122,7 +125,10 @@ class Frontier:
         return np.asarray(N)
 
     def log_size(self, flops: np.ndarray, *, tokens: Number = 0.0, ratio: Number = 0.0) -> np.ndarray:
-        """Return ln N of the run that spends all of a budget on ``tokens + ratio N`` training tokens."""
+        """Return ln N of the run that spends all of a budget on ``tokens + ratio N`` training tokens.
+
+        InputError if Newton's steps do not arrive, as with a cost that falls or jumps.
+        """
         target = np.log(np.asarray(flops, dtype=float) - self.cost.fixed(self.columns))
         x = np.full(np.shape(target), 20.0)
 
@@ -136,6 +142,11 @@ class Frontier:
             x = x + step
             if not (np.abs(step) > 1e-13).any():
                 break
+        if (np.abs(step) > ARRIVED).any():
+            raise InputError(
+                f"the size of a run that costs {np.max(flops):.4g} FLOP was not found in {STEPS} steps; the cost of a "
+                "token must rise with N, smoothly"
+            )
         return np.asarray(x)
 
     def span(self, flops: np.ndarray) -> Span:

@@ -21,6 +21,9 @@ THINNED = 40
 """Every so many draws are enough to see whether a law has a best split."""
 
 NEWTON_STEPS = 16
+ARRIVED = 1e-6
+"""Newton steps below this, in ln C, have arrived."""
+
 LONGEST_STEP = 1.0
 """In ln C: a full Newton step overshoots to budgets whose best split lies outside the searched range."""
 
@@ -153,7 +156,7 @@ def extra_compute(draws: Draws, flops: float, factors: np.ndarray) -> np.ndarray
     -------
     numpy.ndarray
         Compute spent over compute needed, less 1 (draw, factor); NaN where there is no optimum inside the
-        searched range.
+        searched range, or where Newton's steps have not arrived.
     """
     best = find_optimum(draws, np.array([flops]))
     off = best.log_ratio - 2 * np.log(factors)
@@ -164,10 +167,12 @@ def extra_compute(draws: Draws, flops: float, factors: np.ndarray) -> np.ndarray
         ridge = find_optimum(draws, np.exp(np.nan_to_num(log_flops, nan=np.log(flops))))
         step = (target - ridge.loss) / _ridge_slope(draws, log_flops, ridge.log_ratio)
         step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-        log_flops = np.clip(log_flops + step, np.log(flops) + SMALLEST_LOG_SAVING, np.log(flops))
-        if not (np.abs(step) >= 1e-6).any():
+        moved = np.clip(log_flops + step, np.log(flops) + SMALLEST_LOG_SAVING, np.log(flops)) - log_flops
+        log_flops = log_flops + moved
+        under_way = np.abs(moved) >= ARRIVED
+        if not under_way.any():
             break
-    return np.asarray(flops / np.exp(log_flops) - 1)
+    return np.where(under_way, np.nan, flops / np.exp(log_flops) - 1)
 
 
 def _ridge_slope(draws: Draws, log_flops: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
