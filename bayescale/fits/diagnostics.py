@@ -62,14 +62,10 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
     stats : xarray.Dataset
         Sampler statistics ``diverging``, ``energy`` and ``maxdepth_reached`` (chain, draw).
     """
-    failures = check_draws(posterior)
-    measured = {
-        (method, name): float(azs.rhat(values, method=method))
-        for name, values in posterior.data_vars.items()
-        for method in ("rank", "folded")
-    }
-    bulk = [float(azs.ess(values, method="bulk")) for values in posterior.data_vars.values()]
-    tail = [float(azs.ess(values, method="tail")) for values in posterior.data_vars.values()]
+    mixing = {str(name): _mixing(values) for name, values in posterior.data_vars.items()}
+    failures = _check_draws(posterior, mixing)
+    rhat = max(value for each in mixing.values() for value in each.rhat.values())
+    bulk, tail = (min(each.ess[method] for each in mixing.values()) for method in ("bulk", "tail"))
     bfmi = float(azs.bfmi(stats)["energy"].min(skipna=False))
     divergences = int(stats["diverging"].sum())
     saturated = int(stats["maxdepth_reached"].sum())
@@ -80,8 +76,21 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
     if saturated:
         failures.append(f"{saturated} transitions reached the largest tree depth (none may)")
     draws = posterior.sizes["chain"] * posterior.sizes["draw"]
-    return Diagnostics(
-        tuple(failures), max(measured.values()), min(bulk), min(tail), bfmi, divergences, saturated, draws
+    return Diagnostics(tuple(failures), rhat, bulk, tail, bfmi, divergences, saturated, draws)
+
+
+@dataclass(frozen=True)
+class _Mixing:
+    """R-hat and effective sample sizes of one quantity, by method."""
+
+    rhat: Mapping[str, float]
+    ess: Mapping[str, float]
+
+
+def _mixing(values: xr.DataArray) -> _Mixing:
+    return _Mixing(
+        rhat={method: float(azs.rhat(values, method=method)) for method in ("rank", "folded")},
+        ess={method: float(azs.ess(values, method=method)) for method in ("bulk", "tail")},
     )
 
 
@@ -95,6 +104,11 @@ def check_draws(draws: xr.Dataset, probability: float = 0.9) -> list[str]:
     probability : float
         Of the interval whose end points are reported.
     """
+    finite = {str(name): values for name, values in draws.data_vars.items() if np.isfinite(values.to_numpy()).all()}
+    return _check_draws(draws, {name: _mixing(values) for name, values in finite.items()}, probability)
+
+
+def _check_draws(draws: xr.Dataset, mixing: Mapping[str, _Mixing], probability: float = 0.9) -> list[str]:
     failures = []
     chains = draws.sizes["chain"]
     if not chains >= CHAINS:
@@ -103,18 +117,16 @@ def check_draws(draws: xr.Dataset, probability: float = 0.9) -> list[str]:
         if not np.isfinite(values.to_numpy()).all():
             failures.append(f"{name} has draws that are not finite")
             continue
-        failures += _check_mixing(str(name), values, chains) + _check_error(str(name), values, probability)
+        failures += _check_mixing(str(name), mixing[str(name)], chains) + _check_error(str(name), values, probability)
     return failures
 
 
-def _check_mixing(name: str, values: xr.DataArray, chains: int) -> list[str]:
+def _check_mixing(name: str, mixing: _Mixing, chains: int) -> list[str]:
     failures = []
-    for method in ("rank", "folded"):
-        rhat = float(azs.rhat(values, method=method))
+    for method, rhat in mixing.rhat.items():
         if not rhat <= RHAT_LIMIT:
             failures.append(f"R-hat ({method}) of {name} is {rhat:.3f} (at most {RHAT_LIMIT})")
-    for method in ("bulk", "tail"):
-        ess = float(azs.ess(values, method=method))
+    for method, ess in mixing.ess.items():
         if not ess >= ESS_PER_CHAIN * chains:
             failures.append(f"{method} ESS of {name} is {ess:.0f} (at least {ESS_PER_CHAIN * chains})")
     return failures

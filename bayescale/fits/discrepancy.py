@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy.special import gammaln
 
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
+from bayescale.fits.student import log_student
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
 from bayescale.values import Value
 
@@ -226,12 +226,6 @@ def _pick(log_density: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _sample_nu(scaled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     density = np.stack([log_student(scaled, nu, 1.0).sum(axis=1) for nu in NUS], axis=1)
     return np.asarray(NUS[_pick(density + np.log(NUS - 2) - (NUS - 2) / EXTRA_DEGREES, rng)])
-
-
-def log_student(x: np.ndarray, nu: np.ndarray | float, scale: np.ndarray | float) -> np.ndarray:
-    """Return the log density of Student's t; SciPy's takes half a second to import."""
-    tail = (nu + 1) / 2 * np.log1p((x / scale) ** 2 / nu)
-    return np.asarray(gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu * np.pi) - np.log(scale) - tail)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics, diagnostics_from_record
 from bayescale.fits.draws import Draws
 from bayescale.fits.settings import Settings
+from bayescale.fits.student import log_student
 from bayescale.fits.summary import summary_table
 from bayescale.fits.versions import versions
 from bayescale.hardware import FLOPS_PER_TOKEN
@@ -255,12 +256,10 @@ def log_likelihood(
     The same density as in the PyMC model, which a test compares with it; computed here because PyMC
     would compile for longer than it samples.
     """
-    from scipy.stats import t  # noqa: PLC0415  (0.5 s that reading a fit does not need)
-
     draws = Draws(law, flat_draws(posterior), reference)
     center = draws.log_value(frame, response)
     nu, sigma = draws["nu"][:, None], draws["sigma"][:, None]
-    density = t.logpdf(np.log(frame[response].to_numpy()), df=nu, loc=center, scale=sigma)
+    density = log_student(np.log(frame[response].to_numpy()) - center, nu, sigma)
     noise = np.random.default_rng(random_seed).standard_t(nu, size=center.shape)
     shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(frame))
     coords = {"chain": posterior["chain"], "draw": posterior["draw"]}

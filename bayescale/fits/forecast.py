@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
-from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy, log_student
+from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
 from bayescale.fits.fit import Fit, complete_points
+from bayescale.fits.student import log_student
 from bayescale.values import Value
 
 NOISES = 10

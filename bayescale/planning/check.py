@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 from bayescale.fits.draws import evenly_spaced
+from bayescale.fits.student import log_student
 from bayescale.planning.beliefs import Decision, Pool, size_grid, split_loss
 from bayescale.values import Value
 
@@ -75,10 +75,8 @@ def _weights(pooled: Pool, points: Mapping[str, np.ndarray], rng: np.random.Gene
     noise = rng.standard_t(nu[truths, None], size=(truths.size, log_law.shape[1]))
     outcomes = log_law[truths] + sigma[truths, None] * noise
     density = np.zeros((truths.size, len(log_law)))
-    constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu) - np.log(sigma)
     for run in range(log_law.shape[1]):
-        away = (outcomes[:, [run]] - log_law[:, run]) / sigma
-        density += constant - (nu + 1) / 2 * np.log1p(away**2 / nu)
+        density += log_student(outcomes[:, [run]] - log_law[:, run], nu, sigma)
     density[np.arange(truths.size), truths] = -np.inf  # the truth is not among the draws one has
     weights = np.exp(density - density.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True), truths
