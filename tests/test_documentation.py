@@ -121,6 +121,7 @@ def test_the_picture_of_a_prior_is_drawn(generator, tmp_path):
     ("formula", "latex"),
     [
         ("E + A/N^alpha + B/D^beta", r"E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}"),
+        ("alpha ln C + exp(-gamma C)", r"\alpha\, \ln\, C + \exp \left(-\gamma\, C\right)"),
         ("((Nc/N)^(aN/aD) + Dc/D)^aD", None),
     ],
 )

@@ -128,7 +128,8 @@ class _Parser:
             return self.brackets()
         if token in FUNCTIONS or (token and self.calls()):
             name = FUNCTIONS.get(token) or symbol(token)
-            return f"{name} {self.factor()[0]}", None
+            argument = self.factor()[0]
+            return name + (" " if argument.startswith(r"\left(") else r"\, ") + argument, None
         if token == "sum_j":
             return r"\sum_j", None
         if token[:1].isdigit():
