@@ -5,6 +5,7 @@ for every table. docs/decisions/0008 holds the measured numbers.
 """
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale.designs.grids import RATIO, isoflop_design
 from bayescale.fits import sampling
-from bayescale.fits.diagnostics import Diagnostics
+from bayescale.fits.diagnostics import ESS_PER_CHAIN, RHAT_LIMIT
 from bayescale.fits.fit import log_likelihood
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.forecast import Forecast, forecast_runs
@@ -83,29 +84,65 @@ def best_sizes(name, truth):
 
 
 @pytest.fixture(scope="module")
-def accept_all():
-    """Let two short chains pass the gate, which needs four."""
+def gate():
+    """Let two short chains pass the gate, which needs four; list what it says of each fit."""
+    said, diagnose = [], sampling.diagnose
+
+    def recorded(posterior, stats):
+        found = diagnose(posterior, stats)
+        said.append(found)
+        return replace(found, failures=())
+
     with pytest.MonkeyPatch.context() as patch:
-        passed = Diagnostics((), 1.0, 500.0, 500.0, 1.0, 0, 0, 800)
-        patch.setattr(sampling, "diagnose", lambda *_: passed)
-        yield
+        patch.setattr(sampling, "diagnose", recorded)
+        yield said
+
+
+def studied(gate, name, truth):
+    """Return a study, and the R-hat, bulk ESS and divergent transitions of each of its fits."""
+    start = len(gate)
+    rows = study(name, truth)
+    said = gate[start:]
+    assert len(said) == TABLES  # one attempt each
+    assert all(len([text for text in each.failures if "chains were run" in text]) == 1 for each in said)
+    columns = {"rhat": [each.rhat for each in said], "ess": [each.ess_bulk for each in said]}
+    return rows.assign(**columns, divergences=[each.divergences for each in said])
 
 
 @pytest.fixture(scope="module")
-def right(accept_all):  # noqa: ARG001
+def right(gate):
     """Tables of the law that is fitted."""
-    return study("chinchilla", CHINCHILLA)
+    return studied(gate, "chinchilla", CHINCHILLA)
 
 
 @pytest.fixture(scope="module")
-def wrong(accept_all):  # noqa: ARG001
+def wrong(gate):
     """Tables of a law whose exponent of D depends on N."""
-    return study("farseer", FARSEER)
+    return studied(gate, "farseer", FARSEER)
 
 
 def limits(count):
     """Return between which parts of so many independent intervals of 90 % lie, but for false alarms."""
     return stats.binom.ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2], count, 0.9) / count
+
+
+def most(failed):
+    """Return how many of the tables may fail a check of which so many failed when it was measured (2.6 s.e.)."""
+    return failed + 2.6 * np.sqrt(failed * (1 - failed / TABLES))
+
+
+@pytest.mark.parametrize(("made", "not_mixed", "too_few"), [("right", 12, 1), ("wrong", 25, 7)])
+def test_two_short_chains_fail_the_gate_as_often_as_measured_and_never_by_much(
+    made, not_mixed, too_few, request, record_property
+):
+    """They fail for being two in any case; 800 correlated draws leave R-hat near its limit under the best of mixing."""
+    found = request.getfixturevalue(made)
+    failed = {"rhat": int((found["rhat"] > RHAT_LIMIT).sum()), "ess": int((found["ess"] < 2 * ESS_PER_CHAIN).sum())}
+    record_property(f"{made}, failed", json.dumps(failed))
+    assert failed["rhat"] <= most(not_mixed)
+    assert failed["ess"] <= most(too_few)
+    assert found["rhat"].max() < 1.05
+    assert found["divergences"].sum() == 0
 
 
 def test_the_best_size_is_covered_as_promised_under_the_true_law(right, record_property):
