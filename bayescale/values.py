@@ -3,11 +3,13 @@
 import dataclasses
 import html
 import math
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 LINES = 5
 """A record prints as at most this many lines."""
@@ -106,7 +108,15 @@ def _field_names(record: Any) -> list[str]:  # noqa: ANN401  (any dataclass)
     return [field.name for field in dataclasses.fields(record)]
 
 
-def _same_arrays(first: np.ndarray, second: np.ndarray) -> bool:
+def _is_array(value: object) -> bool:
+    """Say whether a value is a NumPy array, without loading NumPy: there is none before it is loaded."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def _same_arrays(first: "np.ndarray", second: "np.ndarray") -> bool:
+    import numpy as np  # noqa: PLC0415  (the command line reads records that hold none)
+
     if first.dtype != second.dtype:
         return False
     return np.array_equal(first, second, equal_nan=np.issubdtype(first.dtype, np.inexact))
@@ -124,7 +134,7 @@ _RULES: Any = (
     (dataclasses.is_dataclass, _same_fields),
     (lambda value: hasattr(value, "identical"), lambda first, second: first.identical(second)),  # xarray
     (lambda value: hasattr(value, "equals"), lambda first, second: first.equals(second)),  # pandas
-    (lambda value: isinstance(value, np.ndarray), _same_arrays),
+    (_is_array, _same_arrays),
     (lambda value: isinstance(value, Mapping), _same_mappings),
     (lambda value: isinstance(value, list | tuple), _same_sequences),
     (lambda value: isinstance(value, float) and math.isnan(value), lambda *_: True),
@@ -134,7 +144,7 @@ _RULES: Any = (
 
 def brief(value: object) -> str:
     """Return a field in a few words: arrays and tables by their size, mappings by their names."""
-    if isinstance(value, np.ndarray) or hasattr(value, "equals"):
+    if _is_array(value) or hasattr(value, "equals"):
         return _brief_array(value)
     if isinstance(value, Value):
         return f"<{type(value).__name__}>"
@@ -148,7 +158,7 @@ def brief(value: object) -> str:
 
 
 def _brief_array(value: Any) -> str:  # noqa: ANN401  (an array or table of any library)
-    if isinstance(value, np.ndarray) and value.size <= FEW:
+    if _is_array(value) and value.size <= FEW:
         return textwrap.shorten(str(value.tolist()), 60, placeholder="...")
     return f"<{' x '.join(map(str, getattr(value, 'shape', ()))) or 'data'}>"
 

@@ -11,7 +11,6 @@ from bayescale.cli.output import emit
 from bayescale.cli.steps import load_table
 from bayescale.cli.tables import Record, make_table, number, show_list, show_nothing, show_table
 from bayescale.errors import InputError
-from bayescale.laws import get_law
 
 if TYPE_CHECKING:
     from bayescale.runs import RunTable
@@ -60,7 +59,7 @@ def _identifiability(table: "RunTable") -> dict[str, Any] | None:
     """Return what the runs will tell of the law that is fitted to split compute; None where it does not apply."""
     from bayescale.designs.identifiability import identifiability_record, identify  # noqa: PLC0415  (pandas)
 
-    law = get_law(SPLIT_LAW)
+    law = bs.LAWS[SPLIT_LAW]
     if table.response not in law.responses or not set(law.covariates) <= set(table.frame):
         return None
     return identifiability_record(identify(table, law))

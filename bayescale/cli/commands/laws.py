@@ -13,7 +13,6 @@ from bayescale.cli.options import PRINTING, JsonFile, NoSeed, Picture, Printing,
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
 from bayescale.cli.tables import Record, make_table, number, show_hanging, show_list, show_table
-from bayescale.laws import get_law, list_laws
 
 LawName = Annotated[str | None, Parameter(help="A law to tell all about.", validator=check_law, completer=complete_law)]
 
@@ -43,10 +42,11 @@ def laws(
 
 def law_details(name: str) -> dict[str, Any]:
     """Return a law's entry in the list of laws, and its priors and published values."""
+    from bayescale.laws import get_law  # noqa: PLC0415  (NumPy, which other commands' help does not need)
     from bayescale.runs.headers import MEANINGS  # noqa: PLC0415  (pandas, which the list does not need)
 
     law = get_law(name)
-    entry = next(entry for entry in list_laws() if entry["name"] == law.name)
+    entry = next(entry for entry in bs.list_laws() if entry["name"] == law.name)
     published = {
         source: {**values, **(law.derived(**values) if law.derived else {})} for source, values in law.published.items()
     }
