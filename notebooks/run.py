@@ -1,6 +1,7 @@
 """Run the notebooks from their sources, NN-name.py; with --write, keep what they show in NN-name.ipynb beside them."""
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ def read(source: Path) -> nbformat.NotebookNode:
 
 def execute(notebook: nbformat.NotebookNode) -> None:
     """Run every cell in a folder of its own; raise CellExecutionError where one fails or writes to stderr."""
+    os.environ["BAYESCALE_PROGRESS"] = "0"  # how long sampling took differs each time
     with tempfile.TemporaryDirectory() as folder:
         NotebookClient(
             notebook,

@@ -1,13 +1,21 @@
 """Results as tables and in a few words."""
 
+import io
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread as read_png
 
 import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.fits.fit import published_draws
+from bayescale.fits.progress import SWITCH, waiting_for
+from bayescale.plots.decisions import plot_allocation
+from bayescale.plots.style import SHOWN_DPI
 
 BUDGETS = (1e21, 5e22)
 
@@ -104,3 +112,54 @@ def test_a_notebook_shows_the_table_and_the_notes(wide_comparison, allocation):
 def test_a_notebook_takes_names_literally(make_runs):
     runs = make_runs.of(*make_runs.isoflop(), name="<script>alert(1)</script>")
     assert "<script>" not in runs._repr_html_()
+
+
+def test_a_plot_shows_itself_in_a_notebook(allocation):
+    ax = plot_allocation(allocation)
+    picture = read_png(io.BytesIO(ax._repr_png_()))
+    width, height = ax.figure.get_size_inches() * SHOWN_DPI
+    assert picture.shape[:2] == pytest.approx((height, width), abs=1)
+    corner, colors = picture[0, 0], np.unique(picture.reshape(-1, picture.shape[-1]), axis=0)
+    assert (corner == 1).all()
+    assert len(colors) > 50
+
+
+def test_a_plot_opens_no_figure_of_pyplot():
+    statement = "import sys, bayescale.plots.decisions\nprint('matplotlib.pyplot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", statement], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_axes_of_ones_own_are_returned_as_they_are(allocation):
+    own = Figure().add_subplot()
+    assert plot_allocation(allocation, ax=own) is own
+    assert not hasattr(own, "_repr_png_")
+
+
+def test_a_fit_says_what_it_waits_for_where_somebody_watches(monkeypatch, capsys):
+    monkeypatch.delenv(SWITCH, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with waiting_for("sampling chinchilla", progress=True):
+        assert capsys.readouterr().err == "sampling chinchilla ..."
+    assert re.fullmatch(r" \d+ s\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("case", ["not asked for", "switched off", "no terminal"])
+def test_a_fit_says_nothing_where_nobody_watches(monkeypatch, capsys, case):
+    monkeypatch.setenv(SWITCH, "0" if case == "switched off" else "1")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: case != "no terminal", raising=False)
+    with waiting_for("sampling chinchilla", progress=case != "not asked for"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_fit_that_is_sampled_says_so_and_one_from_the_cache_does_not(small_runs, sampled_fit, monkeypatch, capsys):
+    monkeypatch.setattr("bayescale.fits.progress.is_watched", lambda: True)
+    options = {"draws": 1000, "tune": 300, "random_seed": 1}
+    assert bs.fit(small_runs, "compute_floor", **options) == sampled_fit
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("bayescale.fits.fitting._fit", lambda *_, **__: sampled_fit)
+    bs.fit(small_runs, "compute_floor", cache=False)
+    assert capsys.readouterr().err.startswith("sampling compute_floor on 24 runs of small ...")
+    bs.fit(small_runs, "compute_floor", cache=False, progress=False)
+    assert capsys.readouterr().err == ""

@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ from bayescale.fits.fit import (
     reference_values,
     table_record,
 )
+from bayescale.fits.progress import waiting_for
 from bayescale.fits.saving import read_fit
 from bayescale.fits.settings import Settings
 from bayescale.fits.versions import versions
@@ -47,6 +49,7 @@ def fit(
     chains: int = 4,
     random_seed: int = 0,
     cache: bool = True,
+    progress: bool = True,
 ) -> Fit:
     """Sample the posterior of a law on a table of runs.
 
@@ -67,6 +70,9 @@ def fit(
         The same seed, table, law and versions give the same draws on the same machine.
     cache : bool
         Whether to read the fit from the cache, and to keep it there.
+    progress : bool
+        Whether to say on stderr that the law is being sampled, in a terminal or a notebook; elsewhere, and of a fit in
+        the cache, nothing is said.
 
     Returns
     -------
@@ -86,7 +92,8 @@ def fit(
     if priors == "published":
         priors = published_priors(law, reference_values(runs.frame, runs.response, law), runs.response)
     law = _with_priors(law, priors)
-    return _fit(law, runs, settings, cache=cache)
+    with _waiting(runs, [] if cache and is_cached(law, runs, settings) else [law], progress=progress):
+        return _fit(law, runs, settings, cache=cache)
 
 
 def fit_laws(
@@ -98,7 +105,7 @@ def fit_laws(
     chains: int = 4,
     random_seed: int = 0,
     cache: bool = True,
-    progress: Callable[[str], object] | None = None,
+    progress: Callable[[str], object] | bool | None = True,
 ) -> dict[str, Fit]:
     """Fit several laws to the same runs, those not in the cache in parallel processes.
 
@@ -110,8 +117,9 @@ def fit_laws(
         Laws by name, or laws of your own; names must differ.
     draws, tune, chains, random_seed, cache
         As for :func:`fit`.
-    progress : callable, optional
-        Called with the name of each law when its fit is there.
+    progress : bool, callable or None
+        As for :func:`fit`; or a function that is called with the name of each law when its fit is there. None says
+        nothing.
 
     Returns
     -------
@@ -134,11 +142,22 @@ def fit_laws(
     done = {}
     fit_one = functools.partial(_fit, runs=runs, settings=settings, cache=cache)
     sampled = in_processes(fit_one, waiting, lambda law: len(law.parameters))
-    for fitted in itertools.chain(map(fit_one, there), sampled):
-        done[fitted.law.name] = fitted
-        if progress:
-            progress(fitted.law.name)
+    tell = progress if callable(progress) else _ignore
+    with _waiting(runs, waiting, progress=progress is True):
+        for fitted in itertools.chain(map(fit_one, there), sampled):
+            done[fitted.law.name] = fitted
+            tell(fitted.law.name)
     return {name: done[name] for name in names}
+
+
+def _ignore(name: str) -> None:
+    del name
+
+
+def _waiting(runs: RunTable, laws: Sequence[Law], *, progress: bool) -> AbstractContextManager[None]:
+    """Say which laws are sampled on which runs, where there are some."""
+    names = ", ".join(law.name for law in laws)
+    return waiting_for(f"sampling {names} on {len(runs.frame)} runs of {runs.name}", progress=progress and bool(laws))
 
 
 def distinct_laws(laws: Iterable[str | Law]) -> list[Law]:

@@ -1,5 +1,6 @@
 """The look every figure shares: colours, number formats, bands, and a figure as SVG text."""
 
+import io
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -51,6 +52,9 @@ styled = mpl.rc_context(STYLE)
 WIDTH = 5.8
 """Of a new figure, in inches: its text can be read on a telephone."""
 
+SHOWN_DPI = 110
+"""Dots per inch of a figure in a notebook, on white: a notebook may be dark, and the ink is not."""
+
 MARGIN, TITLE_ROOM, LEGEND_GAP = 0.05, 0.25, 0.09
 """Around the figure, above its axes, and between axes and legend, in inches."""
 
@@ -64,7 +68,22 @@ def new_axes(ax: Axes | None, height: float = 4.3) -> Axes:
         return ax
     figure = Figure(figsize=(WIDTH, height), layout=Beside())
     FigureCanvasAgg(figure)  # measures text
-    return figure.add_subplot()
+    return figure.add_subplot(axes_class=ShownAxes)
+
+
+class ShownAxes(Axes):
+    """Axes that a notebook shows as their figure, which no window and no list of open figures holds on to.
+
+    Figures of pyplot would stay in memory until they are closed, so those of a report, or of a loop, would pile up.
+    """
+
+    def _repr_png_(self) -> bytes:
+        figure = self.get_figure(root=True)
+        assert figure is not None
+        content = io.BytesIO()
+        with mpl.rc_context(STYLE):
+            figure.savefig(content, format="png", dpi=SHOWN_DPI, facecolor="white")
+        return content.getvalue()
 
 
 class Beside(LayoutEngine):
