@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from joblib.externals.loky import ProcessPoolExecutor
+    from loky import ProcessPoolExecutor
 
 ENOUGH = 3
 """Items that another process has before it: the one it does, and those that it takes up without waiting."""
@@ -128,7 +128,7 @@ def _import(module: str) -> None:
 
 def stop() -> None:
     """End all other processes at once, whatever they do."""
-    if "joblib" in sys.modules:
+    if "loky" in sys.modules:
         for pool in (*_PREPARED, _pool()):
             pool.shutdown(wait=False, kill_workers=True)
         _PREPARED.clear()
@@ -136,21 +136,21 @@ def stop() -> None:
 
 def _cores() -> int:
     """Return the processors that this process may use, which a container or a batch job limits; 1 where it is alone."""
-    import joblib  # noqa: PLC0415  (0.1 s that few commands need)
+    import loky  # noqa: PLC0415  (0.1 s that few commands need)
 
-    return int(joblib.cpu_count())
+    return int(loky.cpu_count())
 
 
 def _companion() -> "ProcessPoolExecutor":
     """Return a process of its own: loky ends one of the others that grows, and with it what it has compiled."""
-    from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415  (as above)
+    from loky import ProcessPoolExecutor  # noqa: PLC0415  (as above)
 
     return ProcessPoolExecutor(max_workers=1)
 
 
 def _pool(processes: int | None = None) -> "ProcessPoolExecutor":
     """Return the processes that fit laws: so many, or those that there are."""
-    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415  (as above)
+    from loky import get_reusable_executor  # noqa: PLC0415  (as above)
 
     return get_reusable_executor(max_workers=processes, reuse="auto" if processes else True)
 

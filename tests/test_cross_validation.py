@@ -64,7 +64,7 @@ def refits(monkeypatch, own_cache):
         return made_up(refits, rows)
 
     monkeypatch.setattr(module, "_refit_without", refit)
-    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    monkeypatch.setattr("loky.cpu_count", lambda: 1)
     return calls
 
 

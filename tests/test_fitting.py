@@ -276,7 +276,7 @@ def test_settings_that_cannot_be_sampled_are_refused(small_runs, option):
 
 
 def test_fits_come_in_the_order_asked(counted, small_runs, monkeypatch):
-    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    monkeypatch.setattr("loky.cpu_count", lambda: 1)
     fit(small_runs, "kaplan_n", **QUICK)
     told = []
     fits = fit_laws(small_runs, ["chinchilla", "kaplan_n", "compute_floor"], **QUICK, progress=told.append)
@@ -290,7 +290,7 @@ def test_laws_that_are_all_cached_start_no_process(counted, small_runs, monkeypa
     laws = ["chinchilla", "kaplan_n"]
     for name in laws:
         fit(small_runs, name, **QUICK)
-    monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", None)
+    monkeypatch.setattr("loky.get_reusable_executor", None)
     fit_laws(small_runs, laws, **QUICK)
     assert counted == laws
 

@@ -408,7 +408,7 @@ def test_svg_is_the_same_every_time():
 
 
 def test_another_process_renders_the_same_text_under_the_settings_of_this_one(monkeypatch):
-    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    monkeypatch.setattr("loky.cpu_count", lambda: 2)
     monkeypatch.setattr("bayescale.processes.ENOUGH", len(PLOTS))
     with mpl.rc_context({"path.simplify_threshold": 0.5, "font.sans-serif": ["Nimbus"]}):
         named = [(name, plot()) for name, plot in PLOTS.items()]

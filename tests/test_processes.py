@@ -32,7 +32,7 @@ def refused(item):
 @pytest.fixture
 def two_cores(monkeypatch):
     """Let the machine have two cores."""
-    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    monkeypatch.setattr("loky.cpu_count", lambda: 2)
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -47,10 +47,10 @@ def test_every_item_is_done_once_and_this_process_takes_the_first_and_a_share():
 
 
 def test_one_core_or_one_item_starts_no_process(monkeypatch):
-    monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", None)
+    monkeypatch.setattr("loky.get_reusable_executor", None)
     assert [process for _, process in in_processes(slowly, ["only"], len)] == [os.getpid()]
     assert list(in_processes(slowly, [], smaller)) == []
-    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    monkeypatch.setattr("loky.cpu_count", lambda: 1)
     assert [item for item, _ in in_processes(slowly, [1, 2], smaller)] == [1, 2]
 
 
@@ -85,8 +85,8 @@ def test_while_items_are_made_another_process_works_and_the_order_stays():
 
 
 def test_one_core_makes_and_does_items_itself(monkeypatch):
-    monkeypatch.setattr("joblib.externals.loky.ProcessPoolExecutor", None)
-    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    monkeypatch.setattr("loky.ProcessPoolExecutor", None)
+    monkeypatch.setattr("loky.cpu_count", lambda: 1)
     prepare("wave")
     assert alongside(slowly, iter("ab")) == [("a", os.getpid()), ("b", os.getpid())]
 

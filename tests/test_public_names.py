@@ -9,7 +9,7 @@ import pytest
 import bayescale
 
 SOURCE = ast.parse(Path(bayescale.__file__).read_text(encoding="utf-8"))
-UNWANTED = ("arviz", "arviz_stats", "joblib", "matplotlib", "nutpie", "numpy", "pandas", "pymc", "scipy", "xarray")
+UNWANTED = ("arviz", "arviz_stats", "loky", "matplotlib", "nutpie", "numpy", "pandas", "pymc", "scipy", "xarray")
 
 
 def test_the_public_names_are_listed_once():

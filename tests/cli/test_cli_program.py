@@ -181,7 +181,7 @@ def process(*arguments, env=(), **options):
 def test_what_needs_no_fit_imports_no_sampler(tokens):
     code = (
         "import sys; from bayescale.cli import main; status = main(sys.argv[1:]); "
-        "heavy = [name for name in ('pymc', 'pytensor', 'nutpie', 'arviz', 'arviz_stats', 'matplotlib', 'joblib') "
+        "heavy = [name for name in ('pymc', 'pytensor', 'nutpie', 'arviz', 'arviz_stats', 'matplotlib', 'loky') "
         "if name in sys.modules]; sys.exit(f'status {status}, imported {heavy}' if status or heavy else 0)"
     )
     done = process("-c", code, *tokens)
