@@ -14,10 +14,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pandas as pd
 import pytest
-from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
+from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_fit, simulated_runs
 
+import bayescale as bs
+from bayescale import plots
 from bayescale.comparison.verdict import judge
 from bayescale.decisions.allocation import allocate
 from bayescale.errors import InputError
@@ -27,6 +30,7 @@ from bayescale.planning.plan import plan
 from bayescale.report import captions, figures, report_record, write_report
 from bayescale.report.page import NUMBERS, python_script, reach, render_page
 from bayescale.report.pdf import page_as_pdf
+from bayescale.runs import RunTable
 
 SECTIONS = (
     "answer",
@@ -150,8 +154,8 @@ def test_figures_have_a_label_and_take_the_readers_colour():
     drawings = re.findall(r"<svg[^>]*>", text)
     parts = {name: text.split(f'<section id="{name}">')[1].split("</section>")[0] for name in figures.SECTIONS}
     assert [name for name, part in parts.items() if "<figure>" not in part] == []
-    assert len(drawings) == text.count("<figure>") + 1  # the explorer's
-    assert text.count('.csv" href="data:text/csv;charset=utf-8;base64,') == len(drawings) - 1
+    assert len(drawings) == text.count("<figure>")
+    assert text.count('.csv" href="data:text/csv;charset=utf-8;base64,') == len(drawings) - 1  # the explorer's changes
     assert all('role="img"' in drawing and re.search(r'aria-label="[^"]{20,}"', drawing) for drawing in drawings)
     assert "#1a1a1a" not in text.split("</style>", 1)[1]
 
@@ -325,9 +329,47 @@ def test_each_figure_carries_what_it_shows():
 
 def test_caption_of_the_loss_speaks_of_forecasts_where_there_are_some():
     comparison, _, allocation = results()
-    for source in (comparison.fits["chinchilla"], allocation):
+    for source in (plots.loss_curve(comparison.fits["chinchilla"]), allocation):
         assert "held-out runs" in captions.loss(source, backtested=True)
         assert "held-out runs" not in captions.loss(source, backtested=False)
+
+
+@pytest.mark.parametrize(("tolerance", "probability", "shaded"), [(0.05, 0.9, True), (0.001, 0.99, False)])
+def test_caption_of_the_map_speaks_of_a_green_region_only_where_one_is_drawn(tolerance, probability, shaded):
+    comparison, verdict, _ = results()
+    found = plots.loss_map(comparison.fits["chinchilla"], tolerance=tolerance, probability=probability)
+    drawn = plots.figure_data(plots.plot_iso_loss(found))["series"]
+    assert drawn.str.startswith("split costs less").any() == shaded
+    words = captions.iso_loss(found, verdict)
+    assert ("In the green region compute alone is good enough" in words) == shaded
+    assert ("no region is shaded" in words) == (not shaded)
+
+
+def test_caption_of_slices_speaks_of_runs_only_where_some_are_of_like_compute():
+    N, D = [5e7, 5e7, 1.25e8, 1.25e8, 3.5e8, 3.5e8, 7.6e8, 1.3e9], [1e9, 4e9, 2.5e9, 1e10, 7e9, 2e10, 1.5e10, 2.6e10]
+    frame = pd.DataFrame({"run": [f"run {i}" for i in range(8)], "N": N, "D": D})
+    noise = 1 + 0.005 * np.random.default_rng(7).standard_normal(8)
+    few = RunTable.from_frame(frame.assign(loss=(1.75 + 430 / frame["N"] ** 0.34 + 900 / frame["D"] ** 0.345) * noise))
+    for runs, of_runs in ((few, False), (simulated_runs(), True)):
+        found = plots.isoflop_slices(simulated_fit(LAWS["chinchilla"], runs))
+        assert found.of_runs == of_runs
+        words = captions.slices(found)
+        assert ("the runs should scatter evenly" in words) == of_runs
+        assert ("No runs here are of like compute" in words) == (not of_runs)
+
+
+def test_caption_of_waste_says_when_the_prior_speaks_and_not_the_runs():
+    comparison, verdict, _ = results()
+    ladder = bs.fixed_ratio_design([5e7, 2e8, 8e8, 3e9, 9e9], ratio=20.0).assign(loss=[3.4, 3.0, 2.7, 2.5, 2.4])
+    words = captions.waste(verdict, RunTable.from_frame(ladder.assign(run=list("abcde"))))
+    assert "these costs come from the prior" in words
+    assert "prior" not in captions.waste(verdict, comparison.runs)
+
+
+def test_the_law_of_n_and_d_is_blue_in_the_report_as_in_the_notebooks():
+    verdict, source = results()[1], Path(__file__).parents[1] / "notebooks" / "01-does-compute-alone-explain-loss.py"
+    assert f"runs left out, {verdict.split_law} predicts" in Page(written()[0]).text
+    assert 'plot_pointwise(comparison, "chinchilla", "compute_floor")' in source.read_text(encoding="utf-8")
 
 
 def test_next_runs_stand_in_their_section_or_it_says_why_not(tmp_path):

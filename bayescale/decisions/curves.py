@@ -48,7 +48,7 @@ SLICE_POINTS = 80
 """Sizes of the curve of a slice."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LossCurve(Value):
     """The loss that a law expects of runs of the usual tokens per parameter.
 
@@ -89,7 +89,7 @@ def loss_curve(fitted: Fit) -> LossCurve:
     return LossCurve(fitted.law.name, fitted.runs, flops, loss, None if alone else ratio)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WasteCurve(Value):
     """The extra compute that a model of another size than the best one costs.
 
@@ -135,7 +135,7 @@ def waste_curve(fitted: Fit, *, flops: float | None = None) -> WasteCurve:
     return WasteCurve(fitted.law.name, spent, factors, extra)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class IsoflopSlice(Value):
     """Runs of like compute, and a law at their mean compute.
 
@@ -162,7 +162,7 @@ class IsoflopSlice(Value):
     near: tuple[float, float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class IsoflopSlices(Value):
     """Slices of equal compute through runs and law.
 

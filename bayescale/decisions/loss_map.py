@@ -34,7 +34,7 @@ MARGIN = 1.6
 """Times beyond runs and best splits to which the map reaches."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LossMap(Value):
     """A law over N and D.
 

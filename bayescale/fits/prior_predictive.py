@@ -17,7 +17,7 @@ UNKNOWN = (1e2, 1e6)
 """The range of a column that real runs say nothing about."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PriorPredictive(Value):
     """A law under its prior, along each of its columns, the others at a typical run.
 
