@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bayescale.comparison import comparison as module
-from bayescale.comparison.comparison import Difference, compare, comparison_record, difference
+from bayescale.comparison.comparison import compare, comparison_record, difference
+from bayescale.comparison.ranking import Difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import canonical_frame

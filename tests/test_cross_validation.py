@@ -12,8 +12,9 @@ from scipy.stats import norm
 import bayescale as bs
 from bayescale.cli.program import main
 from bayescale.comparison import cross_validation as module
-from bayescale.comparison.comparison import compare, difference, pointwise_difference, standard_error
+from bayescale.comparison.comparison import compare, difference, pointwise_difference
 from bayescale.comparison.cross_validation import cross_validate, cross_validation_record, weights_by
+from bayescale.comparison.ranking import rank_laws, standard_error
 from bayescale.errors import InputError
 from bayescale.fits import sampling
 from bayescale.fits.fit import Fit
@@ -454,7 +455,7 @@ def ranking(densities, units, seed=0):
         name: module._elpd_data(np.asarray(values, dtype=float), units, STAND_IN, Grouping(*[units] * 3, ()))
         for name, values in densities.items()
     }
-    return module.rank_laws(pointwise, units, random_seed=seed)
+    return rank_laws(pointwise, units, random_seed=seed)
 
 
 STAND_IN = Fit(bs.LAWS["tilt"], xr.DataTree.from_dict({"posterior": xr.Dataset({"x": (("chain", "draw"), [[0.0]])})}))

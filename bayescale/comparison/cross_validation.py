@@ -17,14 +17,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.comparison.comparison import (
-    Comparison,
-    check_comparable,
-    failure_notes,
-    rank_laws,
-    ranking_notes,
-    standard_error,
-)
+from bayescale.comparison.comparison import Comparison, check_comparable, failure_notes
+from bayescale.comparison.ranking import rank_laws, ranking_notes, standard_error
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, log_likelihood
 from bayescale.fits.fitting import canonical_frame, sampler_data

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale import checks
-from bayescale.comparison.comparison import FEW_ROWS, Comparison, Difference, difference
+from bayescale.comparison.comparison import Comparison, difference
+from bayescale.comparison.ranking import FEW_ROWS, Difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
