@@ -131,7 +131,7 @@ def expected_of_models(models: bs.RunTable, line: bs.Fit, law: bs.Fit) -> str:
     """Say what the law of the Chinchilla runs expects of the public models, against their scatter."""
     flops, frame = line.reference["C"], models.frame
     own = (frame["D"] / frame["N"]).to_numpy()
-    (ratios,) = bs.ratio_ranges(law, [flops], probability=PROBABILITY)
+    (ratios,) = bs.ranges.ratio_ranges(law, [flops], probability=PROBABILITY)
     inside = int(((own >= ratios.lower) & (own <= ratios.upper)).sum())
     losses = above_best(law, frame["C"].to_numpy(), np.log(own))
     medians = np.nanmedian(losses, axis=0)

@@ -80,7 +80,7 @@ BRIEF = (
 
 def brief_jobs() -> Iterator[Job]:
     """Yield a job for each table of the catalogue that has no section of its own."""
-    for name in (str(table["name"]) for table in bs.list_tables()):
+    for name in (str(table["name"]) for table in bs.catalogue.list_tables()):
         for beginning, laws, remark in BRIEF:
             if name.startswith(beginning) and name not in {"alabdulmohsin-lm", "alabdulmohsin-nmt"}:
                 yield Job(name, lambda name=name: few_rows(bs.load_runs(name)), laws, remark)
@@ -167,7 +167,7 @@ def single(fits: Mapping[str, bs.Fit]) -> Iterator[str]:
         yield f"{name}: diagnostics {diagnosis(fitted.diagnostics)}."
 
 
-def diagnosis(told: bs.Diagnostics) -> str:
+def diagnosis(told: bs.diagnostics.Diagnostics) -> str:
     """Return passed with the numbers, or the failures."""
     numbers = f"R-hat {told.rhat:.3f}, ESS {told.ess_bulk:.0f}"
     if told.passed:

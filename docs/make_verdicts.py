@@ -62,7 +62,7 @@ def say(text: str) -> None:
 def jobs_and_refusals(further: Path | None) -> tuple[list[Job], dict[str, str]]:
     """Return the tables the question can be asked of, and why it cannot be asked of the others."""
     jobs, refusals = [], {}
-    for name in (str(table["name"]) for table in bs.list_tables()):
+    for name in (str(table["name"]) for table in bs.catalogue.list_tables()):
         reason = LEFT_OUT.get(name) or unasked(bs.load_runs(name))
         if reason:
             refusals[name] = reason

@@ -38,7 +38,7 @@ comparison.table[columns].round(2)
 # better.
 
 # %%
-bs.plot_pointwise(comparison, "chinchilla", "compute_floor").figure
+bs.plots.plot_pointwise(comparison, "chinchilla", "compute_floor").figure
 
 # %%
 verdict = bs.judge(comparison)
@@ -51,7 +51,7 @@ print(verdict.statement)
 # bottom are the runs.
 
 # %%
-bs.plot_ratio_range(verdict, runs).figure
+bs.plots.plot_ratio_range(verdict, runs).figure
 
 # %% [markdown]
 # Outside this range compute is wasted. A model that is so many times too small or too large needs so much more compute

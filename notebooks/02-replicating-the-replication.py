@@ -86,7 +86,7 @@ table.map("{:.4g}".format)
 # fails.
 
 # %%
-bs.plot_predictive_check(fits["245 runs"], against="tokens_per_parameter").figure
+bs.plots.plot_predictive_check(fits["245 runs"], against="tokens_per_parameter").figure
 
 # %% [markdown]
 # ## Why the outliers stop mattering

@@ -16,7 +16,7 @@ import pandas as pd
 import bayescale as bs
 
 truth = bs.LAWS["chinchilla"].published["Besiroglu et al. (2024)"]
-design = bs.isoflop_design(np.geomspace(1e18, 1e21, 9), np.geomspace(2, 200, 12))
+design = bs.designs.isoflop_design(np.geomspace(1e18, 1e21, 9), np.geomspace(2, 200, 12))
 made = bs.simulate(design, "chinchilla", truth, random_seed=1).frame
 
 folder = tempfile.TemporaryDirectory()
@@ -58,7 +58,7 @@ print(verdict.statement)
 
 # %%
 hours = 64 * 24 * 21
-budget = bs.flops_from_hours(hours, "h100", utilisation=0.4)
+budget = bs.hardware.flops_from_hours(hours, "h100", utilisation=0.4)
 print(f"{hours} hours, {2.5 * hours:.0f} dollars, {budget:.2g} FLOP")
 
 # %% [markdown]
@@ -91,8 +91,8 @@ decisions[["N", "N, 90 %", "D", "expected_loss"]]
 # should train, as the figure shows: N falls, D rises.
 
 # %%
-served = bs.serve(comparison, [budget], np.geomspace(1e11, 1e13, 13))
-bs.plot_serving(served).figure
+served = bs.serving.serve(comparison, [budget], np.geomspace(1e11, 1e13, 13))
+bs.plots.plot_serving(served).figure
 
 # %% [markdown]
 # And the end of the data: up to some budget it does not matter, beyond it the best size rises faster than without an
@@ -100,8 +100,8 @@ bs.plot_serving(served).figure
 # (Muennighoff et al. 2023); our own fits of that scale differ much from table to table, so take it as an example.
 
 # %%
-exhausted = bs.data_limit(comparison, np.geomspace(1e21, 1e24, 13), 1.5e11, repetition=15.4)
-bs.plot_data_limit(exhausted).figure
+exhausted = bs.serving.data_limit(comparison, np.geomspace(1e21, 1e24, 13), 1.5e11, repetition=15.4)
+bs.plots.plot_data_limit(exhausted).figure
 
 # %% [markdown]
 # ## The report

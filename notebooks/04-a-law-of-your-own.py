@@ -47,7 +47,7 @@ print(bs.testing.check_law(mine))
 # with size, and the bands are wide, so that the runs will decide.
 
 # %%
-bs.plot_prior_predictive(bs.plots.prior_predictive(mine), "N").figure
+bs.plots.plot_prior_predictive(bs.plots.prior_predictive(mine), "N").figure
 
 # %% [markdown]
 # ## Does it get back what was put in?
@@ -57,7 +57,7 @@ bs.plot_prior_predictive(bs.plots.prior_predictive(mine), "N").figure
 
 # %%
 truth = {"E": 1.8, "K": 300.0, "gamma": 0.16}
-design = bs.isoflop_design([1e18, 1e19, 1e20, 1e21], [2, 5, 20, 80, 200])
+design = bs.designs.isoflop_design([1e18, 1e19, 1e20, 1e21], [2, 5, 20, 80, 200])
 made = bs.simulate(design, mine, truth, random_seed=1)
 found = bs.published_draws(bs.fit(made, mine, random_seed=1))
 intervals = {name: bs.credible_interval(found[name], 0.9) for name in truth}
@@ -75,7 +75,7 @@ comparison = bs.compare(fits)
 comparison.table[["elpd", "elpd_diff", "dse", "weight"]].round(1)
 
 # %%
-bs.plot_elpd(comparison).figure
+bs.plots.plot_elpd(comparison).figure
 
 # %% [markdown]
 # The figure shows the same: each mark is how many nats worse than the best law, with one standard error to either side.

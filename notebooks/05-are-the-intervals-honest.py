@@ -23,7 +23,7 @@ tables = {
     "chinchilla, few tokens": bs.select_runs(runs, "D / N < 20"),
     "chinchilla, many tokens": bs.select_runs(runs, "D / N >= 20"),
 }
-design = bs.isoflop_design(np.geomspace(1e18, 1e21, 6), np.geomspace(2, 200, 8))
+design = bs.designs.isoflop_design(np.geomspace(1e18, 1e21, 6), np.geomspace(2, 200, 8))
 for seed in (1, 2):
     tables[f"simulated, law right ({seed})"] = bs.simulate(
         design, "chinchilla", "Besiroglu et al. (2024)", random_seed=seed
@@ -50,7 +50,7 @@ backtests = {
 # %%
 figure = Figure(figsize=(11, 4.4), layout="constrained")
 for method, ax in zip(methods, figure.subplots(1, 2, sharey=True), strict=True):
-    bs.plot_held_out(backtests["chinchilla"], ax, method=method)
+    bs.plots.plot_held_out(backtests["chinchilla"], ax, method=method)
     ax.set_title(method, loc="left")
 figure
 

@@ -32,7 +32,7 @@ print(*plan.notes, sep="\n")
 plan.runs[["run", "N", "D", "flops", "regret_saved"]].round(4)
 
 # %%
-bs.plot_plan(plan).figure
+bs.plots.plot_plan(plan).figure
 
 # %% [markdown]
 # The runs done lie at the lower left, the split to be decided at the upper right. A run costs more the further up and

@@ -551,7 +551,7 @@ def command(wide_runs, wide_comparison, refits, monkeypatch):
     del refits
     monkeypatch.setenv("COLUMNS", "80")
     with (
-        patch("bayescale.resolve_runs", autospec=True, return_value=wide_runs),
+        patch("bayescale.catalogue.resolve_runs", autospec=True, return_value=wide_runs),
         patch("bayescale.fit_laws", autospec=True, return_value=dict(wide_comparison.fits)),
     ):
         yield lambda *tokens: main(["compare", "wide", *tokens])

@@ -145,7 +145,7 @@ def test_residuals_without_a_feature_have_noise_alone():
 def missing(synthetic_fit, wide_runs):
     """Return the discrepancies of three laws on runs of a law of N and D."""
     names = ("chinchilla", "compute_floor", "tilt")
-    return {name: bs.infer_discrepancy(synthetic_fit(name, wide_runs)) for name in names}
+    return {name: bs.discrepancy.infer_discrepancy(synthetic_fit(name, wide_runs)) for name in names}
 
 
 def test_a_law_that_misses_nothing_has_little_discrepancy(missing):
@@ -156,7 +156,7 @@ def test_a_law_that_misses_nothing_has_little_discrepancy(missing):
 
 def test_a_law_that_misses_something_has_more(missing, synthetic_fit):
     runs = bs.simulate(OTHER["bounded"].design, "bounded", OTHER["bounded"].truth, random_seed=1)
-    found = bs.infer_discrepancy(synthetic_fit("chinchilla", runs))
+    found = bs.discrepancy.infer_discrepancy(synthetic_fit("chinchilla", runs))
     assert np.quantile(found.size, 0.05) > 5 * np.median(missing["chinchilla"].size)
     assert np.median(found.size) > np.median(found.sigma)
 
@@ -171,7 +171,7 @@ def test_what_a_compute_only_law_misses_of_the_split_is_found_where_the_law_has_
 def test_the_law_keeps_its_posterior(synthetic_fit, wide_runs):
     fitted = synthetic_fit("tilt", wide_runs)
     before = fitted.data.copy(deep=True)
-    found = bs.infer_discrepancy(fitted)
+    found = bs.discrepancy.infer_discrepancy(fitted)
     assert fitted.data.identical(before)
     assert set(found.draws) == set(fitted.law.parameters)
     for name, draws in found.draws.items():
@@ -193,7 +193,7 @@ def test_a_fit_keeps_its_discrepancy_and_computes_the_same_without(sampled_fit, 
     del tree[discrepancy.GROUP]
     sampled_fit.save(tmp_path / "fit.nc")
     others = (Fit(sampled_fit.law, tree), load_fit(tmp_path / "fit.nc"))
-    first, *rest = (bs.infer_discrepancy(fitted) for fitted in (sampled_fit, *others))
+    first, *rest = (bs.discrepancy.infer_discrepancy(fitted) for fitted in (sampled_fit, *others))
     for other in rest:
         for name in ("weights", "tau", "sigma", "nu", "size"):
             np.testing.assert_array_equal(getattr(other, name), getattr(first, name))
@@ -290,7 +290,7 @@ def test_the_same_seed_gives_the_same_forecast_and_another_does_not(sampled_fit)
 def test_a_forecast_of_runs_has_the_density_of_its_own_draws(sampled_fit, small_runs):
     frame = small_runs.frame.assign(C=10 * small_runs.frame["C"])
     forecast = forecast_runs(sampled_fit, frame, random_seed=3)
-    found = bs.infer_discrepancy(sampled_fit)
+    found = bs.discrepancy.infer_discrepancy(sampled_fit)
     center = found.log_center({"C": frame["C"].to_numpy()})
     density = stats.t.pdf(np.log(frame["loss"]).to_numpy(), found.nu[:, None], center, found.sigma[:, None])
     np.testing.assert_allclose(forecast.log_density, np.log(density.mean(axis=0)), rtol=1e-9)
@@ -320,7 +320,7 @@ def with_zeros(synthetic_fit):
 
 
 def test_a_column_with_zeros_has_no_part_in_what_is_missed(with_zeros):
-    found = bs.infer_discrepancy(with_zeros)
+    found = bs.discrepancy.infer_discrepancy(with_zeros)
     point = {"N": np.full(3, 1e10), "D": np.full(3, 1e12), "datastore_tokens": np.array([0.0, 1e11, 1e13])}
     law = with_zeros.law.loss(**_scaled(found, point), **_columns(found.draws))
     delta = found.log_center(point) - np.log(law)
@@ -338,7 +338,7 @@ def test_a_law_whose_only_column_has_zeros_has_noise_alone(synthetic_fit):
     tokens = np.tile([0.0, 3e10, 6e10, 1e11], 6)
     design = pd.DataFrame({"N": 1e9 * np.ones(24), "D": np.geomspace(1e10, 1e11, 24), "datastore_tokens": tokens})
     runs = bs.simulate(design, law, {"E": 1.8, "K": 1e-11}, sigma=0.01, response="loss", random_seed=1)
-    found = bs.infer_discrepancy(synthetic_fit(law, runs))
+    found = bs.discrepancy.infer_discrepancy(synthetic_fit(law, runs))
     assert not found.size.any()
     assert 0.006 < np.median(found.sigma) < 0.015
     assert np.isfinite(bs.forecast(found.fitted, datastore_tokens=np.array([0.0, 1e12]))).all()

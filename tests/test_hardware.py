@@ -14,22 +14,26 @@ AMOUNTS = st.floats(1e-3, 1e12)
 
 
 def test_an_hour_is_3600_seconds_at_the_part_of_the_peak_that_is_used():
-    assert bs.flops_from_hours(1000, "h100", 0.4) == pytest.approx(1000 * 3600 * 989.4e12 * 0.4)
-    assert bs.flops_from_money(2500, 2.5, "h100", 0.4) == pytest.approx(bs.flops_from_hours(1000, "h100", 0.4))
+    assert bs.hardware.flops_from_hours(1000, "h100", 0.4) == pytest.approx(1000 * 3600 * 989.4e12 * 0.4)
+    assert bs.hardware.flops_from_money(2500, 2.5, "h100", 0.4) == pytest.approx(
+        bs.hardware.flops_from_hours(1000, "h100", 0.4)
+    )
 
 
 @given(AMOUNTS, AMOUNTS, PARTS, st.sampled_from(sorted(HARDWARE)))
 def test_hours_and_money_go_there_and_back(amount, price, utilisation, name):
-    hours = bs.hours_from_flops(bs.flops_from_hours(amount, name, utilisation), name, utilisation)
-    money = bs.money_from_flops(bs.flops_from_money(amount, price, name, utilisation), price, name, utilisation)
+    hours = bs.hardware.hours_from_flops(bs.hardware.flops_from_hours(amount, name, utilisation), name, utilisation)
+    money = bs.hardware.money_from_flops(
+        bs.hardware.flops_from_money(amount, price, name, utilisation), price, name, utilisation
+    )
     assert (hours, money) == (pytest.approx(amount), pytest.approx(amount))
 
 
 def test_a_peak_of_ones_own_stands_where_a_name_goes():
     own = Hardware("ours", 5e14)
-    by_name = bs.flops_from_hours(7, "a100", 0.5)
-    assert bs.flops_from_hours(7, 312e12, 0.5) == bs.flops_from_hours(7, "312e12", 0.5) == by_name
-    assert bs.flops_from_hours(7, own, 0.5) == 7 * 3600 * 2.5e14
+    by_name = bs.hardware.flops_from_hours(7, "a100", 0.5)
+    assert bs.hardware.flops_from_hours(7, 312e12, 0.5) == bs.hardware.flops_from_hours(7, "312e12", 0.5) == by_name
+    assert bs.hardware.flops_from_hours(7, own, 0.5) == 7 * 3600 * 2.5e14
     assert get_hardware("TPU v4") is HARDWARE["tpu-v4"]
 
 
@@ -43,15 +47,18 @@ def test_every_accelerator_says_where_its_number_comes_from():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: bs.flops_from_hours(1, "h900", 0.4), "hardware 'h900' is unknown; expected one of a100, h100"),
-        (lambda: bs.flops_from_hours(1, "h100", 0.0), "utilisation is 0"),
-        (lambda: bs.flops_from_hours(1, "h100", 40), "utilisation is 40"),
-        (lambda: bs.flops_from_hours(1, "h100", float("nan")), "utilisation is nan"),
-        (lambda: bs.flops_from_hours(1, 989, 0.4), "expected a peak such as 989e12"),
-        (lambda: bs.flops_from_hours(1, Hardware("ours", -1.0), 0.4), "expected a peak such as 989e12"),
-        (lambda: bs.flops_from_hours(-1, "h100", 0.4), "hours is -1; expected a number above zero"),
-        (lambda: bs.flops_from_money(1, 0, "h100", 0.4), "price_per_hour is 0; expected a number above zero"),
-        (lambda: bs.flops_from_money(float("inf"), 1, "h100", 0.4), "money is inf"),
+        (
+            lambda: bs.hardware.flops_from_hours(1, "h900", 0.4),
+            "hardware 'h900' is unknown; expected one of a100, h100",
+        ),
+        (lambda: bs.hardware.flops_from_hours(1, "h100", 0.0), "utilisation is 0"),
+        (lambda: bs.hardware.flops_from_hours(1, "h100", 40), "utilisation is 40"),
+        (lambda: bs.hardware.flops_from_hours(1, "h100", float("nan")), "utilisation is nan"),
+        (lambda: bs.hardware.flops_from_hours(1, 989, 0.4), "expected a peak such as 989e12"),
+        (lambda: bs.hardware.flops_from_hours(1, Hardware("ours", -1.0), 0.4), "expected a peak such as 989e12"),
+        (lambda: bs.hardware.flops_from_hours(-1, "h100", 0.4), "hours is -1; expected a number above zero"),
+        (lambda: bs.hardware.flops_from_money(1, 0, "h100", 0.4), "price_per_hour is 0; expected a number above zero"),
+        (lambda: bs.hardware.flops_from_money(float("inf"), 1, "h100", 0.4), "money is inf"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(call, words):
@@ -121,7 +128,7 @@ def test_the_command_line_splits_a_budget_in_money(monkeypatch, wide_fit, capsys
 
 
 def test_memory_becomes_the_largest_model_it_holds():
-    assert bs.params_that_fit(80) == pytest.approx(40e9)
-    assert bs.params_that_fit(80, bits=4) == pytest.approx(160e9)
+    assert bs.hardware.params_that_fit(80) == pytest.approx(40e9)
+    assert bs.hardware.params_that_fit(80, bits=4) == pytest.approx(160e9)
     with pytest.raises(InputError, match="bits"):
-        bs.params_that_fit(80, bits=0)
+        bs.hardware.params_that_fit(80, bits=0)

@@ -56,7 +56,9 @@ def test_published_priors_for_another_response_are_refused(reference):
 
 @pytest.mark.slow
 def test_a_published_law_is_updated_by_a_few_runs_of_ones_own():
-    few = bs.simulate(bs.isoflop_design([1e20, 1e21], [5, 10, 20, 40, 80]), "chinchilla", "Besiroglu et al. (2024)")
+    few = bs.simulate(
+        bs.designs.isoflop_design([1e20, 1e21], [5, 10, 20, 40, 80]), "chinchilla", "Besiroglu et al. (2024)"
+    )
     alone, informed = bs.fit(few, "chinchilla"), bs.fit(few, "chinchilla", priors="published")
     assert alone.diagnostics.passed
     assert informed.diagnostics.passed

@@ -282,7 +282,7 @@ def test_diagnostics_that_failed_are_told(fit_of, synthetic_fit, grouped):
 
 def test_the_command_line_compares_each_group_with_the_largest(monkeypatch, fit_of, runs, capsys, tmp_path):
     fitted = fit_of(gain=(np.log(2.0), 0.0, np.log(1.3)), spread=0.01)
-    monkeypatch.setattr(bs, "fit_groups", lambda *_, **__: fitted)
+    monkeypatch.setattr(bs.groups, "fit_groups", lambda *_, **__: fitted)
     path = tmp_path / "recipes.csv"
     runs.frame.to_csv(path, index=False)
     assert main(["multiplier", str(path), "--budget", "1e20", "--from", "plain", "--json"]) == 0

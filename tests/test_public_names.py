@@ -14,7 +14,11 @@ UNWANTED = ("arviz", "arviz_stats", "loky", "matplotlib", "nutpie", "numpy", "pa
 
 def test_the_public_names_are_listed_once():
     assert len(set(bayescale.__all__)) == len(bayescale.__all__)
-    assert dir(bayescale) == sorted([*bayescale.__all__, *bayescale._SUBMODULES])
+    assert dir(bayescale) == sorted([*bayescale.__all__, *bayescale._PLACES])
+
+
+def test_the_public_names_are_few_enough_to_scan():
+    assert len(bayescale.__all__) <= 40
 
 
 def test_every_public_name_has_a_home():
@@ -36,12 +40,34 @@ def test_type_checkers_see_the_same_names_as_users():
     (guarded,) = (node for node in SOURCE.body if isinstance(node, ast.If))
     assert ast.unparse(guarded.test) == "TYPE_CHECKING"
     seen = {
-        (statement.module, alias.name)
+        (statement.module, alias.name): alias.asname
         for statement in guarded.body
         for alias in statement.names
         if isinstance(statement, ast.ImportFrom)
     }
-    assert seen == {(f"bayescale.{module}", name) for name, module in bayescale._HOMES.items()}
+    names = {(f"bayescale.{module}", name): None for name, module in bayescale._HOMES.items()}
+    places = {tuple(f"bayescale.{place}".rsplit(".", 1)): name for name, place in bayescale._PLACES.items()}
+    assert seen == names | places
+
+
+@pytest.mark.parametrize("name", bayescale._PLACES)
+def test_every_submodule_is_reached_by_its_name(name):
+    assert getattr(bayescale, name) is import_module(f"bayescale.{bayescale._PLACES[name]}")
+
+
+def test_every_function_that_draws_is_in_the_one_list_of_plots():
+    drawn = {
+        node.name
+        for path in Path(bayescale.plots.__file__).parent.glob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("plot_")
+    }
+    assert {name for name in vars(bayescale.plots) if name.startswith("plot_")} == drawn
+
+
+def test_plots_load_no_drawing_library_before_they_are_used():
+    assert "matplotlib" not in imported_by("import bayescale\nbayescale.allocate, bayescale.judge, dir(bayescale)")
+    assert "matplotlib" in imported_by("import bayescale\nbayescale.plots.plot_allocation")
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
@@ -61,7 +87,7 @@ def test_importing_the_package_loads_no_heavy_library():
 
 
 def test_the_laws_and_the_catalogue_load_no_sampler():
-    statement = "import bayescale\nbayescale.list_laws()\nbayescale.list_tables()"
+    statement = "import bayescale\nbayescale.laws.list_laws()\nbayescale.catalogue.list_tables()"
     assert set(imported_by(statement)) <= {"numpy"}
 
 

@@ -41,7 +41,7 @@ def test_a_law_gets_its_parameters_back(name):
 @pytest.mark.slow
 def test_at_a_fixed_ratio_the_prior_comes_back_and_the_tool_says_so():
     """N and D that move together leave the additive law's split to its prior."""
-    design = bs.fixed_ratio_design(np.geomspace(3e7, 3e10, 40))
+    design = bs.designs.fixed_ratio_design(np.geomspace(3e7, 3e10, 40))
     runs = bs.simulate(design, "chinchilla", "Besiroglu et al. (2024)", random_seed=1)
     assert any("not identified" in text for text in bs.describe(runs).cannot)
     fit = bs.fit(runs, "chinchilla")

@@ -360,7 +360,7 @@ def test_caption_of_slices_speaks_of_runs_only_where_some_are_of_like_compute():
 
 def test_caption_of_waste_says_when_the_prior_speaks_and_not_the_runs():
     comparison, verdict, _ = results()
-    ladder = bs.fixed_ratio_design([5e7, 2e8, 8e8, 3e9, 9e9], ratio=20.0).assign(loss=[3.4, 3.0, 2.7, 2.5, 2.4])
+    ladder = bs.designs.fixed_ratio_design([5e7, 2e8, 8e8, 3e9, 9e9], ratio=20.0).assign(loss=[3.4, 3.0, 2.7, 2.5, 2.4])
     words = captions.waste(verdict, RunTable.from_frame(ladder.assign(run=list("abcde"))))
     assert "these costs come from the prior" in words
     assert "prior" not in captions.waste(verdict, comparison.runs)

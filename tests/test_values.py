@@ -30,7 +30,12 @@ def public_functions():
     for name in dir(bayescale):
         value = getattr(bayescale, name)
         if inspect.ismodule(value):
-            yield from (each for each in vars(value).values() if inspect.isfunction(each) and is_own(each))
+            names = getattr(value, "__all__", vars(value))
+            yield from (
+                each
+                for each in (getattr(value, name) for name in names)
+                if inspect.isfunction(each) and is_own(each) and each.__module__.startswith(value.__name__)
+            )
         elif inspect.isfunction(value):
             yield value
 

@@ -16,6 +16,8 @@ from bayescale.errors import InputError
 if TYPE_CHECKING:
     from bayescale.runs import RunTable
 
+__all__ = ["TABLES", "list_tables", "load_runs", "resolve_runs", "table_names"]
+
 TABLES: tuple[str, ...] = ("chinchilla", "public-models")
 """Those that come with the package; :func:`table_names` has the others too."""
 

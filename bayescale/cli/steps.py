@@ -33,7 +33,7 @@ def load_table(runs: str, reading: Reading, say: Stages | None = None) -> "RunTa
     """Read the file or the catalogued table, and select its runs."""
     if say:
         say("reading the table")
-    table = bs.resolve_runs(
+    table = bs.catalogue.resolve_runs(
         runs, columns=reading.columns, response=reading.response, unit=reading.unit, needs=reading.needed
     )
     return bs.select_runs(table, reading.where) if reading.where else table

@@ -64,8 +64,8 @@ def fit_groups(
     Returns
     -------
     Fit
-        Of the law with a column ``in_group_1``, ``in_group_2``, ... for each group; :func:`bayescale.multiplier` reads
-        it, and :func:`group_names` tells which is which.
+        Of the law with a column ``in_group_1``, ``in_group_2``, ... for each group; :func:`bayescale.groups.multiplier`
+        reads it, and :func:`group_names` tells which is which.
 
     Raises
     ------

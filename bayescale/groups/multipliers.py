@@ -77,7 +77,7 @@ def multiplier(
     Parameters
     ----------
     fitted : Fit
-        Made by :func:`bayescale.fit_groups`.
+        Made by :func:`bayescale.groups.fit_groups`.
     reference, other : str
         Two of its groups.
     flops : sequence of float, optional

@@ -68,8 +68,8 @@ def plot_calibration(found: Backtest | pd.DataFrame, ax: Axes | None = None, *, 
     Returns
     -------
     matplotlib.axes.Axes
-        Coverage in each bin of :func:`bayescale.scores_by_factor`, bars of its 90 % interval by the number of
-        different runs, and the nominal probability.
+        Coverage in each bin of :func:`bayescale.forecasts.backtesting.scores_by_factor`, bars of its 90 %
+        interval by the number of different runs, and the nominal probability.
 
     Raises
     ------

@@ -45,7 +45,7 @@ def plot_iso_loss(found: LossMap, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         Lines of equal loss (posterior median), lines of equal compute, the best split with its band, the region of
-        :func:`bayescale.ratio_ranges`, the runs, and what lies beyond the largest of them.
+        :func:`bayescale.splits.ranges.ratio_ranges`, the runs, and what lies beyond the largest of them.
     """
     ax = new_axes(ax, height=5.4)
     ax.set(xlim=found.N[[0, -1]], ylim=found.D[[0, -1]])

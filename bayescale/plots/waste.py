@@ -70,7 +70,7 @@ def plot_weights(source: Comparison | pd.DataFrame, ax: Axes | None = None) -> A
     Parameters
     ----------
     source : Comparison or pandas.DataFrame
-        A comparison, or what :func:`bayescale.weights_by` returned.
+        A comparison, or what :func:`bayescale.comparison.cross_validation.weights_by` returned.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; by default those of a new figure.
 

@@ -58,7 +58,7 @@ class Picture:
     svg : str
         The drawing, as a file of its own.
     csv : str
-        What is drawn, as :func:`bayescale.figure_data` tells it.
+        What is drawn, as :func:`bayescale.plots.figure_data` tells it.
     caption : str
         What to see, and how to read it.
     laws : tuple of str

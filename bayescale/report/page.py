@@ -158,7 +158,7 @@ def python_script(record: Mapping[str, Any]) -> str:
     options = ", ".join(f"{name}={value}" for name, value in settings.items())
     lines = [
         "import bayescale as bs",
-        f"runs = bs.resolve_runs({table!r})  # or the path of the file",
+        f"runs = bs.catalogue.resolve_runs({table!r})  # or the path of the file",
         f"comparison = bs.compare(bs.fit_laws(runs, {laws!r}, {options}))",
         "verdict = bs.judge(comparison)",
     ]

@@ -1,7 +1,8 @@
 """The pages of the Python interface: every public name, in groups."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isfunction
 from pathlib import Path
 
 from law_pages import remove_others, write_changed
@@ -11,12 +12,12 @@ import bayescale as bs
 
 @dataclass(frozen=True)
 class Group:
-    """Names that are told on one page."""
+    """Names that are described on one page: by the submodule they are reached by, or ``""`` for the package itself."""
 
     page: str
     title: str
     text: str
-    names: Sequence[str]
+    names: Mapping[str, Sequence[str]]
 
 
 GROUPS = (
@@ -24,96 +25,111 @@ GROUPS = (
         "runs",
         "Runs",
         "A table of finished runs: read, checked, described, imported, or made up.",
-        (
-            *("RunTable", "read_runs", "select_runs", "load_runs", "list_tables", "resolve_runs"),
-            *("import_runs", "describe", "Description", "identify", "Identifiability", "simulate"),
-            *("isoflop_design", "ladder_design", "ridge_design", "fixed_ratio_design", "random_design"),
-            "crossed_design",
-        ),
+        {
+            "": (
+                *("RunTable", "read_runs", "select_runs", "load_runs", "import_runs", "describe", "identify"),
+                "simulate",
+            ),
+            "catalogue": ("list_tables", "resolve_runs"),
+            "runs": ("Description",),
+            "designs": (
+                *("isoflop_design", "ladder_design", "ridge_design", "fixed_ratio_design", "random_design"),
+                *("crossed_design", "Identifiability"),
+            ),
+        },
     ),
     Group(
         "laws",
         "Laws",
         "What a scaling law is. The built-in ones have a page each: [laws](../laws/index.md).",
-        ("Law", "Prior", "Share", "Example", "LAWS", "list_laws"),
+        {"": ("Law", "Prior", "Share", "LAWS"), "laws": ("Example", "list_laws")},
     ),
     Group(
         "fits",
         "Fits",
         "The posterior of a law, its diagnostics and its forecasts.",
-        (
-            *("fit", "fit_laws", "Fit", "load_fit", "predict", "published_draws", "Diagnostics"),
-            *("infer_discrepancy", "Discrepancy", "forecast", "reweigh", "Sensitivity"),
-            *("credible_interval", "Interval"),
-        ),
+        {
+            "": (
+                *("fit", "fit_laws", "Fit", "load_fit", "predict", "published_draws", "forecast"),
+                *("credible_interval", "Interval"),
+            ),
+            "diagnostics": ("Diagnostics",),
+            "discrepancy": ("infer_discrepancy", "Discrepancy"),
+            "sensitivity": ("reweigh", "Sensitivity"),
+        },
     ),
     Group(
         "comparing",
         "Comparison and verdict",
         "Which law predicts best, and whether compute alone explains loss.",
-        (
-            *("compare", "Comparison", "cross_validate", "CrossValidation", "weights_by", "judge", "Verdict"),
-            *("ratio_ranges", "RatioRange", "isoflop_minima", "IsoflopMinima", "line_sizes"),
-            *("backtest", "Backtest", "scores_by_factor"),
-        ),
+        {
+            "": ("compare", "Comparison", "cross_validate", "judge", "Verdict", "backtest", "Backtest"),
+            "cross_validation": ("CrossValidation", "weights_by"),
+            "ranges": ("ratio_ranges", "RatioRange"),
+            "minima": ("isoflop_minima", "IsoflopMinima", "line_sizes"),
+            "backtesting": ("scores_by_factor",),
+        },
     ),
     Group(
         "deciding",
         "Decisions",
         "What to train with a budget, within which limits, and what to run first.",
-        (
-            *("allocate", "Allocation", "Constraints", "plan", "Plan", "serve", "Serving"),
-            *("data_limit", "DataLimit", "Demand", "demand_for_size", "implied_demand"),
-            *("fit_groups", "multiplier", "Multiplier"),
-        ),
+        {
+            "": ("allocate", "Allocation", "Constraints", "plan", "Plan"),
+            "serving": ("serve", "Serving", "data_limit", "DataLimit"),
+            "demand": ("Demand", "demand_for_size", "implied_demand"),
+            "groups": ("fit_groups", "multiplier", "Multiplier"),
+        },
     ),
     Group(
         "spending",
         "Hardware and money",
         "FLOP from hours and money, and back.",
-        (
-            *("HARDWARE", "Hardware", "flops_from_hours", "flops_from_money", "hours_from_flops"),
-            *("money_from_flops", "params_that_fit"),
-        ),
+        {
+            "hardware": (
+                *("HARDWARE", "Hardware", "flops_from_hours", "flops_from_money", "hours_from_flops"),
+                *("money_from_flops", "params_that_fit"),
+            )
+        },
     ),
     Group(
         "figures",
         "Figures and reports",
         "Each figure takes a finished result and returns the Axes; its data can be had too. The report is one file.",
-        (*(name for name in bs.__all__ if name.startswith("plot_")), "figure_data", "write_report"),
+        {"plots": [name for name, value in vars(bs.plots).items() if isfunction(value)], "": ("write_report",)},
     ),
-    Group("errors", "Errors and version", "", ("InputError", "__version__")),
+    Group("errors", "Errors and version", "", {"": ("InputError", "__version__")}),
+    Group(
+        "tradeoffs",
+        "Decisions of single laws",
+        "Functions of the parameters of one law, published or fitted, such as the best number of experts. They take a "
+        "law's published values, or the draws of `bs.published_draws`.",
+        {"tradeoffs": tuple(bs.tradeoffs.__all__)},
+    ),
+    Group("testing", "Testing a law", "Is a law what it says?", {"testing": ("check_law", "LawCheck")}),
 )
-
-TRADEOFFS = Group(
-    "tradeoffs",
-    "Decisions of single laws",
-    "`bs.tradeoffs`: functions of the parameters of one law, published or fitted, such as the best number of experts. "
-    "They take a law's published values, or the draws of `bs.published_draws`.",
-    tuple(bs.tradeoffs.__all__),
-)
-TESTING = Group("testing", "Testing a law", "`bs.testing`: is a law what it says?", ("check_law", "LawCheck"))
-MODULES = (
-    *((group, "bayescale") for group in GROUPS),
-    (TRADEOFFS, "bayescale.tradeoffs"),
-    (TESTING, "bayescale.testing"),
-)
-"""Each group, with the module that its names are told to live in."""
 
 
 def write_api(folder: Path) -> None:
     """Write the pages of the interface into a folder."""
-    for group, module in MODULES:
-        write_changed(folder / f"{group.page}.md", group_page(group, module))
-    write_changed(folder / "index.md", index_page(group for group, _ in MODULES))
-    remove_others(folder, {"index", *(group.page for group, _ in MODULES)})
+    for group in GROUPS:
+        write_changed(folder / f"{group.page}.md", group_page(group))
+    write_changed(folder / "index.md", index_page(GROUPS))
+    remove_others(folder, {"index", *(group.page for group in GROUPS)})
     alike = file_names()
     remove_others(folder / "names", {alike.get(name, name) for name in full_names()})
 
 
+def module_of(submodule: str) -> str:
+    """Return the full name of the module that a submodule of ``bs`` is; of the package where none is named."""
+    return getattr(bs, submodule).__name__ if submodule else bs.__name__
+
+
 def full_names() -> Iterator[str]:
-    """Yield every name that the pages tell, with its module."""
-    yield from (f"{module}.{name}" for group, module in MODULES for name in group.names)
+    """Yield every name on the pages, with its module."""
+    for group in GROUPS:
+        for submodule, names in group.names.items():
+            yield from (f"{module_of(submodule)}.{name}" for name in names)
 
 
 def file_names() -> dict[str, str]:
@@ -127,14 +143,17 @@ def file_names() -> dict[str, str]:
     return alike
 
 
-def group_page(group: Group, module: str) -> str:
+def group_page(group: Group) -> str:
     """Return a page that lists a group's names, each with a page of its own."""
-    names = "\n".join(f"   {name}" for name in group.names)
-    return (
-        f"# {group.title}\n\n{group.text}\n\n"
-        f"```{{eval-rst}}\n.. currentmodule:: {module}\n\n.. autosummary::\n   :toctree: names\n   :nosignatures:\n\n"
-        f"{names}\n```\n"
-    )
+    blocks = [f"# {group.title}\n\n{group.text}\n"]
+    for submodule, names in group.names.items():
+        intro = f"In `bs.{submodule}`:\n\n" if submodule else ""
+        lines = "\n".join(f"   {name}" for name in names)
+        blocks.append(
+            f"{intro}```{{eval-rst}}\n.. currentmodule:: {module_of(submodule)}\n\n.. autosummary::\n"
+            f"   :toctree: names\n   :nosignatures:\n\n{lines}\n```\n"
+        )
+    return "\n".join(blocks)
 
 
 def index_page(groups: Iterable[Group]) -> str:

@@ -24,7 +24,7 @@ def citations() -> dict[str, list[str]]:
     for law in bs.LAWS.values():
         for entry in entries_for([law.reference]):
             cited.setdefault(entry.key, []).append(f"[{law.name}](laws/{law.name}.md)")
-    for table in bs.list_tables():
+    for table in bs.catalogue.list_tables():
         for entry in entries_for([str(table["reference"])]):
             cited.setdefault(entry.key, []).append(f"table {table['source']}")
     for entry in entries_for(METHOD):

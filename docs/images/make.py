@@ -16,8 +16,8 @@ def main() -> None:
     comparison = bs.compare(bs.fit_laws(runs, LAWS, random_seed=1))
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    bs.plot_allocation(bs.allocate(comparison, np.geomspace(1e18, 1e25, 40)), "N", left)
-    bs.plot_ratio_range(bs.judge(comparison), runs, right)
+    bs.plots.plot_allocation(bs.allocate(comparison, np.geomspace(1e18, 1e25, 40)), "N", left)
+    bs.plots.plot_ratio_range(bs.judge(comparison), runs, right)
     figure.savefig(Path(__file__).with_name("chinchilla.png"), dpi=120)
 
 

@@ -87,7 +87,7 @@ def test_a_fetched_table_is_a_table_like_any_other(made_mirror, monkeypatch, run
 
 def test_get_all_fetches_every_table(made_mirror, run_json):
     tables = run_json("data", "get", "--all", "--mirror", str(made_mirror))["tables"]
-    assert [table["name"] for table in tables] == [table["name"] for table in bs.list_tables()]
+    assert [table["name"] for table in tables] == [table["name"] for table in bs.catalogue.list_tables()]
     assert {table["state"] for table in tables} == {"shipped", "fetched"}
 
 

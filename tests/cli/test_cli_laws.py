@@ -36,7 +36,7 @@ def test_one_law_is_told_in_full(name, run_json, capsys):
 def test_data_and_laws_print_every_entry(capsys):
     assert main(["data"]) == 0
     printed = capsys.readouterr().out
-    assert all(table["name"] in printed for table in bs.list_tables())
+    assert all(table["name"] in printed for table in bs.catalogue.list_tables())
     assert main(["laws"]) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in LAWS)

@@ -16,7 +16,7 @@ from bayescale.report.page import python_script
 def allocated(wide_runs, wide_fit):
     """Replace what reads and samples; allocate is quick and stays, watched."""
     with (
-        patch("bayescale.resolve_runs", autospec=True, return_value=wide_runs),
+        patch("bayescale.catalogue.resolve_runs", autospec=True, return_value=wide_runs),
         patch("bayescale.fit_laws", autospec=True, return_value={"chinchilla": wide_fit}),
         patch("bayescale.allocate", autospec=True, side_effect=bs.allocate) as allocate,
     ):

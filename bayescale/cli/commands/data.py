@@ -50,7 +50,7 @@ All = Annotated[bool, Parameter(name="--all", help="Every table.", group=_FETCHI
 def list_(*, output: JsonFile = None, printing: Printing = PRINTING, seed: NoSeed = 0) -> int:
     """List the tables of runs that bayescale knows; get fetches them, show tells about one."""
     del seed
-    return emit({"schema": SCHEMA, "tables": bs.list_tables()}, show_list, printing, output=output)
+    return emit({"schema": SCHEMA, "tables": bs.catalogue.list_tables()}, show_list, printing, output=output)
 
 
 @app.command
@@ -68,7 +68,7 @@ def get(
     del seed
     if bool(names) == all_:
         raise UsageError("name the tables to fetch, or give --all" + " alone" * all_)
-    wanted = [str(entry["name"]) for entry in bs.list_tables()] if all_ else tables_of(names)
+    wanted = [str(entry["name"]) for entry in bs.catalogue.list_tables()] if all_ else tables_of(names)
     paths: dict[str, list[str]] = {}
     faults: list[str] = []
     with fetching_progress(printing) as progress:
@@ -80,7 +80,9 @@ def get(
                 break
             except InputError as error:  # the other tables are worth having
                 faults.extend(error.faults)
-    listed = [{**entry, "paths": paths[str(entry["name"])]} for entry in bs.list_tables() if entry["name"] in paths]
+    listed = [
+        {**entry, "paths": paths[str(entry["name"])]} for entry in bs.catalogue.list_tables() if entry["name"] in paths
+    ]
     emit({"schema": SCHEMA, "tables": listed, "faults": list(dict.fromkeys(faults))}, show_got, printing, output=output)
     if faults:
         raise InputError(*dict.fromkeys(faults))
@@ -92,7 +94,7 @@ def show(name: Name, /, *, output: JsonFile = None, printing: Printing = PRINTIN
     """Tell all about one table: source, licence, units, what its columns count, caveats, files."""
     del seed
     tables_of([name])
-    entry = next((entry for entry in bs.list_tables() if entry["name"] == name), None)
+    entry = next((entry for entry in bs.catalogue.list_tables() if entry["name"] == name), None)
     if entry is None:
         of_source = ", ".join(tables_of([name]))
         raise InputError(f"{name} is a source of several tables; choose one of {of_source}")

@@ -92,13 +92,13 @@ def data_limit(
         flops, budget_note = choose_budgets(table, budgets, spending)
         say("searching the best splits with and without an end of the data")
         options: dict[str, Any] = {"probability": probability, "random_seed": sampling.seed}
-        found = bs.data_limit(source, flops, tokens, repetition, **options)
+        found = bs.serving.data_limit(source, flops, tokens, repetition, **options)
         numbers = data_limit_record(found)
         if figure is not None:
             from bayescale.plots.serving import save_prediction  # noqa: PLC0415  (Matplotlib, for this alone)
 
             grid = _figure_budgets(numbers["begins"], flops)
-            save_prediction(bs.data_limit(source, grid, tokens, repetition, **options), figure)
+            save_prediction(bs.serving.data_limit(source, grid, tokens, repetition, **options), figure)
     record = {
         "schema": "bayescale/data-limit/1",
         "runs": about(table),

@@ -29,7 +29,7 @@ def laws(
     """List the laws, or tell one law's formula, columns, parameters, priors, published values and source."""
     if figure is not None and name is None:
         raise UsageError("--figure draws one law's prior; name the law: bayescale laws NAME --figure FILE")
-    listed = bs.list_laws() if name is None else [law_details(name)]
+    listed = bs.laws.list_laws() if name is None else [law_details(name)]
     if name is not None and figure is not None:
         from bayescale.fits.prior_predictive import prior_predictive  # noqa: PLC0415  (PyMC, for this alone)
         from bayescale.plots.priors import save_prior_predictive  # noqa: PLC0415  (matplotlib, for this alone)
@@ -46,7 +46,7 @@ def law_details(name: str) -> dict[str, Any]:
     from bayescale.runs.headers import MEANINGS  # noqa: PLC0415  (pandas, which the list does not need)
 
     law = get_law(name)
-    entry = next(entry for entry in bs.list_laws() if entry["name"] == law.name)
+    entry = next(entry for entry in bs.laws.list_laws() if entry["name"] == law.name)
     published = {
         source: {**values, **(law.derived(**values) if law.derived else {})} for source, values in law.published.items()
     }

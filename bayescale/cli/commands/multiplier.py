@@ -78,7 +78,7 @@ def multiplier(
         table = load_table(runs, reading, say)
         flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])
         say("compiling and sampling one law for all groups")
-        fitted = bs.fit_groups(
+        fitted = bs.groups.fit_groups(
             table,
             law or "chinchilla",
             groups,
@@ -88,7 +88,7 @@ def multiplier(
         )
         pairs, pair_note = _pairs(fitted, from_, to)
         say("matching the losses of groups")
-        found = [bs.multiplier(fitted, *pair, flops, probability=probability) for pair in pairs]
+        found = [bs.groups.multiplier(fitted, *pair, flops, probability=probability) for pair in pairs]
     record = {
         "schema": "bayescale/multiplier/1",
         "runs": about(table),

@@ -94,11 +94,13 @@ def serve(
         source = fitted_or_compared(fit_laws(table, names, sampling, say), sampling, say)
         flops, budget_note = choose_budgets(table, budgets, spending)
         say("searching the cheapest runs of the same loss")
-        found = bs.serve(source, flops, tokens, multiples=multiples, probability=probability)
+        found = bs.serving.serve(source, flops, tokens, multiples=multiples, probability=probability)
         if figure is not None:
             from bayescale.plots.serving import save_prediction  # noqa: PLC0415  (Matplotlib, for this alone)
 
-            save_prediction(bs.serve(source, flops, multiples=FIGURE_MULTIPLES, probability=probability), figure)
+            save_prediction(
+                bs.serving.serve(source, flops, multiples=FIGURE_MULTIPLES, probability=probability), figure
+            )
     record = {
         "schema": "bayescale/serve/1",
         "runs": about(table),
