@@ -191,7 +191,7 @@ def position(title: str, draws: Draws) -> Position:
     """Return the best D/N of a law at the shared budget, and how N grows with compute there."""
     step = 0.1
     best = find_optimum(draws, SHARED_BUDGET * np.exp([0.0, step]))
-    log_ratio = best.log_ratio[best.interior.all(axis=1)]
+    log_ratio = best.log_ratio[best.located.all(axis=1)]
     return Position(title, "", None, log_ratio[:, 0], 0.5 - 0.5 * (log_ratio[:, 1] - log_ratio[:, 0]) / step)
 
 

@@ -10,15 +10,14 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from bayescale import tradeoffs
-from bayescale.decisions.regret import best_runs, cheapest_runs
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS, get_law
 from bayescale.laws.data_constrained import effective
-from bayescale.splits import candidates
-from bayescale.splits.candidates import exhausting_flops, missing_columns, pose
+from bayescale.splits import frontier
 from bayescale.splits.constraints import UNLIMITED, Constraints
-from bayescale.splits.optimum import RATIOS
+from bayescale.splits.frontier import RATIOS
+from bayescale.splits.search import best_runs, cheapest_runs, exhausting_flops, missing_columns, searches
 
 BUDGETS = np.array([1e19, 1e21, 5.76e23])
 QUICK = (Phase.explicit, Phase.generate)  # a smaller failing example is not worth minutes
@@ -35,19 +34,19 @@ def as_draws(*sets):
     return {name: np.array([values[name] for values in sets]) for name in sets[0]}
 
 
-def candidates_of(law, draws, limits=UNLIMITED):
-    """Pose a law whose parameters are at published scale, without a fit; one set for each option."""
+def searches_of(law, draws, limits=UNLIMITED):
+    """Return the searches of a law whose parameters are at published scale, without a fit; one set for each option."""
     law = get_law(law)
     fitted = SimpleNamespace(law=law, runs=SimpleNamespace(response=law.responses[0]))
-    return pose(fitted, Draws(law, draws, dict.fromkeys(law.covariates, 1.0)), limits)
+    return searches(fitted, Draws(law, draws, dict.fromkeys(law.covariates, 1.0)), limits)
 
 
 def best(law, draws, flops, **limits):
-    return best_runs(candidates_of(law, draws, Constraints(**limits)), np.atleast_1d(flops))
+    return best_runs(searches_of(law, draws, Constraints(**limits)), np.atleast_1d(flops))
 
 
 def cheapest(name, draws, loss, **limits):
-    return cheapest_runs(candidates_of(name, draws, Constraints(**limits)), np.atleast_1d(loss))
+    return cheapest_runs(searches_of(name, draws, Constraints(**limits)), np.atleast_1d(loss))
 
 
 HOFFMANN, BESIROGLU = published("chinchilla", "Hoffmann"), published("chinchilla", "Besiroglu")
@@ -161,7 +160,7 @@ def test_a_granularity_is_chosen_as_krajewski_does():
     draws = as_draws(published("moe_granular"))
     offered = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
     expected = tradeoffs.best_experts(draws, BUDGETS, granularities=offered)
-    options = candidates_of("moe_granular", draws, Constraints(covariates={"granularity": offered}))
+    options = searches_of("moe_granular", draws, Constraints(covariates={"granularity": offered}))
     found = best_runs(options, BUDGETS)
     assert np.array(offered)[found.option].tolist() == expected.granularity.tolist()
     np.testing.assert_allclose(found.N, expected.N, rtol=1e-5)
@@ -192,7 +191,7 @@ def test_embedding_a_datastore_is_paid_for_before_training():
 def test_a_vocabulary_is_paid_for_and_more_gain_is_better():
     draws = as_draws(published("vocabulary"))
     columns = {"width": 2048.0, "vocabulary": [4e3, 32e3, 256e3]}
-    options = candidates_of("vocabulary", draws, Constraints(covariates=columns, sizes=(1e9, 2e9)))
+    options = searches_of("vocabulary", draws, Constraints(covariates=columns, sizes=(1e9, 2e9)))
     # A gain: the least of the three would be the worst.
     for each in options:
         object.__setattr__(each, "sign", -1.0)
@@ -211,7 +210,7 @@ def test_a_vocabulary_is_paid_for_and_more_gain_is_better():
 @given(POSTERIORS, st.floats(10, 14).map(lambda decades: 10.0**decades), st.sampled_from([0.0, 1e12, 1e14]))
 @settings(max_examples=10, phases=QUICK)
 def test_all_data_are_used_from_the_closed_form_of_the_budget_on(draws, tokens, served):
-    (options,) = candidates_of("chinchilla", draws, Constraints(unique_tokens=tokens, inference_tokens=served))
+    (options,) = searches_of("chinchilla", draws, Constraints(unique_tokens=tokens, inference_tokens=served))
     A, B, alpha, beta = (draws[name] for name in ("A", "B", "alpha", "beta"))
     N = (alpha * A / ((1 + served / 3 / tokens) * beta * B) * tokens**beta) ** (1 / alpha)
     inside = (tokens / N > 2e-3) & (tokens / N < 5e5)
@@ -222,7 +221,7 @@ def test_all_data_are_used_from_the_closed_form_of_the_budget_on(draws, tokens, 
 
 def test_beyond_that_budget_only_the_model_grows():
     limits = {"unique_tokens": 1e12}
-    (options,) = candidates_of("chinchilla", TWO, Constraints(**limits))
+    (options,) = searches_of("chinchilla", TWO, Constraints(**limits))
     last = exhausting_flops(options, 1e12)
     budgets = last[:, None] * np.array([0.9, 1.1, 100.0])
     found = best_runs([options], budgets)
@@ -264,7 +263,7 @@ def test_very_little_repetition_is_next_to_none():
 @settings(max_examples=15, phases=QUICK)
 def test_no_run_within_the_limits_is_better(draws, most_params, most_tokens, flops):
     limits = Constraints(max_params=10**most_params, max_tokens=10**most_tokens, inference_tokens=1e11)
-    (options,) = candidates_of("chinchilla", draws, limits)
+    (options,) = searches_of("chinchilla", draws, limits)
     found = best_runs([options], np.array([10**flops]))
     largest = min(10**most_params, 10**flops / 2e11 * 0.999)
     N = np.geomspace(1e-8, 1, 300) * largest
@@ -278,7 +277,7 @@ def test_no_run_within_the_limits_is_better(draws, most_params, most_tokens, flo
 
 def test_a_binding_limit_is_the_optimum_and_is_told():
     limits = Constraints(max_params=1e9, min_tokens=1e9)
-    (options,) = candidates_of("chinchilla", TWO, limits)
+    (options,) = searches_of("chinchilla", TWO, limits)
     found = best_runs([options], np.array([1e17, 1e23]))
     assert found.located.all()
     binding = options.frontier.binding(found.N, found.D)
@@ -329,7 +328,7 @@ def test_of_a_ladder_the_size_of_least_loss_is_taken(draws, served):
 def test_at_one_loss_more_demand_means_a_smaller_model_and_more_tokens(draws):
     target = draws["E"] + 0.4
     found = [
-        cheapest_runs(candidates_of("chinchilla", draws, Constraints(inference_tokens=served)), target[:, None])
+        cheapest_runs(searches_of("chinchilla", draws, Constraints(inference_tokens=served)), target[:, None])
         for served in (0.0, 1e10, 1e11, 1e12, 1e13)
     ]
     A, B, alpha, beta = (draws[name] for name in ("A", "B", "alpha", "beta"))
@@ -371,7 +370,7 @@ def test_fewer_data_mean_a_larger_model_and_a_larger_loss(draws, scale):
 @settings(max_examples=7, phases=QUICK)
 def test_a_lower_loss_costs_more(draws):
     above = np.array([0.6, 0.4, 0.2])
-    found = cheapest_runs(candidates_of("chinchilla", draws), draws["E"][:, None] + above)
+    found = cheapest_runs(searches_of("chinchilla", draws), draws["E"][:, None] + above)
     assert (np.diff(found.flops, axis=1) > 0).all()
     np.testing.assert_allclose(found.loss, draws["E"][:, None] + above, rtol=1e-6)
 
@@ -432,18 +431,18 @@ def test_a_fit_of_another_law_does_not_know_what_repeats_are_worth(wide_fit):
 
 def test_more_tokens_than_there_are_cannot_be_the_least():
     with pytest.raises(InputError, match="min_tokens is 1e\\+13, but there are 1e\\+12 unique tokens"):
-        candidates_of("chinchilla", TWO, Constraints(unique_tokens=1e12, min_tokens=1e13))
+        searches_of("chinchilla", TWO, Constraints(unique_tokens=1e12, min_tokens=1e13))
 
 
 @pytest.mark.parametrize("limits", [{"sizes": (70e9,), "min_tokens": 1e12}, {"min_params": 70e9, "min_tokens": 1e12}])
 def test_a_budget_that_pays_for_no_allowed_run_says_what_the_smallest_costs(limits):
-    (options,) = candidates_of("chinchilla", TWO, Constraints(**limits))
+    (options,) = searches_of("chinchilla", TWO, Constraints(**limits))
     with pytest.raises(InputError, match=r"a budget of 1e\+21 FLOP leaves no run .* costs 4\.2e\+23 FLOP"):
         options.frontier.check(np.array([1e21, 1e24]))
 
 
 def test_serving_alone_may_cost_more_than_the_budget():
-    (options,) = candidates_of("chinchilla", TWO, Constraints(inference_tokens=1e15, min_params=1e9))
+    (options,) = searches_of("chinchilla", TWO, Constraints(inference_tokens=1e15, min_params=1e9))
     with pytest.raises(InputError, match="then served 1e\\+15 tokens"):
         options.frontier.check(np.array([1e21]))
 
@@ -451,7 +450,7 @@ def test_serving_alone_may_cost_more_than_the_budget():
 def test_a_datastore_that_costs_more_than_the_budget_is_told():
     limits = Constraints(covariates={"datastore_tokens": 1e14})
     values = {"E": 1.8, "A": 480.0, "B": 2000.0, "rho": 0.05, "alpha": 0.35, "beta": 0.37}
-    (options,) = candidates_of("datastore", as_draws(values), limits)
+    (options,) = searches_of("datastore", as_draws(values), limits)
     with pytest.raises(InputError, match=r"3\.54e\+22 FLOP are spent before a run starts"):
         options.frontier.check(np.array([1e22]))
 
@@ -460,7 +459,7 @@ def test_columns_that_a_law_needs_are_asked_for():
     assert missing_columns(LAWS["moe_granular"], UNLIMITED) == ["granularity"]
     assert missing_columns(LAWS["data_constrained"], Constraints(unique_tokens=1e12)) == []
     with pytest.raises(InputError, match="give granularity among the covariates of the constraints"):
-        candidates_of("moe_granular", as_draws(published("moe_granular")))
+        searches_of("moe_granular", as_draws(published("moe_granular")))
 
 
 # The record
@@ -479,16 +478,16 @@ def test_only_what_is_asked_for_is_recorded():
 def test_draws_of_what_repeats_are_worth_are_spread_over_those_of_the_law():
     scales = np.linspace(5, 50, 37)
     draws = {name: np.repeat(values[:1], 100) for name, values in TWO.items()}
-    (options,) = candidates_of("chinchilla", draws, Constraints(unique_tokens=1e12, repetition=scales))
-    assert set(options.scale) == set(scales)
-    assert np.mean(options.scale) == pytest.approx(scales.mean(), rel=0.02)
+    (options,) = searches_of("chinchilla", draws, Constraints(unique_tokens=1e12, repetition=scales))
+    assert set(options.repetition_scale) == set(scales)
+    assert np.mean(options.repetition_scale) == pytest.approx(scales.mean(), rel=0.02)
 
 
 def test_a_size_that_newton_does_not_find_is_an_error_and_no_number(monkeypatch):
-    frontier = candidates.Frontier(get_law("chinchilla").cost, UNLIMITED, {}, np.inf)
+    found = frontier.Frontier(get_law("chinchilla").cost, UNLIMITED, {}, np.inf)
     flops = np.array([1e20, 1e23])
-    N = np.exp(frontier.log_size(flops, ratio=20.0))
+    N = np.exp(found.log_size(flops, ratio=20.0))
     np.testing.assert_allclose(6 * N * 20 * N, flops, rtol=1e-9)
-    monkeypatch.setattr(candidates, "STEPS", 1)
+    monkeypatch.setattr(frontier, "STEPS", 1)
     with pytest.raises(InputError, match="a run that costs 1e\\+23 FLOP was not found in 1 steps"):
-        frontier.log_size(flops, tokens=1e10, ratio=20.0)
+        found.log_size(flops, tokens=1e10, ratio=20.0)

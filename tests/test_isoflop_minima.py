@@ -136,7 +136,7 @@ def test_the_best_size_of_isoflop_is_a_power_of_compute():
     found = find_optimum(Draws(law, draws, reference), flops)
     scaled = published_scale(law, reference, draws)
     closed = scaled["G"][:, None] * (flops / 6) ** scaled["a"][:, None]
-    assert found.interior.all()
+    assert found.located.all()
     np.testing.assert_allclose(sizes(flops, found.log_ratio)[0], closed, rtol=1e-6)
 
 

@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS
-from bayescale.splits import optimum
+from bayescale.splits import waste
+from bayescale.splits.frontier import RATIOS
 from bayescale.splits.optimum import (
     FLOPS_PER_TOKEN,
-    RATIOS,
     check_splits,
-    extra_compute,
     find_optimum,
     has_optimum,
     loss_on_budget,
     sizes,
 )
+from bayescale.splits.waste import extra_compute
 
 CHINCHILLA = LAWS["chinchilla"]
 COUNTS = {"N": 1.0, "D": 1.0, "C": 1.0}  # reference values at which parameters are those of the papers
@@ -64,7 +64,7 @@ BUDGETS = st.floats(17, 26).map(lambda decades: 10.0**decades)
 )
 def test_chinchilla_has_the_published_best_size(source, flops, N):
     found = find_optimum(published(source), np.array([flops]))
-    assert found.interior.all()
+    assert found.located.all()
     assert sizes(np.array([flops]), found.log_ratio)[0].item() == pytest.approx(N, rel=3e-6)  # six printed digits
 
 
@@ -114,7 +114,7 @@ def test_the_search_agrees_with_the_closed_form_for_every_draw_and_budget(sets, 
         np.log(flops / 6) - 2 * np.log(expected) > np.log(RATIOS[0]) + 1
     )
     N, _ = sizes(flops, found.log_ratio)
-    assert found.interior[inside].all()
+    assert found.located[inside].all()
     # The loss is flat at its minimum: a relative rounding of 1e-16 hides steps of 1e-8 / sqrt(curvature) in ln N.
     np.testing.assert_allclose(N[inside], expected[inside], rtol=2e-6)
 
@@ -126,7 +126,7 @@ def test_no_other_split_is_better(values, flops):
     found = find_optimum(draws, np.array([flops]))
     grid = np.linspace(np.log(RATIOS[0]), np.log(RATIOS[1]), 400)
     losses = loss_on_budget(draws, np.full_like(grid, flops), grid)
-    if found.interior.all():
+    if found.located.all():
         assert found.loss.item() <= losses.min() + 1e-12
     else:
         assert np.argmin(losses) in range(12) or np.argmin(losses) in range(388, 400)  # at an end of the search
@@ -179,20 +179,20 @@ def test_a_law_of_one_input_is_refused_by_what_it_is_a_law_of(name):
 def test_a_tilt_has_no_optimum_inside_the_search(delta):
     draws = as_draws({"E": 1.8, "K": 1800.0, "gamma": 0.17, "delta": delta}, law=LAWS["tilt"])
     found = find_optimum(draws, np.array([1e21]))
-    assert not found.interior.any()
+    assert not found.located.any()
     assert np.isnan(found.log_ratio).all()
     assert np.isnan(found.loss).all()
 
 
 def test_an_optimum_beyond_the_search_is_not_called_one():
     far = as_draws({"E": 1.8, "A": 1e-9, "B": 2e5, "alpha": 0.35, "beta": 0.37})
-    assert not find_optimum(far, np.array([1e21])).interior.any()
+    assert not find_optimum(far, np.array([1e21])).located.any()
 
 
 def test_the_edge_of_the_search_is_no_optimum_whatever_the_other_draws():
     plain = {name: values[0] for name, values in published("Besiroglu").items()}
     found = find_optimum(as_draws(plain, plain, plain | {"A": 1e-9}), np.array([1e21]))
-    assert found.interior[:, 0].tolist() == [True, True, False]
+    assert found.located[:, 0].tolist() == [True, True, False]
 
 
 def test_a_fit_has_an_optimum_when_most_draws_have(wide_fit, synthetic_fit, wide_runs):
@@ -272,7 +272,7 @@ def test_the_waste_is_known_for_the_draws_of_a_collinear_table(make_runs, synthe
     N = np.geomspace(1e7, 1e10, 120)
     fitted = synthetic_fit("chinchilla", make_runs.of(N, 20 * N))
     best = find_optimum(fitted.draws, np.array([fitted.reference["C"]]))
-    assert best.interior.mean() > 0.99
+    assert best.located.mean() > 0.99
     waste = extra_compute(fitted.draws, fitted.reference["C"], FACTORS)
     assert np.isfinite(waste).mean() > 0.9
 
@@ -281,7 +281,7 @@ def test_waste_that_newton_does_not_find_is_not_known(monkeypatch):
     draws = as_draws({"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.34, "beta": 0.28})
     known = extra_compute(draws, 1e21, np.array([4.0, 1.0]))[0]
     assert np.isfinite(known).all()
-    monkeypatch.setattr(optimum, "NEWTON_STEPS", 1)
+    monkeypatch.setattr(waste, "NEWTON_STEPS", 1)
     found = extra_compute(draws, 1e21, np.array([4.0, 1.0]))[0]
     assert np.isnan(found[0])
     assert found[1] == pytest.approx(0, abs=1e-6)  # at the best size itself there is no way to go

@@ -12,8 +12,10 @@ from bayescale.errors import InputError
 from bayescale.fits.fitting import fit
 from bayescale.laws import LAWS
 from bayescale.runs import select_runs
-from bayescale.splits.optimum import RATIOS, extra_compute, find_optimum, loss_on_budget
+from bayescale.splits.frontier import RATIOS
+from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.splits.ranges import chance_inside, range_record, ratio_ends, ratio_range, ratio_ranges
+from bayescale.splits.waste import extra_compute
 
 BUDGETS = np.array([1e19, 1e21, 5.76e23])
 
@@ -25,7 +27,7 @@ def ends(wide_fit):
 
 def test_each_draws_range_contains_its_best_split(wide_fit, ends):
     best = find_optimum(wide_fit.draws, BUDGETS)
-    assert best.interior.all()
+    assert best.located.all()
     assert (ends[0] < best.log_ratio).all()
     assert (best.log_ratio < ends[1]).all()
 

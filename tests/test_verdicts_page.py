@@ -9,7 +9,8 @@ import pytest
 
 import bayescale as bs
 from bayescale.fits.draws import Draws
-from bayescale.splits.optimum import extra_compute, find_optimum
+from bayescale.splits.optimum import find_optimum
+from bayescale.splits.waste import extra_compute
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "verdicts.md").read_text(encoding="utf-8")

@@ -13,7 +13,8 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
 from bayescale.runs import RunTable, describe
-from bayescale.splits.optimum import RATIOS, find_optimum, has_optimum, sizes
+from bayescale.splits.frontier import RATIOS
+from bayescale.splits.optimum import find_optimum, has_optimum, sizes
 from bayescale.splits.ranges import (
     RatioRange,
     chance_inside,
@@ -261,10 +262,10 @@ def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: floa
         size = f"{nats(abs(diff.elpd_diff))} nats (s.e. {nats(diff.dse)})"
         doubts.append(f"{diff.runs} {noun} are too few to decide a difference of {size}")
     best = find_optimum(fitted.draws, np.array([ratios.flops]))
-    if not best.interior.mean() >= (1 + probability) / 2:
+    if not best.located.mean() >= (1 + probability) / 2:
         doubts.append("the best D/N is not located")
     else:
-        interval = credible_interval(best.log_ratio[best.interior] / np.log(10), probability)
+        interval = credible_interval(best.log_ratio[best.located] / np.log(10), probability)
         if not interval.upper - interval.lower <= WIDEST_OPTIMUM:
             doubts.append(
                 f"the best D/N at {short(ratios.flops)} FLOP is known only to lie between "

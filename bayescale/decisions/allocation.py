@@ -1,6 +1,5 @@
 """allocate: how to split a compute budget between parameters and tokens, within limits."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.minima import minima_notes
 from bayescale.decisions.mixture import averaged
-from bayescale.decisions.regret import Averages, Choice, Posed, average, best_runs, cheapest_runs, joined
+from bayescale.decisions.regret import Averages, Posed, average
 from bayescale.decisions.table import allocation_table
 from bayescale.decisions.targets import forecasts, reach, run_reaches
 from bayescale.errors import InputError
@@ -20,8 +19,8 @@ from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.track_record import coverage_earned
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
-from bayescale.splits.candidates import Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import UNLIMITED, Constraints
+from bayescale.splits.search import BestRuns, best_runs, cheapest_runs, exhausting_flops, searches
 from bayescale.values import Value
 from bayescale.words import percent, short
 
@@ -311,19 +310,18 @@ def _between(values: np.ndarray) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _located(posed: Posed, budgets: np.ndarray) -> tuple[Posed, Choice]:
+def _located(posed: Posed, budgets: np.ndarray) -> tuple[Posed, BestRuns]:
     """Keep the draws that have a best run for every budget; what is lost is told among the doubts."""
     kept, choices = {}, []
     for name, options in posed.items():
         choice = best_runs(options, budgets)
         own = choice.located.all(axis=1)
         kept[name] = [each.take(own) for each in options]
-        values = (getattr(choice, each.name)[own] for each in dataclasses.fields(Choice))
-        choices.append(Choice(*values))
-    return kept, joined(choices)
+        choices.append(choice.take(own))
+    return kept, BestRuns.joined(choices)
 
 
-def _optima(posed: Posed, choice: Choice, budgets: np.ndarray) -> xr.Dataset:
+def _optima(posed: Posed, choice: BestRuns, budgets: np.ndarray) -> xr.Dataset:
     dims = ("draw", "budget")
     variables = {name: getattr(choice, name) for name in ("N", "D", "loss")}
     variables |= {"tokens_per_parameter": choice.D / choice.N, "flops_used": choice.flops}
@@ -341,7 +339,7 @@ def _optima(posed: Posed, choice: Choice, budgets: np.ndarray) -> xr.Dataset:
     )
 
 
-def _spread(posed: Posed, choice: Choice) -> xr.Dataset:
+def _spread(posed: Posed, choice: BestRuns) -> xr.Dataset:
     """Split the variance of ln N* into what lies between laws and what lies within them (law of total variance)."""
     log_N = np.log(choice.N)
     counts = np.array([options[0].count for options in posed.values()])
@@ -364,7 +362,7 @@ def _training_flops(posed: Posed, recommended: xr.Dataset) -> np.ndarray:
     )
 
 
-def _binding(posed: Posed, choice: Choice, recommended: xr.Dataset) -> xr.Dataset:
+def _binding(posed: Posed, choice: BestRuns, recommended: xr.Dataset) -> xr.Dataset:
     frontier = next(iter(posed.values()))[0].frontier
     draws = frontier.binding(choice.N, choice.D)
     chosen = frontier.binding(recommended["N"].to_numpy(), recommended["D"].to_numpy())
@@ -378,7 +376,7 @@ def _binding(posed: Posed, choice: Choice, recommended: xr.Dataset) -> xr.Datase
     )
 
 
-def _ladder(choice: Choice, averages: Averages, constraints: Constraints) -> xr.Dataset | None:
+def _ladder(choice: BestRuns, averages: Averages, constraints: Constraints) -> xr.Dataset | None:
     """Return how good each allowed size is."""
     if not constraints.sizes:
         return None
@@ -389,7 +387,7 @@ def _ladder(choice: Choice, averages: Averages, constraints: Constraints) -> xr.
     return ladder.assign_coords(size=sizes)
 
 
-def _serving(posed: Posed, choice: Choice) -> xr.Dataset:
+def _serving(posed: Posed, choice: BestRuns) -> xr.Dataset:
     """Compare the best runs with the models that are cheapest to train to the same loss."""
     step = -(-choice.N.size // COMPARED)
     counts = [options[0].count for options in posed.values()]
@@ -398,7 +396,7 @@ def _serving(posed: Posed, choice: Choice) -> xr.Dataset:
     for options, loss, flops, N, D in zip(posed.values(), *parts, strict=True):
         few = np.arange(0, len(loss), step)
         if few.size:
-            training = [_without_serving(each.take(few)) for each in options]
+            training = [each.take(few).with_serving(0.0) for each in options]
             most = np.max([each.frontier.total(N[few], D[few]) for each in training], axis=0)
             cheap = cheapest_runs(training, loss[few], most)
             served = [each.frontier for each in options]
@@ -409,11 +407,6 @@ def _serving(posed: Posed, choice: Choice) -> xr.Dataset:
     dims = ("serving_draw", "budget")
     values = {"N": N, "D": D, "saved": saved}
     return xr.Dataset({name: (dims, np.where(located, each, np.nan)) for name, each in values.items()})
-
-
-def _without_serving(candidates: Candidates) -> Candidates:
-    limits = dataclasses.replace(candidates.frontier.limits, inference_tokens=0.0)
-    return dataclasses.replace(candidates, frontier=dataclasses.replace(candidates.frontier, limits=limits))
 
 
 def _exhausted(posed: Posed, recommended: xr.Dataset) -> xr.Dataset | None:
@@ -430,7 +423,7 @@ def _exhausted(posed: Posed, recommended: xr.Dataset) -> xr.Dataset | None:
 def _doubts(fitted: Fit, budgets: np.ndarray, constraints: Constraints, probability: float) -> list[str]:
     """Say what the diagnostics hold against this law's numbers, reported quantities included."""
     ends = np.unique([budgets.min(), budgets.max()])
-    choice = best_runs(pose(fitted, fitted.draws, constraints), ends)
+    choice = best_runs(searches(fitted, fitted.draws, constraints), ends)
     posterior = fitted.data["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     quantities = {}

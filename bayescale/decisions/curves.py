@@ -14,7 +14,8 @@ from bayescale.fits.fit import Fit
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs import RunTable
 from bayescale.runs.folds import budgets_of
-from bayescale.splits.optimum import extra_compute, loss_on_budget
+from bayescale.splits.optimum import loss_on_budget
+from bayescale.splits.waste import extra_compute
 from bayescale.values import Value
 
 LOSS_POINTS = 40

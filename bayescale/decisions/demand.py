@@ -16,9 +16,9 @@ from bayescale.fits.fit import Fit
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.intervals import credible_interval
 from bayescale.laws.costs import SERVING_PART
-from bayescale.splits.candidates import CLOSE, SLOPE_STEP, Candidates
 from bayescale.splits.constraints import UNLIMITED, Constraints
-from bayescale.splits.optimum import RATIOS
+from bayescale.splits.frontier import CLOSE, RATIOS, SLOPE_STEP
+from bayescale.splits.search import Search
 from bayescale.values import Value
 
 
@@ -140,8 +140,8 @@ def demand_for_size(
 
 def _posed(
     source: Fit | Comparison, flops: np.ndarray, constraints: Constraints
-) -> tuple[list[Candidates], np.ndarray, tuple[str, ...]]:
-    """Return the candidates of each averaged law, and the law of each draw."""
+) -> tuple[list[Search], np.ndarray, tuple[str, ...]]:
+    """Return the search of each averaged law, and the law of each draw."""
     if constraints.offered:
         raise InputError(f"covariates offers several values of {', '.join(constraints.offered)}; give one of each")
     found = averaged(source, flops, constraints)
@@ -156,21 +156,23 @@ def _dataset(laws: np.ndarray, N: np.ndarray, D: np.ndarray, *, loss: np.ndarray
     return xr.Dataset({name: (dims, each) for name, each in values.items()}, coords={"law": ("draw", laws)})
 
 
-def _served(candidates: Candidates, N: np.ndarray, D: np.ndarray) -> np.ndarray:
+def _served(search: Search, N: np.ndarray, D: np.ndarray) -> np.ndarray:
     """Return ``3 D (w / eta - 1)``, eta the exponent of the FLOP per token in N (draw, model)."""
-    by_N, by_D = candidates.slopes(N, D)
-    steps = [np.log(candidates.frontier.per_token(N * np.exp(side * SLOPE_STEP))) for side in (1, -1)]
+    by_N, by_D = search.slopes(N, D)
+    steps = [np.log(search.frontier.per_token(N * np.exp(side * SLOPE_STEP))) for side in (1, -1)]
     eta = (steps[0] - steps[1]) / (2 * SLOPE_STEP)
     return np.asarray(D / SERVING_PART * (by_N / (eta * by_D) - 1))
 
 
-def _tokens_for(candidates: Candidates, N: np.ndarray, target: float) -> np.ndarray:
+def _tokens_for(search: Search, N: np.ndarray, target: float) -> np.ndarray:
     """Return the training tokens with which a size reaches a loss; NaN where it never does (draw, model)."""
-    sizes = np.broadcast_to(N, (candidates.count, N.size))
-    values = [np.broadcast_to(each, sizes.shape) for each in candidates.values]
+    sizes = np.broadcast_to(N, (search.count, N.size))
+    values = [np.broadcast_to(each, sizes.shape) for each in search.parameters.values()]
 
     def excess(log_D: np.ndarray, N: np.ndarray, *values: np.ndarray) -> np.ndarray:
-        return candidates.sign * (candidates.response(N, np.exp(log_D), values) - target)
+        return search.sign * (
+            search.response(N, np.exp(log_D), dict(zip(search.parameters, values, strict=True))) - target
+        )
 
     ends = tuple(np.log(sizes * ratio) for ratio in RATIOS)
     tolerances = {"xatol": CLOSE * SLOPE_STEP, "fatol": 0}

@@ -98,7 +98,7 @@ def loss_map(fitted: Fit, *, tolerance: float = 0.05, probability: float = 0.9) 
     C = fitted.runs.frame["C"]
     flops = np.sort([*np.geomspace(C.min(), BEYOND * C.max(), BUDGETS), fitted.reference["C"]])
     best = find_optimum(fitted.draws, flops)
-    located = best.interior.mean(axis=0) > LOCATED
+    located = best.located.mean(axis=0) > LOCATED
     if not located.any():
         raise InputError(f"law '{fitted.law.name}' has no best split at the compute of {fitted.runs.name}")
     flops = flops[located]

@@ -13,7 +13,7 @@ from bayescale.fits.fit import Fit
 from bayescale.intervals import credible_interval
 from bayescale.runs import Runs, RunTable, as_table
 from bayescale.runs.folds import budgets_of
-from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.optimum import find_optimum
 from bayescale.values import Value
 from bayescale.words import short
 
@@ -334,7 +334,7 @@ def _best_sizes(fits: Mapping[str, Fit], weights: Mapping[str, float], flops: np
         count = fitted.draws["sigma"].size
         picked = evenly_spaced(max(1, round(weights[name] * LAW_DRAWS)), count)
         found = find_optimum(fitted.draws.take(picked), flops)
-        parts.append(np.log(sizes(flops, found.log_ratio[found.interior.all(axis=1)])[0]))
+        parts.append(np.log(found.N[found.located.all(axis=1)]))
     return np.concatenate(parts)
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.comparison.comparison import Comparison, difference
-from bayescale.decisions.regret import Posed, best_runs, check_alike
+from bayescale.decisions.regret import Posed, check_alike
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.splits.candidates import missing_columns, pose, splits
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.optimum import THINNED, check_splits
+from bayescale.splits.search import best_runs, missing_columns, searches, splits
 from bayescale.words import chance, percent
 
 LEAST_WEIGHT = 0.005
@@ -59,7 +59,7 @@ def averaged(
     """
     fits, weights, notes = laws_that_split(source, budgets, constraints)
     samples = _mixture(fits, weights)
-    posed = {name: pose(fitted, samples[name], constraints, random_seed) for name, fitted in fits.items()}
+    posed = {name: searches(fitted, samples[name], constraints, random_seed) for name, fitted in fits.items()}
     check_alike(posed)
     return Averaged(fits, weights, posed, constraints, random_seed, tuple(notes))
 
@@ -108,7 +108,7 @@ def _needs(fitted: Fit, constraints: Constraints) -> str:
 
 def _has_best(fitted: Fit, budgets: np.ndarray, constraints: Constraints) -> bool:
     """Return whether most draws have a best run at these budgets, inside the search or at a limit."""
-    options = pose(fitted, fitted.draws.take(slice(None, None, THINNED)), constraints)
+    options = searches(fitted, fitted.draws.take(slice(None, None, THINNED)), constraints)
     least = max(1.01 * each.frontier.least_flops for each in options)
     ends = np.maximum([np.min(budgets), np.max(budgets)], least)  # what pays for no run is told when it is asked for
     return bool(best_runs(options, ends).located.mean() > 0.5)

@@ -11,7 +11,9 @@ from scipy.optimize import brentq
 
 from bayescale.errors import InputError
 from bayescale.processes import in_threads
-from bayescale.splits.candidates import LARGEST_FLOPS, SMALLEST_FLOPS, Candidates, Frontier
+from bayescale.splits.frontier import Frontier
+from bayescale.splits.search import LARGEST_FLOPS, SMALLEST_FLOPS, BestRuns, Search, best_runs
+from bayescale.splits.search import chosen as _chosen
 
 CANDIDATES = 31
 """Sizes per budget at which the expected loss is computed; cubic splines join them."""
@@ -36,72 +38,8 @@ NEAR = (0.005, 0.01, 0.02)
 PRECISION = 1e-4
 """In ln FLOP, of the budget that an expected loss or a probability needs."""
 
-type Posed = Mapping[str, Sequence[Candidates]]
+type Posed = Mapping[str, Sequence[Search]]
 """Candidates of each law, one set for each option: a combination of further columns."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The best run of each draw: arrays (draw, budget).
-
-    Attributes
-    ----------
-    N, D, loss : numpy.ndarray
-        The run, and the law there.
-    option : numpy.ndarray
-        Which combination of further columns.
-    flops : numpy.ndarray
-        What the run costs, serving included; less than its budget where limits leave some of it over.
-    located : numpy.ndarray
-        Whether it lies inside the searched range or at a limit.
-    """
-
-    N: np.ndarray
-    D: np.ndarray
-    loss: np.ndarray
-    option: np.ndarray
-    flops: np.ndarray
-    located: np.ndarray
-
-
-def best_runs(options: Sequence[Candidates], budgets: np.ndarray) -> Choice:
-    """Return the best run of each budget under each draw of one law, over all options."""
-    found = [each.find_best(budgets) for each in options]
-    losses = [np.where(best.located, each.sign * best.loss, np.inf) for each, best in zip(options, found, strict=True)]
-    option = np.argmin(losses, axis=0)
-    N, D, loss = (_chosen([getattr(best, name) for best in found], option) for name in ("N", "D", "loss"))
-    return Choice(N, D, loss, option, total_flops(options, N, D, option), np.isfinite(np.min(losses, axis=0)))
-
-
-def cheapest_runs(options: Sequence[Candidates], targets: np.ndarray, most: np.ndarray | None = None) -> Choice:
-    """Return the cheapest run that reaches each loss under each draw of one law; not located where none does.
-
-    ``most`` is a budget that is known to reach it, where there is one.
-    """
-    flops = [each.cheapest(targets, most) for each in options]
-    option = np.argmin(flops, axis=0)
-    least = _chosen(flops, option)
-    reached = np.isfinite(least)
-    best = [each.find_best(np.where(reached, least, LARGEST_FLOPS)) for each in options]
-    N, D, loss = (_chosen([getattr(each, name) for each in best], option) for name in ("N", "D", "loss"))
-    located = reached & _chosen([each.located for each in best], option)
-    return Choice(N, D, loss, option, total_flops(options, N, D, option), located)
-
-
-def joined(choices: Sequence[Choice]) -> Choice:
-    """Return the runs of all laws, one after the other (draw, budget)."""
-    return Choice(*(np.concatenate([getattr(each, name) for each in choices]) for name in Choice.__dataclass_fields__))
-
-
-def total_flops(options: Sequence[Candidates], N: np.ndarray, D: np.ndarray, option: np.ndarray) -> np.ndarray:
-    """Return what runs cost, each by its own option."""
-    return _chosen([each.frontier.total(N, D) for each in options], option)
-
-
-def _chosen(values: Sequence[np.ndarray], option: np.ndarray) -> np.ndarray:
-    if len(values) == 1:
-        return np.asarray(values[0])
-    return np.asarray(np.take_along_axis(np.stack(values), option[None], axis=0)[0])
 
 
 def losses_of(posed: Posed, option: int, N: np.ndarray, D: np.ndarray) -> np.ndarray:
@@ -153,7 +91,7 @@ class _Curve:
         return float(inside.min()), float(inside.max())
 
 
-def average(posed: Posed, budgets: np.ndarray, optima: Choice, tolerance: float) -> Averages:
+def average(posed: Posed, budgets: np.ndarray, optima: BestRuns, tolerance: float) -> Averages:
     """Average over draws what each choice loses, and find the best of them.
 
     Parameters
@@ -162,7 +100,7 @@ def average(posed: Posed, budgets: np.ndarray, optima: Choice, tolerance: float)
         Candidates of each law and option; their draws, one law after the other, are those of ``optima``.
     budgets : numpy.ndarray
         In FLOP (budget,).
-    optima : Choice
+    optima : BestRuns
         The best run of each draw (draw, budget).
     tolerance : float
         Extra compute that a near-optimal set may cost.
@@ -180,7 +118,7 @@ def average(posed: Posed, budgets: np.ndarray, optima: Choice, tolerance: float)
     )
 
 
-def _curve(posed: Posed, option: int, budget: float, optima: Choice, column: int) -> _Curve:
+def _curve(posed: Posed, option: int, budget: float, optima: BestRuns, column: int) -> _Curve:
     """Return the expected loss over sizes, as far as the widest near-optimal set reaches."""
     span = next(iter(posed.values()))[option].frontier.span(np.asarray(budget))
     for margin in MARGINS:
@@ -251,7 +189,7 @@ def _pieces(frontier: Frontier, flops: np.ndarray, optima: np.ndarray, margin: f
     return [np.linspace(low, kink, left), np.linspace(kink, high, count + 1 - left)]
 
 
-def _cheaper_loss(posed: Posed, optima: Choice, tolerance: float) -> np.ndarray:
+def _cheaper_loss(posed: Posed, optima: BestRuns, tolerance: float) -> np.ndarray:
     """Return how much worse, on average, the best runs of a little less compute are (budget,).
 
     Loss is flat at an optimum, so it hardly matters whether parameters or tokens are saved; at a limit it does, and the
@@ -261,29 +199,29 @@ def _cheaper_loss(posed: Posed, optima: Choice, tolerance: float) -> np.ndarray:
     parts = [np.split(values, ends) for values in (optima.N, optima.D, optima.loss, optima.option)]
     worse = []
     for options, N, D, loss, option in zip(posed.values(), *parts, strict=True):
-        each = [_with_less(candidates, N, D, tolerance) for candidates in options]
+        each = [_with_less(search, N, D, tolerance) for search in options]
         worse.append(_chosen(each, option) - options[0].sign * loss)
     return np.asarray(np.concatenate(worse).mean(axis=0))
 
 
-def _with_less(candidates: Candidates, N: np.ndarray, D: np.ndarray, tolerance: float) -> np.ndarray:
+def _with_less(search: Search, N: np.ndarray, D: np.ndarray, tolerance: float) -> np.ndarray:
     """Return the loss of a run that costs less by the tolerance, less tokens or less parameters (draw, budget)."""
-    frontier, limits = candidates.frontier, candidates.frontier.limits
+    frontier, limits = search.frontier, search.frontier.limits
     flops = frontier.total(N, D) / (1 + tolerance)
     fewer = frontier.affordable(flops, N)
-    here = candidates.sign * candidates.loss(N, D)
+    here = search.sign * search.loss(N, D)
     tokens = fewer > (limits.min_tokens or 0.0)
-    with_fewer = np.where(tokens, candidates.sign * candidates.loss(N, np.where(tokens, fewer, D)), np.inf)
+    with_fewer = np.where(tokens, search.sign * search.loss(N, np.where(tokens, fewer, D)), np.inf)
     smaller = np.exp(frontier.log_size(flops, tokens=D))
     params = (smaller >= (limits.min_params or 0.0)) & (not limits.sizes)
-    with_smaller = np.where(params, candidates.sign * candidates.loss(np.where(params, smaller, N), D), np.inf)
+    with_smaller = np.where(params, search.sign * search.loss(np.where(params, smaller, N), D), np.inf)
     least = np.minimum(with_fewer, with_smaller)
     return np.where(np.isfinite(least), np.maximum(least, here), here)
 
 
 def _recommended(
     posed: Posed,
-    optima: Choice,
+    optima: BestRuns,
     budgets: np.ndarray,
     *,
     best: Sequence[_Curve],
@@ -334,7 +272,7 @@ def _high(excess: np.ndarray) -> np.ndarray:
     return np.asarray(np.partition(excess, place, axis=0)[place])
 
 
-def _options(posed: Posed, optima: Choice, budgets: np.ndarray, curves: Sequence[Sequence[_Curve]]) -> xr.Dataset:
+def _options(posed: Posed, optima: BestRuns, budgets: np.ndarray, curves: Sequence[Sequence[_Curve]]) -> xr.Dataset:
     options = next(iter(posed.values()))
     count = len(options)
     N = np.array([[curve.best_N for curve in each] for each in curves])
@@ -402,7 +340,7 @@ def reach_probability(posed: Posed, run: Bought, target: float) -> float:
 def _least_at(posed: Posed, log_flops: float) -> tuple[int, _Curve]:
     """Return the best option at a budget and its curve."""
     flops = float(np.exp(log_flops))
-    optima = joined([best_runs(options, np.array([flops])) for options in posed.values()])
+    optima = BestRuns.joined([best_runs(options, np.array([flops])) for options in posed.values()])
     curves = [_curve(posed, k, flops, optima, 0) for k in range(len(next(iter(posed.values()))))]
     best = int(np.argmin([curve.least for curve in curves]))
     return best, curves[best]

@@ -15,7 +15,7 @@ from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.intervals import Interval, credible_interval
-from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.optimum import find_optimum
 from bayescale.splits.ranges import ratio_ends
 from bayescale.values import Value
 from bayescale.words import short, typed
@@ -209,7 +209,7 @@ def _splits(fitted: Fit, flops: Sequence[float]) -> Iterator[_Number]:
         return
     budgets = checks.budgets(flops)
     best = find_optimum(fitted.draws, budgets)
-    size = sizes(budgets, best.log_ratio)[0]
+    size = best.N
     if budgets.max() > budgets.min():
         first, last = budgets.argmin(), budgets.argmax()
         rise = np.log(size[:, last] / size[:, first]) / np.log(budgets[last] / budgets[first])

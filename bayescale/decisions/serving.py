@@ -14,14 +14,14 @@ import xarray as xr
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import Averaged, averaged
-from bayescale.decisions.regret import Choice, best_runs, cheapest_runs, joined
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
-from bayescale.splits.candidates import CLOSE, Candidates, exhausting_flops, pose
 from bayescale.splits.constraints import Constraints
+from bayescale.splits.frontier import CLOSE
+from bayescale.splits.search import BestRuns, Search, best_runs, cheapest_runs, exhausting_flops, searches
 from bayescale.values import Value
 from bayescale.words import short
 
@@ -160,7 +160,7 @@ def serve(
     )
 
 
-type Parts = Mapping[str, Candidates]
+type Parts = Mapping[str, Search]
 """What each law expects of runs, under some of its draws."""
 
 
@@ -171,15 +171,15 @@ def _thinned(laws: Averaged) -> Parts:
     return {name: options[0].take(np.arange(0, options[0].count, step)) for name, options in laws.posed.items()}
 
 
-def _best(posed: Parts, budgets: np.ndarray) -> tuple[Parts, Choice]:
+def _best(posed: Parts, budgets: np.ndarray) -> tuple[Parts, BestRuns]:
     """Keep the draws that have a best run of every budget, and return it."""
     kept, choices = {}, []
     for name, candidates in posed.items():
         choice = best_runs([candidates], budgets)
         own = choice.located.all(axis=1)
         kept[name] = candidates.take(own)
-        choices.append(Choice(*(getattr(choice, each.name)[own] for each in dataclasses.fields(Choice))))
-    return kept, joined(choices)
+        choices.append(choice.take(own))
+    return kept, BestRuns.joined(choices)
 
 
 def _split(posed: Parts, values: np.ndarray) -> list[np.ndarray]:
@@ -187,7 +187,7 @@ def _split(posed: Parts, values: np.ndarray) -> list[np.ndarray]:
     return np.split(values, np.cumsum([candidates.count for candidates in posed.values()])[:-1])
 
 
-def _cheapest(posed: Parts, base: Choice, budgets: np.ndarray, served: np.ndarray) -> xr.Dataset:
+def _cheapest(posed: Parts, base: BestRuns, budgets: np.ndarray, served: np.ndarray) -> xr.Dataset:
     """Return the best runs without serving, and those of the same loss that are cheapest with it."""
     shape = (*base.N.shape, served.shape[1])
     found = {name: np.full(shape, np.nan) for name in ("N", "D", "total_flops", "saved")}
@@ -209,17 +209,16 @@ def _cheapest(posed: Parts, base: Choice, budgets: np.ndarray, served: np.ndarra
     )
 
 
-def _served(posed: Parts, base: Choice, budget: int, tokens: float) -> tuple[Choice, np.ndarray]:
+def _served(posed: Parts, base: BestRuns, budget: int, tokens: float) -> tuple[BestRuns, np.ndarray]:
     """Return the cheapest run of each draw's loss, and what serving the training-only run takes in all (draw, 1)."""
     choices, whole = [], []
     columns = [_split(posed, values[:, [budget]]) for values in (base.loss, base.N, base.D)]
     for candidates, loss, N, D in zip(posed.values(), *columns, strict=True):
-        limits = dataclasses.replace(candidates.frontier.limits, inference_tokens=tokens)
-        own = dataclasses.replace(candidates, frontier=dataclasses.replace(candidates.frontier, limits=limits))
+        own = candidates.with_serving(tokens)
         most = own.frontier.total(N, D)
         whole.append(most)
         choices.append(cheapest_runs([own], loss, most))
-    return joined(choices), np.concatenate(whole)
+    return BestRuns.joined(choices), np.concatenate(whole)
 
 
 def data_limit(
@@ -267,8 +266,8 @@ def data_limit(
     posed, _ = _best(_thinned(laws), budgets)
     choices = {}
     for case, limits in cases.items():
-        own = {name: pose(laws.fits[name], each.draws, limits, random_seed)[0] for name, each in posed.items()}
-        choices[case] = joined([best_runs([candidates], budgets) for candidates in own.values()])
+        own = {name: searches(laws.fits[name], each.draws, limits, random_seed)[0] for name, each in posed.items()}
+        choices[case] = BestRuns.joined([best_runs([candidates], budgets) for candidates in own.values()])
     begins = np.concatenate([exhausting_flops(candidates, unique_tokens) for candidates in posed.values()])
     draws = _of_cases(posed, choices, budgets).assign(begins=("draw", begins))
     scale = None if "repeated" not in cases else cases["repeated"].repetition
@@ -305,7 +304,7 @@ ENDLESS = 1e24
 """Unique tokens that no budget uses up."""
 
 
-def _of_cases(posed: Parts, choices: Mapping[str, Choice], budgets: np.ndarray) -> xr.Dataset:
+def _of_cases(posed: Parts, choices: Mapping[str, BestRuns], budgets: np.ndarray) -> xr.Dataset:
     values = {
         name: np.stack([np.where(each.located, getattr(each, name), np.nan) for each in choices.values()], axis=-1)
         for name in ("N", "D", "loss")

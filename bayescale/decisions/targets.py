@@ -6,28 +6,18 @@ import numpy as np
 import xarray as xr
 
 from bayescale.decisions.mixture import Averaged
-from bayescale.decisions.regret import (
-    Bought,
-    Choice,
-    Posed,
-    best_runs,
-    cheapest_assured,
-    cheapest_expected,
-    cheapest_runs,
-    joined,
-    reach_probability,
-)
+from bayescale.decisions.regret import Bought, Posed, cheapest_assured, cheapest_expected, reach_probability
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.forecast import run_draws
-from bayescale.splits.candidates import Candidates, pose
+from bayescale.splits.search import BestRuns, Search, best_runs, cheapest_runs, searches
 from bayescale.words import percent
 
 
 def reach(posed: Posed, losses: np.ndarray, probability: float) -> tuple[xr.Dataset, list[Bought]]:
     """Find the cheapest run of each draw that reaches a loss, and the one that is expected to."""
-    choice = joined([cheapest_runs(options, losses) for options in posed.values()])
+    choice = BestRuns.joined([cheapest_runs(options, losses) for options in posed.values()])
     reached = choice.located
     flops = np.where(reached, choice.flops, np.inf)
     dims = ("draw", "budget")
@@ -69,7 +59,7 @@ def forecasts(laws: Averaged, budgets: np.ndarray) -> np.ndarray:
     parts = {}
     for name, fitted in laws.fits.items():
         found = infer_discrepancy(fitted)
-        options = pose(fitted, found.draws, laws.constraints, laws.random_seed)
+        options = searches(fitted, found.draws, laws.constraints, laws.random_seed)
         choice = best_runs(options, budgets)
         own = choice.located.all(axis=1)
         draws = _run_draws(found, options, choice, laws.random_seed)
@@ -82,18 +72,18 @@ def run_reaches(laws: Averaged, recommended: xr.Dataset, losses: np.ndarray) -> 
     parts, sign = {}, 1.0
     for name, fitted in laws.fits.items():
         found = infer_discrepancy(fitted)
-        options = pose(fitted, found.draws, laws.constraints, laws.random_seed)
+        options = searches(fitted, found.draws, laws.constraints, laws.random_seed)
         shape, sign = (options[0].count, len(losses)), options[0].sign
         N, D, option = (np.broadcast_to(recommended[each].to_numpy(), shape) for each in ("N", "D", "option"))
-        choice = Choice(N, D, np.zeros(shape), option, np.zeros(shape), np.ones(shape, dtype=bool))
+        choice = BestRuns(N, D, np.zeros(shape), option, np.zeros(shape), np.ones(shape, dtype=bool))
         parts[name] = _run_draws(found, options, choice, laws.random_seed)
     return np.asarray((sign * _weighted(parts, laws.weights) <= sign * losses).mean(axis=0))
 
 
-def _run_draws(found: Discrepancy, options: Sequence[Candidates], choice: Choice, random_seed: int) -> np.ndarray:
+def _run_draws(found: Discrepancy, options: Sequence[Search], choice: BestRuns, random_seed: int) -> np.ndarray:
     """Return the response of single runs at choices (sample, budget): several for each sample."""
     N, D = (np.where(choice.located, each, 1.0) for each in (choice.N, choice.D))
-    scale = options[0].scale
+    scale = options[0].repetition_scale
     points = options[0].points(N, D, None if scale is None else scale[:, None])
     for name in options[0].frontier.columns:
         points[name] = np.array([each.frontier.columns[name] for each in options])[choice.option]

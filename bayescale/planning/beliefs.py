@@ -12,7 +12,8 @@ from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit, complete_points
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.planning.goals import LawGoal, NormalGoal
-from bayescale.splits.optimum import Optimum, find_optimum, loss_on_budget, sizes
+from bayescale.splits.optimum import find_optimum, loss_on_budget
+from bayescale.splits.search import BestRuns
 
 DRAWS = 2000
 """Posterior draws in all, laws by their weights."""
@@ -102,7 +103,7 @@ def pool(fits: Mapping[str, Fit], weights: Mapping[str, float], flops: np.ndarra
     draws, lost = {}, []
     for name, fitted in fits.items():
         picked = _thinned(fitted, max(2, round(weights[name] * DRAWS)))
-        inside = find_optimum(picked, flops).interior.all(axis=1)
+        inside = find_optimum(picked, flops).located.all(axis=1)
         if inside.mean() < 0.5:
             raise InputError(f"law '{name}': most draws have no best split at these targets; choose others")
         if not inside.all():
@@ -136,7 +137,7 @@ def candidate_points(fits: Mapping[str, Fit], candidates: pd.DataFrame) -> dict[
 def decide(pooled: Pool, flops: np.ndarray) -> Decision:
     """Return the split of least expected loss at each budget, and every draw's regret of it."""
     parts = _optima(pooled, flops)
-    log_size = np.log(sizes(flops, np.concatenate([part.log_ratio for part in parts]))[0])
+    log_size = np.log(np.concatenate([part.N for part in parts]))
     best = np.concatenate([part.loss for part in parts])
     chosen = np.array([_least_expected(pooled, log_size[:, i], best[:, i], each) for i, each in enumerate(flops)])
     away = chosen - log_size
@@ -147,7 +148,7 @@ def decide(pooled: Pool, flops: np.ndarray) -> Decision:
     return Decision(flops, log_size, chosen, 0.5 * curvature * away**2, curvature, np.log(best), per_fold)
 
 
-def _optima(pooled: Pool, flops: np.ndarray) -> list[Optimum]:
+def _optima(pooled: Pool, flops: np.ndarray) -> list[BestRuns]:
     return [find_optimum(draws, flops) for draws in pooled.draws.values()]
 
 

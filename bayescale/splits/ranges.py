@@ -10,7 +10,9 @@ from scipy.optimize import elementwise
 from bayescale import checks
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
-from bayescale.splits.optimum import RATIOS, Optimum, find_optimum, sizes
+from bayescale.splits.frontier import RATIOS
+from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.search import BestRuns
 from bayescale.values import Value
 
 FIRST_STEP = 0.7
@@ -99,9 +101,9 @@ def ratio_ends(fitted: Fit, flops: np.ndarray, tolerance: float) -> np.ndarray:
     return np.stack([_end(fitted, flops, cheaper, direction) for direction in (-1, 1)])
 
 
-def _end(fitted: Fit, flops: np.ndarray, cheaper: Optimum, direction: int) -> np.ndarray:
+def _end(fitted: Fit, flops: np.ndarray, cheaper: BestRuns, direction: int) -> np.ndarray:
     """Return the nearest D/N beyond the best one, in one direction, at which the loss is that of the cheaper split."""
-    names, shape, inside = fitted.law.parameters, cheaper.loss.shape, cheaper.interior
+    names, shape, inside = fitted.law.parameters, cheaper.loss.shape, cheaper.located
     limit = np.log(RATIOS[(1 + direction) // 2])
     columns = [np.broadcast_to(fitted.draws[name][:, None], shape)[inside] for name in names]
     args = (np.broadcast_to(flops, shape)[inside], cheaper.loss[inside], *columns)

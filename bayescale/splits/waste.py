@@ -4,11 +4,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.fits.draws import Draws
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
-from bayescale.splits.optimum import RATIOS, extra_compute
+from bayescale.splits.frontier import RATIOS
+from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.values import Value
 from bayescale.words import short
+
+NEWTON_STEPS = 16
+"""Newton's method ends long before."""
+
+ARRIVED = 1e-6
+"""Newton steps below this, in ln C, have arrived."""
+
+LONGEST_STEP = 1.0
+"""In ln C: a full Newton step overshoots to budgets whose best split lies outside the searched range."""
+
+SMALLEST_LOG_SAVING = np.log(1e-6)
+"""The least compute that is looked at, as the log of its part of the budget."""
 
 FACTORS = (2.0, 4.0, 10.0)
 """By how much a model may be mis-sized, in the table of waste."""
@@ -84,3 +98,49 @@ def _notes(known: np.ndarray, flops: float) -> tuple[str, ...]:
     if lost == known.size:
         return (f"{said} is not known: all draws are lost, as {why}",)
     return (f"{said} leaves out {lost} of {known.size} draws, as {why}; it may be too small",)
+
+
+def extra_compute(draws: Draws, flops: float, factors: np.ndarray) -> np.ndarray:
+    """Return the part of a budget that is wasted when N is off its optimum by a factor.
+
+    The run with ``factor * N*`` parameters spends ``flops``; a run of the best split reaches the same loss
+    with less. Newton steps on the optimal ridge find how much less: there ``dL*/d ln C = dL/d ln D`` at
+    fixed N, because N is at its optimum.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of a law of N and D.
+    flops : float
+        Budget in FLOP.
+    factors : numpy.ndarray
+        N over its optimum (factor,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Compute spent over compute needed, less 1 (draw, factor); NaN where there is no optimum inside the
+        searched range, or where Newton's steps have not arrived.
+    """
+    best = find_optimum(draws, np.array([flops]))
+    off = best.log_ratio - 2 * np.log(factors)
+    target = loss_on_budget(draws, np.full_like(off, flops), off)
+    log_flops = np.full_like(off, np.log(flops))
+    for _ in range(NEWTON_STEPS):
+        # A draw that has lost its optimum stays NaN, but must not move the start of the others.
+        ridge = find_optimum(draws, np.exp(np.nan_to_num(log_flops, nan=np.log(flops))))
+        step = (target - ridge.loss) / _ridge_slope(draws, log_flops, ridge.log_ratio)
+        step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+        moved = np.clip(log_flops + step, np.log(flops) + SMALLEST_LOG_SAVING, np.log(flops)) - log_flops
+        log_flops = log_flops + moved
+        under_way = np.abs(moved) >= ARRIVED
+        if not under_way.any():
+            break
+    return np.where(under_way, np.nan, flops / np.exp(log_flops) - 1)
+
+
+def _ridge_slope(draws: Draws, log_flops: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
+    """Return dL/d ln D at fixed N (draw, point): both budget and ratio move by the same factor."""
+    step = 1e-4
+    above, below = (loss_on_budget(draws, np.exp(log_flops + h), log_ratio + h) for h in (step, -step))
+    return np.asarray((above - below) / (2 * step))
