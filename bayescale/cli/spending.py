@@ -10,6 +10,7 @@ from bayescale.cli import steps
 from bayescale.cli.parsing import UsageError
 from bayescale.errors import InputError
 from bayescale.hardware import HARDWARE, flops_of, get_hardware, hours_from_flops, money_from_flops, read_amount
+from bayescale.words import percent
 
 if TYPE_CHECKING:
     from bayescale.runs import RunTable
@@ -77,9 +78,8 @@ def _costs(budgets: Sequence[float], spending: Spending) -> list[str]:
     notes = []
     for flops in budgets:
         hours = hours_from_flops(flops, hardware, spending.utilisation)
-        note = (
-            f"{flops:.3g} FLOP take {hours:,.0f} hours of one {hardware.name} at {spending.utilisation:.0%} of its peak"
-        )
+        part = percent(spending.utilisation)
+        note = f"{flops:.3g} FLOP take {hours:,.0f} hours of one {hardware.name} at {part} of its peak"
         if spending.price is not None:
             cost = money_from_flops(flops, spending.price, hardware, spending.utilisation)
             note += f" and cost {cost:,.0f} at {spending.price:g} an hour"

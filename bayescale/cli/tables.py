@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bayescale.words import short
+from bayescale import words
 
 type Record = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ UNLIMITED = 10_000
 
 def number(value: float | None, digits: int = 3, *, missing: str = "none") -> str:
     """Return a number with so many significant digits, and another word for what JSON has as null."""
-    return missing if value is None else short(value, digits)
+    return missing if value is None else words.short(value, digits)
 
 
 def interval(entry: Record | None, digits: int = 3) -> str:
@@ -34,9 +34,9 @@ def interval(entry: Record | None, digits: int = 3) -> str:
     return f"{number(median, digits)} [{number(lower, digits)}, {number(upper, digits)}]"
 
 
-def percent(value: float | None) -> str:
-    """Return a part as per cent, with a digit more where it is small."""
-    return "none" if value is None else f"{value:.0%}" if value >= 0.095 else f"{value:.1%}"
+def percent(value: float | None, digits: int = 3) -> str:
+    """Return a part as a percentage, and another word for what JSON has as null."""
+    return "none" if value is None else words.percent(value, digits)
 
 
 def make_table(*columns: str, title: str | None = None, wide: Sequence[str] = ()) -> Table:
@@ -114,10 +114,10 @@ def show_side_by_side(console: Console, columns: Mapping[str, Mapping[str, Any]]
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_column(width=max(map(len, rows.values())))
         table.add_column()
-        for name, words in rows.items():
+        for name, label in rows.items():
             if entry.get(name) is not None:
                 value = entry[name]
-                table.add_row(words, f"{value:.2f}" if isinstance(value, float) else interval(value))
+                table.add_row(label, words.chance(value) if isinstance(value, float) else interval(value))
         console.print(Text(title))
         console.print(Padding(table, (0, 0, 0, 2), expand=False))
 

@@ -31,7 +31,7 @@ def test_allocate_averages_a_comparison_over_default_budgets(verbs, wide_compari
     printed = capsys.readouterr().out
     for words in ("budgets: 1, 10 and 100 times the largest run (default)", "parameters", "tokens per parameter"):
         assert words in printed
-    assert "median [90% interval]" in printed
+    assert "median [90 % interval]" in printed
     assert "by law chinchilla alone" in printed
     assert "expected regret" in " ".join(printed.split())
     assert max(map(len, printed.splitlines())) <= 80

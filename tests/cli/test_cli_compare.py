@@ -43,7 +43,7 @@ def test_compare_hands_its_options_on(verbs, wide_comparison):
 def test_compare_prints_table_verdict_tilt_and_waste(capsys):
     assert main(["compare", "wide"]) == 0
     printed = capsys.readouterr().out
-    for words in ("elpd_diff", "weight", "bad_k", "Verdict: ", "Tilt: ", "Extra compute, median [90% interval]"):
+    for words in ("elpd_diff", "weight", "bad_k", "Verdict: ", "Tilt: ", "Extra compute, median [90 % interval]"):
         assert words in printed
     assert max(map(len, printed.splitlines())) <= 80
     assert "\x1b" not in printed

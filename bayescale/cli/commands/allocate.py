@@ -41,6 +41,7 @@ from bayescale.cli.tables import (
     show_list,
     show_table,
 )
+from bayescale.words import chance
 
 
 def _check_targets(_: object, losses: tuple[float, ...]) -> None:
@@ -124,11 +125,11 @@ def show_allocate(console: Console, record: Record) -> None:
 def _averaged(weights: Mapping[str, float]) -> str:
     if len(weights) == 1:
         return f"by law {next(iter(weights))} alone"
-    return f"averaged over laws by weight: {', '.join(f'{name} {weight:.2f}' for name, weight in weights.items())}"
+    return f"averaged over laws by weight: {', '.join(f'{name} {chance(weight)}' for name, weight in weights.items())}"
 
 
 def _show_budget(console: Console, allocation: Record, record: Record) -> None:
-    within = f"median [{record['probability']:.0%} interval]"
+    within = f"median [{percent(record['probability'])} interval]"
     best = allocation["recommended"]
     ratio = best["D"] / best["N"]
     reach = f"{number(allocation['extrapolation'], 2)} times the largest run"
@@ -161,9 +162,9 @@ def _sentences(allocation: Record, record: Record) -> Iterator[str]:
     unit, name = record["runs"].get("unit", ""), record["runs"]["response"]
     low, high = near["N"]
     yield (
-        f"N from {number(low, 2)} to {number(high, 2)} costs less than {near['tolerance']:.0%} extra compute; expected "
-        f"regret of the recommended split: {number(best['expected_regret'], 2)} {unit}, with 95 % probability below "
-        f"{number(best['regret_95'], 2)}."
+        f"N from {number(low, 2)} to {number(high, 2)} costs less than {percent(near['tolerance'])} extra compute; "
+        f"expected regret of the recommended split: {number(best['expected_regret'], 2)} {unit}, with 95 % "
+        f"probability below {number(best['regret_95'], 2)}."
     )
     ranges = (
         f"{number(each['N'][0], 2)} to {number(each['N'][1], 2)} ({percent(each['part'])})" for each in near["by_loss"]
@@ -186,7 +187,7 @@ def _sentences(allocation: Record, record: Record) -> Iterator[str]:
 def _binding(binding: Iterable[Record]) -> Iterator[str]:
     for each in binding:
         mark = " (the recommended one does)" if each["recommended"] else ""
-        yield f"{each['limit'].replace('_', ' ')} {each['probability']:.2f}{mark}"
+        yield f"{each['limit'].replace('_', ' ')} {chance(each['probability'])}{mark}"
 
 
 def _serving(serving: Record, probability: float) -> str:
@@ -194,7 +195,8 @@ def _serving(serving: Record, probability: float) -> str:
     return (
         f"Served {number(serving['inference_tokens'])} tokens, the best run saves {percent(saved['median'])} "
         f"[{percent(saved['lower'])}, {percent(saved['upper'])}] of all compute against the model that is cheapest to "
-        f"train to the same loss, N {interval(cheap['N'])} on D {interval(cheap['D'])} ({probability:.0%} intervals)."
+        f"train to the same loss, N {interval(cheap['N'])} on D {interval(cheap['D'])} ({percent(probability)} "
+        "intervals)."
     )
 
 
@@ -202,19 +204,19 @@ def _target(target: Record, probability: float) -> Iterator[str]:
     flops = ", ".join(number(target["flops"][end], missing="never") for end in ("lower", "upper"))
     yield (
         f"Least compute for this loss: {number(target['flops']['median'], missing='never')} [{flops}] FLOP. Some run "
-        f"reaches it with probability {target['probability']:.2f}"
+        f"reaches it with probability {chance(target['probability'])}"
         + (f"; in {target['never']} of {target['draws']} draws none ever does." if target["never"] else ".")
     )
     yield (
-        f"The recommended run reaches it with probability {target['law_reaches']:.2f} by the law, and "
-        f"{target['run_reaches']:.2f} as a single run, with its noise and what the law misses."
+        f"The recommended run reaches it with probability {chance(target['law_reaches'])} by the law, and "
+        f"{chance(target['run_reaches'])} as a single run, with its noise and what the law misses."
     )
     assured = target["assured"]
     if assured is None:
-        yield f"No compute makes the law reach it with probability {probability:.2f}."
+        yield f"No compute makes the law reach it with probability {chance(probability)}."
     else:
         yield (
-            f"For the law to reach it with probability {probability:.2f}: {number(assured['flops'])} FLOP, N "
+            f"For the law to reach it with probability {chance(probability)}: {number(assured['flops'])} FLOP, N "
             f"{number(assured['N'])}, D {number(assured['D'])}."
         )
 
@@ -229,7 +231,7 @@ def _show_ladder(console: Console, sizes: Iterable[Record] | None, unit: str) ->
             table.add_row(number(each["N"]), "beyond the budget", "", "", "")
         else:
             cells = (number(each[name], 2) for name in ("expected_regret", "regret_95"))
-            table.add_row(number(each["N"]), number(each["D"]), f"{each['probability']:.2f}", *cells)
+            table.add_row(number(each["N"]), number(each["D"]), chance(each["probability"]), *cells)
     show_table(console, table)
 
 
@@ -242,7 +244,7 @@ def _show_options(console: Console, options: Iterable[Record], unit: str) -> Non
     table = make_table(*names, "N", "best", "regret", title=title)
     for each in rows:
         columns = (number(each["covariates"][name]) for name in names)
-        table.add_row(*columns, number(each["N"]), f"{each['probability']:.2f}", number(each["expected_regret"], 2))
+        table.add_row(*columns, number(each["N"]), chance(each["probability"]), number(each["expected_regret"], 2))
     show_table(console, table)
 
 

@@ -38,6 +38,7 @@ from bayescale.cli.tables import (
     show_table,
 )
 from bayescale.errors import InputError
+from bayescale.words import chance
 
 
 def parse_criteria(asked: tuple[str, ...]) -> list[str]:
@@ -122,7 +123,11 @@ def show_compare(console: Console, record: Record) -> None:
     for law in record["laws"]:
         shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
         name = law["name"] if law["diagnostics_passed"] else f"{law['name']} (doubtful)"
-        parts = (f"{law['weight']:.2f}", number_of(law, "best_probability", 2), f"{100 * law['missed']:.1f} %")
+        parts = (
+            chance(law["weight"]),
+            number_of(law, "best_probability", 2),
+            percent(law["missed"], 2),
+        )
         table.add_row(name, *shown, *parts, str(law["bad_k"]))
     show_table(console, table)
     show_hanging(
@@ -146,7 +151,7 @@ def show_compare(console: Console, record: Record) -> None:
 def _stays(ranked: Record) -> str:
     if ranked["ranking_probability"] is None:
         return "This order of the laws has no probability: what was left out counts as one run."
-    return f"This order of the laws has a probability of {ranked['ranking_probability']:.2f}."
+    return f"This order of the laws has a probability of {chance(ranked['ranking_probability'])}."
 
 
 def _show_criterion(console: Console, criterion: Record) -> None:
@@ -159,7 +164,7 @@ def _show_criterion(console: Console, criterion: Record) -> None:
         shown = [number_of(law, column) for column in ("elpd", "se", "elpd_diff", "dse")]
         name = f"{law['name']} (doubtful)" if law["failed_folds"] else law["name"]
         said = "" if law["decided"] or not place else "not decided"
-        table.add_row(name, *shown, f"{law['weight']:.2f}", number_of(law, "best_probability", 2), said)
+        table.add_row(name, *shown, chance(law["weight"]), number_of(law, "best_probability", 2), said)
     show_table(console, table)
     show_hanging(console, _stays(criterion), "")
     show_list(console, "Notes", criterion["notes"])
@@ -185,7 +190,7 @@ def show_verdict(console: Console, verdict: Record) -> None:
     """Print the verdict, its range of D/N, its tilt, the table of waste and what would decide."""
     console.print(Text(f"Verdict: {verdict['answer'].replace('_', ' ')}", style="bold"))
     show_hanging(console, verdict["statement"], "")
-    within = f"{verdict['tokens_per_parameter']['probability']:.0%} interval"
+    within = f"{percent(verdict['tokens_per_parameter']['probability'])} interval"
     show_hanging(
         console,
         f"Tilt: {interval(verdict['tilt'], 2)} ({within}, law {verdict['tilt_law']}); 0 is compute alone, above 0 "

@@ -30,6 +30,7 @@ from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table, one_or_several
 from bayescale.cli.tables import interval, number, show_end, show_hanging, show_heading, show_side_by_side
+from bayescale.words import chance
 
 FIGURE_DECADES = 2.0
 """How far a figure reaches on both sides of the budget at which the data end."""
@@ -140,7 +141,7 @@ def show_data_limit(console: Console, record: Mapping[str, Any]) -> None:
         show_hanging(console, f"repeats are weighed by R_D = {number(record['repetition'])}", "")
     for budget in record["budgets"]:
         console.print()
-        title = f"{number(budget['flops'])} FLOP: the data end with probability {budget['binds']:.2f}"
+        title = f"{number(budget['flops'])} FLOP: the data end with probability {chance(budget['binds'])}"
         console.print(Text(title, style="bold"))
         cases = {CASE_TITLES[case]: budget[case] for case in CASE_TITLES if case in budget}
         show_side_by_side(console, cases, CASE_ROWS)

@@ -25,6 +25,7 @@ from bayescale.cli.parsing import UsageError, check_file, check_folder, parse_la
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import choose_laws, fit_laws, load_table
 from bayescale.cli.tables import Record, interval, make_table, number, show_hanging, show_heading, show_table
+from bayescale.words import percent
 
 
 def _check_saved(_: object, path: Path | None) -> None:
@@ -95,8 +96,8 @@ def show_fit(console: Console, record: Record) -> None:
     console.print()
     show_hanging(
         console,
-        f"Median and equal-tailed {record['probability']:.0%} credible interval. A typical run is the geometric mean "
-        f"of the table, {sizes}; the published scale counts columns in ones.",
+        f"Median and equal-tailed {percent(record['probability'])} credible interval. A typical run is the geometric "
+        f"mean of the table, {sizes}; the published scale counts columns in ones.",
         "",
     )
 

@@ -28,6 +28,7 @@ from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, load_table
 from bayescale.cli.tables import make_table, show_hanging, show_table
+from bayescale.words import chance
 
 if TYPE_CHECKING:
     from bayescale.fits.fit import Fit
@@ -129,7 +130,7 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
     console.print()
     for found in record["multipliers"]:
         for sentence, budget in zip(found["statements"], found["budgets"], strict=True):
-            show_hanging(console, f"{sentence}; above 1 with probability {budget['above_one']:.2f}", "")
+            show_hanging(console, f"{sentence}; above 1 with probability {chance(budget['above_one'])}", "")
         for note in found["notes"]:
             show_hanging(console, note, "- ")
     for doubt in record["doubts"]:

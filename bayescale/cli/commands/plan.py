@@ -32,6 +32,7 @@ from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table
 from bayescale.cli.tables import number, show_hanging, show_table
 from bayescale.errors import InputError
+from bayescale.words import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,5 +208,6 @@ def _target_sentence(target: Mapping[str, Any], record: Mapping[str, Any]) -> st
     return (
         f"At {number(target['flops'])} FLOP (N = {number(target['N'])}, D = {number(target['D'])}): expected regret "
         f"{number(target['expected_regret_before'], 2)} now, {number(target['expected_regret_after'], 2)} with these "
-        f"runs; the {record['probability']:.0%} interval of N* spans a factor of {before} now, {after} with these runs"
+        f"runs; the {percent(record['probability'])} interval of N* spans a factor of {before} now, {after} with these "
+        "runs"
     )
