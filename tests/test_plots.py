@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from made import with_discrepancy
 from scipy.optimize import least_squares
 
 from bayescale import plots
@@ -83,7 +84,7 @@ def simulated_fit(law: Law, runs: RunTable, diagnostics: Diagnostics = GOOD) -> 
     tree = xr.DataTree.from_dict(groups)
     how = {"settings": Settings(draws=200, random_seed=7), "reference": reference, "diagnostics": diagnostics}
     tree.attrs["bayescale"] = fit_record(law, runs, "the same", **how, attempt={})
-    return Fit(law, tree)
+    return with_discrepancy(Fit(law, tree))
 
 
 def simulated_comparison(laws: tuple[Law, ...], runs: RunTable, failed: tuple[str, ...] = ()) -> Comparison:
