@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import bayescale as bs
 from bayescale.cli.output import without_infinities
-from bayescale.planning.beliefs import decide, effective_noise, pool, split_loss
+from bayescale.planning.beliefs import believe, decide, effective_noise, split_loss
 from bayescale.planning.goals import LawGoal, NormalGoal, choose
 from bayescale.planning.plan import plan_record
 from bayescale.planning.proposals import design_candidates
@@ -186,10 +186,10 @@ def test_what_the_runs_save_is_told_in_flop_and_in_words(few_fit, found):
 
 def test_the_regret_before_is_that_of_the_split_of_least_expected_loss(few_fit, found):
     flops = np.array([TARGET])
-    pooled = pool({"chinchilla": few_fit}, {"chinchilla": 1.0}, flops)
-    decision = decide(pooled, flops)
+    laws, _ = believe(few_fit, flops)
+    decision = decide(laws, flops)
     grid = decision.chosen + np.linspace(-0.3, 0.3, 61)
-    regret = (split_loss(pooled, np.full_like(grid, TARGET), grid) - np.exp(decision.log_loss)).mean(axis=0)
+    regret = (split_loss(laws, np.full_like(grid, TARGET), grid) - np.exp(decision.log_loss)).mean(axis=0)
     assert grid[regret.argmin()] == pytest.approx(decision.chosen[0], abs=0.011)
     assert found.expected_regret_before == pytest.approx(regret[30], rel=0.02)
     allocated = bs.allocate(few_fit, [TARGET]).recommended

@@ -9,29 +9,22 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
-from bayescale.decisions.minima import minima_notes
-from bayescale.decisions.mixture import averaged
-from bayescale.decisions.regret import Averages, Posed, average
+from bayescale.decisions.doubts import design_doubts, doubts_of, notes_of
+from bayescale.decisions.mixture import Mixture, mixture
+from bayescale.decisions.regret import Averages, average
+from bayescale.decisions.single_runs import forecasts, run_reaches
 from bayescale.decisions.table import allocation_table
-from bayescale.decisions.targets import forecasts, reach, run_reaches
+from bayescale.decisions.targets import reach
 from bayescale.errors import InputError
-from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
-from bayescale.forecasts.track_record import coverage_earned
-from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
+from bayescale.runs import RunTable
 from bayescale.splits.constraints import UNLIMITED, Constraints
-from bayescale.splits.search import BestRuns, best_runs, cheapest_runs, exhausting_flops, searches
+from bayescale.splits.search import BestRuns, chosen
 from bayescale.values import Value
 from bayescale.words import percent, short
 
 USUAL_REACH = 1000.0
 """How far beyond the largest run a law must have a best split where the budget is not known yet."""
-
-UNSPENT = 1e-3
-"""Part of a budget that must be left over to be told."""
-
-FEW_VALUES = 50
-"""Of ln N*, as of a ladder or at a limit: what is known of so few values is no question of mixing."""
 
 COMPARED = 40_000
 """Draws times budgets for which the model that is cheapest to train is sought too: enough for its interval."""
@@ -57,7 +50,7 @@ class Allocation(Value):
         ``spread`` (variance of ln N*), ``spread_by_law`` (the share of it that lies between laws) and
         ``extrapolation`` (training compute over the largest C of the runs).
     regret : xarray.Dataset
-        ``N``, ``D``, ``expected_regret`` and ``high_regret`` of other splits (budget, candidate); of a ladder those of
+        ``N``, ``D``, ``expected_regret`` and ``high_regret`` of other splits (budget, size); of a ladder those of
         its sizes.
     options : xarray.Dataset
         Of each combination of further columns that was offered (budget, option): the best ``N`` on average,
@@ -81,7 +74,7 @@ class Allocation(Value):
         Where tokens are limited, the ``flops`` of each draw from which on all of them are used, NaN where there is no
         such budget (draw,); attributes ``tokens``, and whether these are ``repeated``: else only a larger model helps.
     constraints : Constraints
-        What limited the choice.
+        What limited the best.
     weights : mapping of str to float
         Weight of each law in the average; they sum to 1.
     averaged : bool
@@ -185,47 +178,41 @@ def allocate(
         of reach; no law has a best split; or the runs cannot tell N from D.
     """
     checks.probability(probability)
-    if not 0 < tolerance < 1:
-        raise InputError(f"tolerance is {tolerance}; expected a part of the budget between 0 and 1, such as 0.05")
+    checks.tolerance(tolerance)
     budgets, losses = _wanted(flops, target_loss)
-    laws = averaged(source, _usual(source, budgets), constraints, random_seed)
-    runs = next(iter(laws.fits.values())).runs
-    notes = [*laws.notes, *_design_doubts(runs)]
-    targets, bought = (None, []) if losses is None else reach(laws.posed, losses, probability)
-    budgets = budgets if losses is None else np.array([each.flops for each in bought])
-    for candidates in next(iter(laws.posed.values())):
-        candidates.frontier.check(budgets)
-    posed, choice = _located(laws.posed, budgets)
-    averages = average(posed, budgets, choice, tolerance)
+    laws = mixture(source, _usual(source, budgets), constraints, random_seed=random_seed)
+    notes = [*laws.notes, *design_doubts(laws.runs)]
+    targets, budgets = (None, budgets) if losses is None else reach(laws, losses, probability)
+    for frontier in laws.frontiers:
+        frontier.check(budgets)
+    located, best = laws.locate(budgets)
+    averages = average(located, budgets, best, tolerance)
     recommended = averages.recommended
-    recommended.update(_spread(posed, choice))
-    training = _training_flops(posed, recommended)
-    recommended["extrapolation"] = "budget", training / runs.frame["C"].max()
-    optima = _optima(posed, choice, budgets)
+    recommended.update(_spread(located, best))
+    training = _training_flops(laws, recommended)
+    recommended["extrapolation"] = "budget", training / laws.runs.frame["C"].max()
+    optima = _optima(located, best, budgets)
     optima["forecast"] = ("forecast_draw", "budget"), forecasts(laws, budgets)
     if targets is not None and losses is not None:
         targets["run_reaches"] = "budget", run_reaches(laws, recommended, losses)
-    notes += [*_beyond_data(training, runs), *_limit_notes(recommended, constraints, runs)]
-    notes += minima_notes(laws.fits, laws.weights, training, probability)
-    doubts = [each for fitted in laws.fits.values() for each in _doubts(fitted, budgets, constraints, probability)]
     return Allocation(
         optima,
         recommended,
         averages.regret,
         averages.options,
-        binding=_binding(posed, choice, recommended),
-        ladder=_ladder(choice, averages, constraints),
+        binding=_binding(laws, best, recommended),
+        ladder=_ladder(best, averages, constraints),
         targets=targets,
-        serving=_serving(posed, choice) if constraints.inference_tokens else None,
-        exhausted=_exhausted(posed, recommended),
+        serving=_serving(located, best) if constraints.inference_tokens else None,
+        exhausted=_exhausted(located, recommended),
         constraints=constraints,
         weights=laws.weights,
         averaged=isinstance(source, Comparison),
         tolerance=tolerance,
         probability=probability,
-        runs=runs,
-        notes=tuple(notes),
-        doubts=tuple(doubts),
+        runs=laws.runs,
+        notes=(*notes, *notes_of(laws, recommended, training, probability)),
+        doubts=tuple(doubts_of(laws, budgets, probability)),
     )
 
 
@@ -251,100 +238,27 @@ def _usual(source: Fit | Comparison, budgets: np.ndarray) -> np.ndarray:
     return np.asarray(runs.frame["C"].max() * np.array([1.0, USUAL_REACH]))
 
 
-def _design_doubts(runs: RunTable) -> list[str]:
-    """Refuse runs that cannot tell N from D, and say so of runs that hardly can."""
-    design = describe(runs)
-    if not design.condition <= LOST_CONDITION:
-        raise InputError(
-            f"{runs.name}: these runs cannot tell the effect of N from that of D, so no split follows from them; "
-            f"{' '.join(design.cannot)}"
-        )
-    if design.condition > WEAK_CONDITION:
-        return [f"these runs hardly tell N from D (condition number {short(design.condition)}): the prior decides much"]
-    return []
-
-
-def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
-    smallest, largest = float(runs.frame["C"].min()), float(runs.frame["C"].max())
-    notes = []
-    if budgets.max() > largest:
-        notes.append(
-            f"budgets reach {short(budgets.max() / largest)} times the largest run ({short(largest)} FLOP); intervals "
-            "of N, D and D/N hold if the law goes on to hold; of the loss of one run, "
-            f"{coverage_earned(budgets.max() / largest)}"
-        )
-    if budgets.min() < smallest:
-        notes.append(
-            f"budgets go down to {short(budgets.min() / smallest)} of the smallest run ({short(smallest)} FLOP), where "
-            "no run checks the law"
-        )
-    return notes
-
-
-def _limit_notes(recommended: xr.Dataset, constraints: Constraints, runs: RunTable) -> list[str]:
-    """Say what limits leave unspent, where no run checks the law, and what repeats rest on."""
-    notes = []
-    left = 1 - recommended["flops_used"] / recommended["flops"]
-    notes += [
-        f"the limits leave {percent(part, 2)} of {short(budget)} FLOP unspent: more compute does not help within them"
-        for part, budget in zip(left.to_numpy(), recommended["flops"].to_numpy(), strict=True)
-        if part > UNSPENT
-    ]
-    ratio = (recommended["D"] / recommended["N"]).to_numpy()
-    own = (runs.frame["D"] / runs.frame["N"]).to_numpy()
-    if ratio.max() > own.max() or ratio.min() < own.min():
-        notes.append(
-            f"recommended are {_between(ratio)} tokens per parameter, the runs have {short(own.min())} to "
-            f"{short(own.max())}: where they have none, nothing checks the law"
-        )
-    if constraints.repetition is not None:
-        notes.append(
-            f"repeated tokens are weighed by R_D = {short(constraints.typical_repetition)}; published and refitted "
-            "values differ several times, and beyond 4 epochs the choice rests on this number"
-        )
-    return notes
-
-
-def _between(values: np.ndarray) -> str:
-    low, high = short(float(values.min())), short(float(values.max()))
-    return low if low == high else f"{low} to {high}"
-
-
-def _located(posed: Posed, budgets: np.ndarray) -> tuple[Posed, BestRuns]:
-    """Keep the draws that have a best run for every budget; what is lost is told among the doubts."""
-    kept, choices = {}, []
-    for name, options in posed.items():
-        choice = best_runs(options, budgets)
-        own = choice.located.all(axis=1)
-        kept[name] = [each.take(own) for each in options]
-        choices.append(choice.take(own))
-    return kept, BestRuns.joined(choices)
-
-
-def _optima(posed: Posed, choice: BestRuns, budgets: np.ndarray) -> xr.Dataset:
+def _optima(mixture: Mixture, best: BestRuns, budgets: np.ndarray) -> xr.Dataset:
     dims = ("draw", "budget")
-    variables = {name: getattr(choice, name) for name in ("N", "D", "loss")}
-    variables |= {"tokens_per_parameter": choice.D / choice.N, "flops_used": choice.flops}
-    options = next(iter(posed.values()))
-    limits = options[0].frontier.limits
+    variables = {name: getattr(best, name) for name in ("N", "D", "loss")}
+    variables |= {"tokens_per_parameter": best.D / best.N, "flops_used": best.flops}
+    limits, columns = mixture.constraints, [each.columns for each in mixture.frontiers]
     for name in limits.offered:
-        if name in options[0].frontier.columns:
-            variables[name] = np.array([each.frontier.columns[name] for each in options])[choice.option]
+        if name in columns[0]:
+            variables[name] = np.array([each[name] for each in columns])[best.option]
     if limits.unique_tokens is not None:
-        variables["epochs"] = choice.D / limits.unique_tokens
-    law = np.concatenate([np.full(options[0].count, name) for name, options in posed.items()])
+        variables["epochs"] = best.D / limits.unique_tokens
     return xr.Dataset(
         {name: (dims, values) for name, values in variables.items()},
-        coords={"flops": ("budget", budgets), "law": ("draw", law)},
+        coords={"flops": ("budget", budgets), "law": ("draw", mixture.law)},
     )
 
 
-def _spread(posed: Posed, choice: BestRuns) -> xr.Dataset:
+def _spread(mixture: Mixture, best: BestRuns) -> xr.Dataset:
     """Split the variance of ln N* into what lies between laws and what lies within them (law of total variance)."""
-    log_N = np.log(choice.N)
-    counts = np.array([options[0].count for options in posed.values()])
-    parts = np.split(log_N, np.cumsum(counts)[:-1])
-    share = counts / counts.sum()
+    log_N = np.log(best.N)
+    parts = mixture.split_by_law(log_N)
+    share = np.array([len(part) for part in parts]) / len(log_N)
     within = share @ np.array([part.var(axis=0) for part in parts])
     centers = np.array([part.mean(axis=0) for part in parts])
     between = share @ (centers - share @ centers) ** 2
@@ -353,18 +267,16 @@ def _spread(posed: Posed, choice: BestRuns) -> xr.Dataset:
     return xr.Dataset({"spread": ("budget", total), "spread_by_law": ("budget", by_law)})
 
 
-def _training_flops(posed: Posed, recommended: xr.Dataset) -> np.ndarray:
+def _training_flops(mixture: Mixture, recommended: xr.Dataset) -> np.ndarray:
     """Return what training the recommended runs costs, without serving (budget,)."""
-    options = next(iter(posed.values()))
+    frontiers = mixture.frontiers
     N, D, option = (recommended[name].to_numpy() for name in ("N", "D", "option"))
-    return np.array(
-        [float(options[k].frontier.per_token(np.asarray(n)) * d) for n, d, k in zip(N, D, option, strict=True)]
-    )
+    return np.array([float(frontiers[k].per_token(np.asarray(n)) * d) for n, d, k in zip(N, D, option, strict=True)])
 
 
-def _binding(posed: Posed, choice: BestRuns, recommended: xr.Dataset) -> xr.Dataset:
-    frontier = next(iter(posed.values()))[0].frontier
-    draws = frontier.binding(choice.N, choice.D)
+def _binding(mixture: Mixture, best: BestRuns, recommended: xr.Dataset) -> xr.Dataset:
+    frontier = mixture.frontiers[0]
+    draws = frontier.binding(best.N, best.D)
     chosen = frontier.binding(recommended["N"].to_numpy(), recommended["D"].to_numpy())
     shape = (recommended.sizes["budget"], 0)
     probability = np.stack([each.mean(axis=0) for each in draws.values()], axis=1) if draws else np.empty(shape)
@@ -376,72 +288,37 @@ def _binding(posed: Posed, choice: BestRuns, recommended: xr.Dataset) -> xr.Data
     )
 
 
-def _ladder(choice: BestRuns, averages: Averages, constraints: Constraints) -> xr.Dataset | None:
+def _ladder(best: BestRuns, averages: Averages, constraints: Constraints) -> xr.Dataset | None:
     """Return how good each allowed size is."""
     if not constraints.sizes:
         return None
     sizes = np.array(constraints.sizes)
-    probability = np.stack([np.isclose(choice.N, size, rtol=1e-9).mean(axis=0) for size in sizes], axis=1)
-    ladder = averages.regret[["D", "expected_regret", "high_regret"]].rename(candidate="size")
+    probability = np.stack([np.isclose(best.N, size, rtol=1e-9).mean(axis=0) for size in sizes], axis=1)
+    ladder = averages.regret[["D", "expected_regret", "high_regret"]].copy()
     ladder["probability"] = ("budget", "size"), probability
     return ladder.assign_coords(size=sizes)
 
 
-def _serving(posed: Posed, choice: BestRuns) -> xr.Dataset:
+def _serving(mixture: Mixture, best: BestRuns) -> xr.Dataset:
     """Compare the best runs with the models that are cheapest to train to the same loss."""
-    step = -(-choice.N.size // COMPARED)
-    counts = [options[0].count for options in posed.values()]
-    parts = [np.split(values, np.cumsum(counts)[:-1]) for values in (choice.loss, choice.flops, choice.N, choice.D)]
-    found = []
-    for options, loss, flops, N, D in zip(posed.values(), *parts, strict=True):
-        few = np.arange(0, len(loss), step)
-        if few.size:
-            training = [each.take(few).with_serving(0.0) for each in options]
-            most = np.max([each.frontier.total(N[few], D[few]) for each in training], axis=0)
-            cheap = cheapest_runs(training, loss[few], most)
-            served = [each.frontier for each in options]
-            cost = np.stack([each.total(cheap.N, cheap.D) for each in served])
-            whole = np.take_along_axis(cost, cheap.option[None], axis=0)[0]
-            found.append((cheap.N, cheap.D, 1 - flops[few] / whole, cheap.located))
-    N, D, saved, located = (np.concatenate(each) for each in zip(*found, strict=True))
+    step = -(-best.N.size // COMPARED)
+    few = np.concatenate([places[::step] for places in mixture.split_by_law(np.arange(len(best.N)))])
+    serving, own = mixture.take(few), best.take(few)
+    training = serving.with_serving(0.0)
+    most = np.max([frontier.total(own.N, own.D) for frontier in training.frontiers], axis=0)
+    cheap = training.find_cheapest(own.loss, most)
+    whole = chosen([frontier.total(cheap.N, cheap.D) for frontier in serving.frontiers], cheap.option)
+    values = {"N": cheap.N, "D": cheap.D, "saved": 1 - own.flops / whole}
     dims = ("serving_draw", "budget")
-    values = {"N": N, "D": D, "saved": saved}
-    return xr.Dataset({name: (dims, np.where(located, each, np.nan)) for name, each in values.items()})
+    return xr.Dataset({name: (dims, np.where(cheap.located, each, np.nan)) for name, each in values.items()})
 
 
-def _exhausted(posed: Posed, recommended: xr.Dataset) -> xr.Dataset | None:
+def _exhausted(mixture: Mixture, recommended: xr.Dataset) -> xr.Dataset | None:
     """Return the budget of each draw from which on all tokens are used, with the columns recommended most."""
-    frontier = next(iter(posed.values()))[0].frontier
+    frontier = mixture.frontiers[0]
     given = [each for each in (frontier.limits.unique_tokens, frontier.limits.max_tokens) if each is not None]
     if not given:
         return None
     option = int(np.bincount(recommended["option"].to_numpy()).argmax())
-    flops = np.concatenate([exhausting_flops(options[option], min(given)) for options in posed.values()])
+    flops = mixture.exhausting_flops(min(given), option)
     return xr.Dataset({"flops": ("draw", flops)}, attrs={"tokens": min(given), "repeated": frontier.cap > min(given)})
-
-
-def _doubts(fitted: Fit, budgets: np.ndarray, constraints: Constraints, probability: float) -> list[str]:
-    """Say what the diagnostics hold against this law's numbers, reported quantities included."""
-    ends = np.unique([budgets.min(), budgets.max()])
-    choice = best_runs(searches(fitted, fitted.draws, constraints), ends)
-    posterior = fitted.data["posterior"]
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    quantities = {}
-    for i, budget in enumerate(ends):
-        located = choice.located[:, i]
-        log_N = np.where(located, np.log(choice.N[:, i]), np.nan)
-        loss = np.where(located, choice.loss[:, i], np.nan)
-        for what, values in (("ln N*", log_N), ("loss", loss)):
-            if what == "loss" or _spreads(values, probability):
-                quantities[f"{what} at {short(budget, 3)} FLOP"] = (("chain", "draw"), values.reshape(shape))
-    failures = [*fitted.diagnostics.failures, *check_draws(xr.Dataset(quantities), probability)]
-    outside = 1 - choice.located.mean()
-    if outside > 0:
-        failures.append(f"{outside:.1%} of draws have no best split inside the searched range of D/N")
-    return [f"{fitted.law.name}: {'; '.join(dict.fromkeys(failures))}"] if failures else []
-
-
-def _spreads(values: np.ndarray, probability: float) -> bool:
-    """Return whether a quantity has an interval: at a limit, and on a ladder, N* has nothing to converge to."""
-    low, high = np.quantile(values, [(1 - probability) / 2, (1 + probability) / 2])
-    return bool(low != high) and len(np.unique(values)) > FEW_VALUES

@@ -10,7 +10,7 @@ from scipy.optimize import elementwise
 
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
-from bayescale.decisions.mixture import averaged
+from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.hardware import FLOPS_PER_TOKEN
@@ -20,6 +20,9 @@ from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.frontier import CLOSE, RATIOS, SLOPE_STEP
 from bayescale.splits.search import Search
 from bayescale.values import Value
+
+USUAL = np.array([1e20, 1e24])
+"""Budgets, in FLOP, at which laws must have a best split where none is asked for."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,10 +87,10 @@ def implied_demand(
         raise InputError(f"found {sizes.size} N and {tokens.size} D; expected one of each for every model")
     checks.probability(probability)
     flops = sizes * tokens * FLOPS_PER_TOKEN
-    parts, laws, notes = _posed(source, flops, constraints)
-    served = np.concatenate([_served(each, sizes, tokens) for each in parts])
-    loss = np.concatenate([each.loss(sizes, tokens) for each in parts])
-    return Demand(_dataset(laws, sizes, tokens, loss=loss, served=served), probability, notes)
+    laws = _single_option(source, flops, constraints)
+    served = np.concatenate([_served(each, sizes, tokens) for (each,) in laws.searches.values()])
+    found = _dataset(laws, sizes, tokens, loss=laws.losses(0, sizes, tokens), served=served)
+    return Demand(found, probability, laws.notes)
 
 
 def demand_for_size(
@@ -125,35 +128,30 @@ def demand_for_size(
     """
     sizes, target = checks.several("N", N, "parameters"), checks.several("target_loss", target_loss, "losses")
     checks.probability(probability)
-    parts, laws, notes = _posed(source, np.array([1e20, 1e24]), constraints)
-    tokens = np.concatenate([_tokens_for(each, sizes, float(target[0])) for each in parts])
-    ends = np.cumsum([each.count for each in parts])[:-1]
-    known = [np.where(np.isfinite(each), each, 1.0) for each in np.split(tokens, ends)]
-    served = np.concatenate([_served(each, sizes, own) for each, own in zip(parts, known, strict=True)])
+    laws = _single_option(source, USUAL, constraints)
+    tokens = np.concatenate([_tokens_for(each, sizes, float(target[0])) for (each,) in laws.searches.values()])
     reached = np.isfinite(tokens)
+    known = laws.split_by_law(np.where(reached, tokens, 1.0))
+    pairs = zip(laws.searches.values(), known, strict=True)
+    served = np.concatenate([_served(each, sizes, own) for (each,), own in pairs])
     return Demand(
         _dataset(laws, sizes, tokens, loss=np.where(reached, target, np.nan), served=np.where(reached, served, np.nan)),
         probability,
-        notes,
+        laws.notes,
     )
 
 
-def _posed(
-    source: Fit | Comparison, flops: np.ndarray, constraints: Constraints
-) -> tuple[list[Search], np.ndarray, tuple[str, ...]]:
-    """Return the search of each averaged law, and the law of each draw."""
+def _single_option(source: Fit | Comparison, flops: np.ndarray, constraints: Constraints) -> Mixture:
+    """Return the laws that are averaged, where the constraints leave no choice of further columns."""
     if constraints.offered:
         raise InputError(f"covariates offers several values of {', '.join(constraints.offered)}; give one of each")
-    found = averaged(source, flops, constraints)
-    parts = [options[0] for options in found.posed.values()]
-    laws = np.concatenate([np.full(each.count, each.draws.law.name) for each in parts])
-    return parts, laws, found.notes
+    return mixture(source, flops, constraints)
 
 
-def _dataset(laws: np.ndarray, N: np.ndarray, D: np.ndarray, *, loss: np.ndarray, served: np.ndarray) -> xr.Dataset:
+def _dataset(laws: Mixture, N: np.ndarray, D: np.ndarray, *, loss: np.ndarray, served: np.ndarray) -> xr.Dataset:
     shape, dims = served.shape, ("draw", "model")
     values = {"N": np.broadcast_to(N, shape), "D": np.broadcast_to(D, shape), "loss": loss, "served_tokens": served}
-    return xr.Dataset({name: (dims, each) for name, each in values.items()}, coords={"law": ("draw", laws)})
+    return xr.Dataset({name: (dims, each) for name, each in values.items()}, coords={"law": ("draw", laws.law)})
 
 
 def _served(search: Search, N: np.ndarray, D: np.ndarray) -> np.ndarray:

@@ -1,18 +1,28 @@
-"""Which laws a decision is averaged over, by which weights, and the draws of each."""
+"""Mixture: the laws that a decision is averaged over, under draws in proportion to their weights."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayescale.comparison.comparison import Comparison, difference
-from bayescale.decisions.regret import Posed, check_alike
 from bayescale.errors import InputError
-from bayescale.fits.draws import Draws, evenly_spaced
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
+from bayescale.runs import RunTable
 from bayescale.splits.constraints import UNLIMITED, Constraints
+from bayescale.splits.frontier import Frontier
 from bayescale.splits.optimum import THINNED, check_splits
-from bayescale.splits.search import best_runs, missing_columns, searches, splits
+from bayescale.splits.search import (
+    BestRuns,
+    Search,
+    best_runs,
+    cheapest_runs,
+    exhausting_flops,
+    missing_columns,
+    searches,
+    splits,
+)
 from bayescale.words import chance, percent
 
 LEAST_WEIGHT = 0.005
@@ -20,8 +30,11 @@ LEAST_WEIGHT = 0.005
 
 
 @dataclass(frozen=True, eq=False)
-class Averaged:
-    """The laws of a decision.
+class Mixture:
+    """The laws of a decision, under some of their draws: so many of each that the laws count by their weights.
+
+    Draws of all laws stand one below the other, in the order of the laws: wherever an array has a dimension of draws,
+    it is this one. An option is a combination of further columns that the constraints offer.
 
     Attributes
     ----------
@@ -29,8 +42,8 @@ class Averaged:
         The laws that have a best run.
     weights : mapping of str to float
         Their weights; they sum to 1.
-    posed : mapping of str to sequence of Candidates
-        What each expects of the runs that the limits allow, under evenly spaced draws in proportion to its weight.
+    searches : mapping of str to sequence of Search
+        What each law expects of the runs that the limits allow, one search for each option.
     constraints : Constraints
         The limits.
     random_seed : int
@@ -41,16 +54,145 @@ class Averaged:
 
     fits: Mapping[str, Fit]
     weights: Mapping[str, float]
-    posed: Posed
+    searches: Mapping[str, Sequence[Search]]
     constraints: Constraints
     random_seed: int
     notes: tuple[str, ...]
 
+    @property
+    def runs(self) -> RunTable:
+        """The runs behind the fits."""
+        return next(iter(self.fits.values())).runs
 
-def averaged(
-    source: Fit | Comparison, budgets: np.ndarray, constraints: Constraints = UNLIMITED, random_seed: int = 0
-) -> Averaged:
+    @property
+    def frontiers(self) -> list[Frontier]:
+        """The runs that the limits allow, for each option; the same under every law."""
+        return [each.frontier for each in next(iter(self.searches.values()))]
+
+    @property
+    def sign(self) -> float:
+        """1 where less of the response is better, -1 where more is."""
+        return next(iter(self.searches.values()))[0].sign
+
+    @property
+    def counts(self) -> list[int]:
+        """Number of draws of each law."""
+        return [options[0].count for options in self.searches.values()]
+
+    @property
+    def law(self) -> np.ndarray:
+        """Name of the law of each draw (draw,)."""
+        return np.repeat(list(self.searches), self.counts)
+
+    def split_by_law(self, values: np.ndarray) -> list[np.ndarray]:
+        """Return values of the draws of each law, given those of all (draw, ...)."""
+        return np.split(values, np.cumsum(self.counts)[:-1])
+
+    def take(self, places: np.ndarray) -> "Mixture":
+        """Return the same under some of the draws, at these places in rising order."""
+        own = self.split_by_law(np.bincount(places, minlength=sum(self.counts)))
+        rows = [np.repeat(np.arange(each.size), each) for each in own]
+        pairs = zip(self.searches.items(), rows, strict=True)
+        return replace(self, searches={name: [each.take(kept) for each in options] for (name, options), kept in pairs})
+
+    def within(self, constraints: Constraints) -> "Mixture":
+        """Return the same draws of the same laws within other limits."""
+        found = {
+            name: searches(self.fits[name], options[0].draws, constraints, self.random_seed)
+            for name, options in self.searches.items()
+        }
+        return replace(self, searches=found, constraints=constraints)
+
+    def with_serving(self, tokens: float) -> "Mixture":
+        """Return the same with other tokens to serve."""
+        found = {name: [each.with_serving(tokens) for each in options] for name, options in self.searches.items()}
+        return replace(self, searches=found)
+
+    def losses(self, option: int, N: np.ndarray, D: np.ndarray) -> np.ndarray:
+        """Return every law for runs, (point,) or (draw, point): (draw, point)."""
+        parts = [values if np.ndim(values) < 2 else self.split_by_law(values) for values in (N, D)]
+        each_N, each_D = ([part] * len(self.fits) if isinstance(part, np.ndarray) else part for part in parts)
+        laws = zip(self.searches.values(), each_N, each_D, strict=True)
+        return np.concatenate([options[option].loss(N, D) for options, N, D in laws])
+
+    def log_value(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the log of every law at columns in counts, whatever the limits (draw, point)."""
+        draws = [options[0].draws for options in self.searches.values()]
+        return np.concatenate([each.log_value(points, self.runs.response) for each in draws])
+
+    @property
+    def noise(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and degrees of freedom of the noise of single runs (draw,)."""
+        draws = [options[0].draws for options in self.searches.values()]
+        sigma, nu = (np.concatenate([each[name] for each in draws]) for name in ("sigma", "nu"))
+        return sigma, nu
+
+    def find_best(self, budgets: np.ndarray) -> BestRuns:
+        """Return the best run of each budget, over all options (draw, budget)."""
+        return BestRuns.joined([best_runs(options, budgets) for options in self.searches.values()])
+
+    def find_cheapest(self, losses: np.ndarray, most: np.ndarray | None = None) -> BestRuns:
+        """Return the cheapest run that reaches each loss, (loss,) or (draw, loss): (draw, loss).
+
+        ``most`` is a budget that is known to reach it, where there is one (draw, loss).
+        """
+        count = len(self.fits)
+        targets = self.split_by_law(losses) if np.ndim(losses) > 1 else [losses] * count
+        known = [None] * count if most is None else self.split_by_law(most)
+        laws = zip(self.searches.values(), targets, known, strict=True)
+        return BestRuns.joined([cheapest_runs(options, target, upper) for options, target, upper in laws])
+
+    def locate(self, budgets: np.ndarray) -> tuple["Mixture", BestRuns]:
+        """Return the best run of each budget (draw, budget), under the draws that have one for every budget.
+
+        Where a law has lost draws, the others go on with fewer: its weight stays what it is.
+        """
+        best = self.find_best(budgets)
+        places = self.in_proportion(best.located.all(axis=1))
+        return self.take(places), best.take(places)
+
+    def in_proportion(self, usable: np.ndarray) -> np.ndarray:
+        """Return places of usable draws, so many of each law as its weight is, evenly spaced (draw,)."""
+        places = [np.flatnonzero(each) for each in self.split_by_law(usable)]
+        counts = counts_by_weight([each.size for each in places], list(self.weights.values()), max(self.counts))
+        starts = np.cumsum([0, *self.counts[:-1]])
+        pairs = zip(starts, places, counts, strict=True)
+        return np.concatenate([start + own[evenly_spaced(count, own.size)] for start, own, count in pairs])
+
+    def exhausting_flops(self, tokens: float, option: int = 0) -> np.ndarray:
+        """Return the budget from which on the best run uses so many tokens (draw,); NaN without one."""
+        return np.concatenate([exhausting_flops(options[option], tokens) for options in self.searches.values()])
+
+
+def counts_by_weight(available: Sequence[int], weights: Sequence[float], total: int) -> list[int]:
+    """Return how many draws of each law to take, in proportion to the weights: ``total``, or as many as there are."""
+    pairs = list(zip(available, weights, strict=True))
+    whole = min([float(total), *(most / weight for most, weight in pairs if most)])
+    return [min(most, max(1, round(weight * whole))) for most, weight in pairs]
+
+
+def mixture(
+    source: Fit | Comparison,
+    budgets: np.ndarray,
+    constraints: Constraints = UNLIMITED,
+    *,
+    draws: int | None = None,
+    random_seed: int = 0,
+) -> Mixture:
     """Return the laws that decide about these budgets within these limits.
+
+    Parameters
+    ----------
+    source : Fit or Comparison
+        A fit, or a comparison, whose laws are averaged by their stacking weights.
+    budgets : numpy.ndarray
+        In FLOP (budget,).
+    constraints : Constraints
+        The limits.
+    draws : int, optional
+        Draws of all laws together; by default as many as the fit with most draws has.
+    random_seed : int
+        Seed of what is drawn.
 
     Raises
     ------
@@ -58,10 +200,30 @@ def averaged(
         If no law has a best run, or laws do not allow the same runs.
     """
     fits, weights, notes = laws_that_split(source, budgets, constraints)
-    samples = _mixture(fits, weights)
-    posed = {name: searches(fitted, samples[name], constraints, random_seed) for name, fitted in fits.items()}
-    check_alike(posed)
-    return Averaged(fits, weights, posed, constraints, random_seed, tuple(notes))
+    available = [fitted.draws.count for fitted in fits.values()]
+    counts = counts_by_weight(available, list(weights.values()), draws or max(available))
+    found = {}
+    for (name, fitted), count, most in zip(fits.items(), counts, available, strict=True):
+        found[name] = searches(fitted, fitted.draws.take(evenly_spaced(count, most)), constraints, random_seed)
+    _check_alike(found)
+    return Mixture(fits, weights, found, constraints, random_seed, tuple(notes))
+
+
+def _check_alike(found: Mapping[str, Sequence[Search]]) -> None:
+    """Raise InputError unless the laws allow the same runs: one D for each N, whatever the law."""
+    first, *others = found
+    for other in others:
+        one, two = (found[name][0].frontier for name in (first, other))
+        if one.cost is not two.cost:
+            raise InputError(
+                f"laws {first} and {other} count the cost of a run differently ({one.cost.formula}; "
+                f"{two.cost.formula}): they cannot be averaged; allocate by one of them"
+            )
+        if one.cap != two.cap:
+            raise InputError(
+                f"of laws {first} and {other} one knows what repeated tokens are worth and the other does not: give "
+                "repetition, or allocate by one of them"
+            )
 
 
 def laws_that_split(
@@ -150,14 +312,3 @@ def _left_out(weights: Mapping[str, float], split: Mapping[str, float], kept: Ma
 
 def _with_weights(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{name} (weight {chance(weight)})" for name, weight in weights.items())
-
-
-def _mixture(fits: Mapping[str, Fit], weights: Mapping[str, float]) -> dict[str, Draws]:
-    """Return evenly spaced draws of each law, in proportion to its weight."""
-    total = max(fitted.draws.count for fitted in fits.values())
-    samples = {}
-    for name, fitted in fits.items():
-        available = fitted.draws.count
-        count = available if len(fits) == 1 else max(1, round(weights[name] * total))
-        samples[name] = fitted.draws.take(evenly_spaced(min(count, available), available))
-    return samples

@@ -13,15 +13,15 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
-from bayescale.decisions.mixture import Averaged, averaged
+from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
-from bayescale.splits.constraints import Constraints
+from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.frontier import CLOSE
-from bayescale.splits.search import BestRuns, Search, best_runs, cheapest_runs, exhausting_flops, searches
+from bayescale.splits.search import BestRuns
 from bayescale.values import Value
 from bayescale.words import short
 
@@ -145,11 +145,10 @@ def serve(
     tokens = checks.several("demands", demands, "tokens to serve, such as 1e13") if len(demands) else np.empty(0)
     factors = multiples if len(multiples) or len(demands) else MULTIPLES
     parts = checks.several("multiples", factors, "multiples of D, such as 10") if len(factors) else np.empty(0)
-    laws = averaged(source, budgets)
-    posed, base = _best(_thinned(laws), budgets)
+    laws, base = _few(source, budgets, UNLIMITED, 0)
     served = np.concatenate([parts * np.median(base.D, axis=0)[:, None], np.tile(tokens, (budgets.size, 1))], axis=1)
-    draws = _cheapest(posed, base, budgets, served)
-    runs = _runs(laws)
+    draws = _cheapest(laws, base, budgets, served)
+    runs = laws.runs
     return Serving(
         draws,
         laws.weights,
@@ -160,65 +159,36 @@ def serve(
     )
 
 
-type Parts = Mapping[str, Search]
-"""What each law expects of runs, under some of its draws."""
+def _few(source: Fit | Comparison, flops: np.ndarray, constraints: Constraints, seed: int) -> tuple[Mixture, BestRuns]:
+    """Return laws under some draws, evenly spaced, that have a best run of every budget, and that run."""
+    laws = mixture(source, flops, constraints, random_seed=seed)
+    step = max(1, sum(laws.counts) // DRAWS)
+    few = np.concatenate([places[::step] for places in laws.split_by_law(np.arange(sum(laws.counts)))])
+    return laws.take(few).locate(flops)
 
 
-def _thinned(laws: Averaged) -> Parts:
-    """Keep some of the draws, evenly spaced, laws as before in proportion to their weights."""
-    total = sum(options[0].count for options in laws.posed.values())
-    step = max(1, total // DRAWS)
-    return {name: options[0].take(np.arange(0, options[0].count, step)) for name, options in laws.posed.items()}
-
-
-def _best(posed: Parts, budgets: np.ndarray) -> tuple[Parts, BestRuns]:
-    """Keep the draws that have a best run of every budget, and return it."""
-    kept, choices = {}, []
-    for name, candidates in posed.items():
-        choice = best_runs([candidates], budgets)
-        own = choice.located.all(axis=1)
-        kept[name] = candidates.take(own)
-        choices.append(choice.take(own))
-    return kept, BestRuns.joined(choices)
-
-
-def _split(posed: Parts, values: np.ndarray) -> list[np.ndarray]:
-    """Return the draws of each law (draw, budget)."""
-    return np.split(values, np.cumsum([candidates.count for candidates in posed.values()])[:-1])
-
-
-def _cheapest(posed: Parts, base: BestRuns, budgets: np.ndarray, served: np.ndarray) -> xr.Dataset:
+def _cheapest(laws: Mixture, base: BestRuns, budgets: np.ndarray, served: np.ndarray) -> xr.Dataset:
     """Return the best runs without serving, and those of the same loss that are cheapest with it."""
     shape = (*base.N.shape, served.shape[1])
     found = {name: np.full(shape, np.nan) for name in ("N", "D", "total_flops", "saved")}
     for budget, demand in np.ndindex(served.shape):
-        choice, whole = _served(posed, base, budget, float(served[budget, demand]))
-        values = {"N": choice.N, "D": choice.D, "total_flops": choice.flops, "saved": 1 - choice.flops / whole}
+        serving = laws.with_serving(float(served[budget, demand]))
+        N, D, loss = (values[:, [budget]] for values in (base.N, base.D, base.loss))
+        whole = serving.frontiers[0].total(N, D)
+        best = serving.find_cheapest(loss, whole).known
+        values = {"N": best.N, "D": best.D, "total_flops": best.flops, "saved": 1 - best.flops / whole}
         for name, value in values.items():
-            found[name][:, budget, demand] = np.where(choice.located, value, np.nan)[:, 0]
+            found[name][:, budget, demand] = value[:, 0]
     variables = {name: (("draw", "budget", "demand"), value) for name, value in found.items()}
     runs = {"training_N": base.N, "training_D": base.D, "loss": base.loss}
-    law = np.concatenate([np.full(candidates.count, name) for name, candidates in posed.items()])
     return xr.Dataset(
         variables | {name: (("draw", "budget"), value) for name, value in runs.items()},
         coords={
             "flops": ("budget", budgets),
             "served_tokens": (("budget", "demand"), served),
-            "law": ("draw", law),
+            "law": ("draw", laws.law),
         },
     )
-
-
-def _served(posed: Parts, base: BestRuns, budget: int, tokens: float) -> tuple[BestRuns, np.ndarray]:
-    """Return the cheapest run of each draw's loss, and what serving the training-only run takes in all (draw, 1)."""
-    choices, whole = [], []
-    columns = [_split(posed, values[:, [budget]]) for values in (base.loss, base.N, base.D)]
-    for candidates, loss, N, D in zip(posed.values(), *columns, strict=True):
-        own = candidates.with_serving(tokens)
-        most = own.frontier.total(N, D)
-        whole.append(most)
-        choices.append(cheapest_runs([own], loss, most))
-    return BestRuns.joined(choices), np.concatenate(whole)
 
 
 def data_limit(
@@ -262,14 +232,10 @@ def data_limit(
     checks.probability(probability)
     budgets = checks.budgets(flops)
     cases = _cases(source, unique_tokens, repetition)
-    laws = averaged(source, budgets, cases["free"], random_seed)
-    posed, _ = _best(_thinned(laws), budgets)
-    choices = {}
-    for case, limits in cases.items():
-        own = {name: searches(laws.fits[name], each.draws, limits, random_seed)[0] for name, each in posed.items()}
-        choices[case] = BestRuns.joined([best_runs([candidates], budgets) for candidates in own.values()])
-    begins = np.concatenate([exhausting_flops(candidates, unique_tokens) for candidates in posed.values()])
-    draws = _of_cases(posed, choices, budgets).assign(begins=("draw", begins))
+    laws, _ = _few(source, budgets, cases["free"], random_seed)
+    runs = {case: laws.within(limits).find_best(budgets).known for case, limits in cases.items()}
+    begins = laws.exhausting_flops(unique_tokens)
+    draws = _of_cases(laws, runs, budgets).assign(begins=("draw", begins))
     scale = None if "repeated" not in cases else cases["repeated"].repetition
     return DataLimit(
         draws,
@@ -277,8 +243,8 @@ def data_limit(
         None if scale is None else float(np.median(np.asarray(scale))),
         laws.weights,
         probability,
-        _runs(laws),
-        notes=(*laws.notes, *_beyond(draws["N"], draws["D"], _runs(laws))),
+        laws.runs,
+        notes=(*laws.notes, *_beyond(draws["N"], draws["D"], laws.runs)),
         doubts=tuple(_doubts(laws, draws["N"])),
     )
 
@@ -304,20 +270,12 @@ ENDLESS = 1e24
 """Unique tokens that no budget uses up."""
 
 
-def _of_cases(posed: Parts, choices: Mapping[str, BestRuns], budgets: np.ndarray) -> xr.Dataset:
-    values = {
-        name: np.stack([np.where(each.located, getattr(each, name), np.nan) for each in choices.values()], axis=-1)
-        for name in ("N", "D", "loss")
-    }
-    law = np.concatenate([np.full(candidates.count, name) for name, candidates in posed.items()])
+def _of_cases(laws: Mixture, runs: Mapping[str, BestRuns], budgets: np.ndarray) -> xr.Dataset:
+    values = {name: np.stack([getattr(each, name) for each in runs.values()], axis=-1) for name in ("N", "D", "loss")}
     return xr.Dataset(
         {name: (("draw", "budget", "case"), value) for name, value in values.items()},
-        coords={"flops": ("budget", budgets), "case": ("case", list(choices)), "law": ("draw", law)},
+        coords={"flops": ("budget", budgets), "case": ("case", list(runs)), "law": ("draw", laws.law)},
     )
-
-
-def _runs(laws: Averaged) -> RunTable:
-    return next(iter(laws.fits.values())).runs
 
 
 def _beyond(N: xr.DataArray, D: xr.DataArray, runs: RunTable) -> list[str]:
@@ -342,7 +300,7 @@ def _unlike(draws: xr.Dataset, runs: RunTable) -> list[str]:
     ]
 
 
-def _doubts(laws: Averaged, N: xr.DataArray) -> list[str]:
+def _doubts(laws: Mixture, N: xr.DataArray) -> list[str]:
     failed = [
         f"{name}: {'; '.join(fitted.diagnostics.failures)}"
         for name, fitted in laws.fits.items()

@@ -1,99 +1,131 @@
-"""Losses to reach: the cheapest run of each draw, the one to train, and what single runs make of it."""
+"""Losses to reach: the cheapest run of each draw, and the ones to train."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
+from scipy.optimize import brentq
 
-from bayescale.decisions.mixture import Averaged
-from bayescale.decisions.regret import Bought, Posed, cheapest_assured, cheapest_expected, reach_probability
+from bayescale.decisions.expected_loss import Curve, curve_of
+from bayescale.decisions.mixture import Mixture
 from bayescale.errors import InputError
-from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
-from bayescale.fits.draws import evenly_spaced
-from bayescale.fits.forecast import run_draws
-from bayescale.splits.search import BestRuns, Search, best_runs, cheapest_runs, searches
+from bayescale.splits.search import LARGEST_FLOPS, SMALLEST_FLOPS, BestRuns
 from bayescale.words import percent
 
+PRECISION = 1e-4
+"""In ln FLOP, of the budget that an expected loss or a probability needs."""
 
-def reach(posed: Posed, losses: np.ndarray, probability: float) -> tuple[xr.Dataset, list[Bought]]:
-    """Find the cheapest run of each draw that reaches a loss, and the one that is expected to."""
-    choice = BestRuns.joined([cheapest_runs(options, losses) for options in posed.values()])
-    reached = choice.located
-    flops = np.where(reached, choice.flops, np.inf)
+GUESS = 1e24
+"""FLOP from which a search starts where no draw says anything."""
+
+
+def reach(mixture: Mixture, losses: np.ndarray, probability: float) -> tuple[xr.Dataset, np.ndarray]:
+    """Find the cheapest run of each draw that reaches a loss, and the budget of the one that is expected to.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The laws.
+    losses : numpy.ndarray
+        In the unit of the response (loss,).
+    probability : float
+        With which the law reaches them at the assured run.
+
+    Returns
+    -------
+    targets : xarray.Dataset
+        As in :class:`bayescale.Allocation`, without what single runs make of it.
+    flops : numpy.ndarray
+        Budget with which the expected loss reaches each (loss,).
+
+    Raises
+    ------
+    InputError
+        If no run is expected to reach a loss.
+    """
+    cheapest = mixture.find_cheapest(losses)
+    flops = np.where(cheapest.located, cheapest.flops, np.inf)
+    expected = [_expected_run(mixture, float(loss), flops[:, i]) for i, loss in enumerate(losses)]
+    pairs = list(zip(losses.tolist(), expected, strict=True))
+    assured = BestRuns.joined([_assured_run(mixture, loss, probability, float(run.flops[0])) for loss, run in pairs])
     dims = ("draw", "budget")
-    draws = {name: (dims, np.where(reached, getattr(choice, name), np.nan)) for name in ("N", "D")}
-    bought = [_bought(posed, float(loss), flops[:, i]) for i, loss in enumerate(losses)]
-    assured = [
-        cheapest_assured(posed, float(loss), probability, run.flops) for loss, run in zip(losses, bought, strict=True)
-    ]
-    found = {
-        f"assured_{name}": ("budget", [np.nan if run is None else getattr(run, name) for run in assured])
-        for name in ("N", "D", "flops")
-    }
-    reaches = [reach_probability(posed, run, float(loss)) for run, loss in zip(bought, losses, strict=True)]
     variables = {
-        **draws,
+        **{name: (dims, getattr(cheapest.known, name)) for name in ("N", "D")},
         "flops": (dims, flops),
-        "probability": ("budget", reached.mean(axis=0)),
-        "law_reaches": ("budget", reaches),
-        **found,
+        "probability": ("budget", cheapest.located.mean(axis=0)),
+        "law_reaches": ("budget", [_chance(mixture, run, loss) for loss, run in pairs]),
+        **{f"assured_{name}": ("budget", getattr(assured, name)) for name in ("N", "D", "flops")},
     }
-    return xr.Dataset(variables, coords={"target_loss": ("budget", losses)}), bought
+    return xr.Dataset(variables, coords={"target_loss": ("budget", losses)}), BestRuns.joined(expected).flops
 
 
-def _bought(posed: Posed, loss: float, flops: np.ndarray) -> Bought:
-    """Return the cheapest run that is expected to reach a loss, or raise InputError."""
+def _expected_run(mixture: Mixture, loss: float, flops: np.ndarray) -> BestRuns:
+    """Return the cheapest run whose expected loss reaches a loss; the draws say with how much compute (draw,)."""
+
+    def shortfall(log_flops: float) -> float:
+        return _least_at(mixture, log_flops)[1].least - mixture.sign * loss
+
     reached = np.isfinite(flops)
-    around = float(np.median(flops[reached])) if reached.any() else 1e24
-    found = cheapest_expected(posed, loss, around)
-    if found is None:
+    found = _cheapest(mixture, shortfall, float(np.median(flops[reached])) if reached.any() else GUESS)
+    if not found.located.all():
         raise InputError(
-            f"no run is expected to reach {loss:g} at any compute within the limits; {percent(reached.mean(), 2)} of "
-            "the draws say that some run does: ask for another loss, or move a limit"
+            f"no run is expected to reach {loss:g} at any compute within the limits; {percent(reached.mean())} of the "
+            "draws say that some run does: ask for another loss, or move a limit"
         )
     return found
 
 
-def forecasts(laws: Averaged, budgets: np.ndarray) -> np.ndarray:
-    """Forecast the loss of one run at each sample's own best split, laws by their weights (draw, budget)."""
-    parts = {}
-    for name, fitted in laws.fits.items():
-        found = infer_discrepancy(fitted)
-        options = searches(fitted, found.draws, laws.constraints, laws.random_seed)
-        choice = best_runs(options, budgets)
-        own = choice.located.all(axis=1)
-        draws = _run_draws(found, options, choice, laws.random_seed)
-        parts[name] = draws[np.repeat(own, len(draws) // own.size)]
-    return _weighted(parts, laws.weights)
+def _assured_run(mixture: Mixture, loss: float, probability: float, around: float) -> BestRuns:
+    """Return the cheapest run of least expected loss that the laws let reach a loss with a probability, or none."""
+
+    def shortfall(log_flops: float) -> float:
+        return probability - _chance(mixture, _run_at(mixture, log_flops), loss)
+
+    return _cheapest(mixture, shortfall, around)
 
 
-def run_reaches(laws: Averaged, recommended: xr.Dataset, losses: np.ndarray) -> np.ndarray:
-    """Return the probability that one run of the recommended size and tokens reaches its loss (budget,)."""
-    parts, sign = {}, 1.0
-    for name, fitted in laws.fits.items():
-        found = infer_discrepancy(fitted)
-        options = searches(fitted, found.draws, laws.constraints, laws.random_seed)
-        shape, sign = (options[0].count, len(losses)), options[0].sign
-        N, D, option = (np.broadcast_to(recommended[each].to_numpy(), shape) for each in ("N", "D", "option"))
-        choice = BestRuns(N, D, np.zeros(shape), option, np.zeros(shape), np.ones(shape, dtype=bool))
-        parts[name] = _run_draws(found, options, choice, laws.random_seed)
-    return np.asarray((sign * _weighted(parts, laws.weights) <= sign * losses).mean(axis=0))
+def _chance(mixture: Mixture, run: BestRuns, loss: float) -> float:
+    """Return the part of the draws whose law is at a loss, or beyond it, at a run."""
+    losses = mixture.losses(int(run.option[0]), run.N, run.D)
+    return float((mixture.sign * losses <= mixture.sign * loss).mean())
 
 
-def _run_draws(found: Discrepancy, options: Sequence[Search], choice: BestRuns, random_seed: int) -> np.ndarray:
-    """Return the response of single runs at choices (sample, budget): several for each sample."""
-    N, D = (np.where(choice.located, each, 1.0) for each in (choice.N, choice.D))
-    scale = options[0].repetition_scale
-    points = options[0].points(N, D, None if scale is None else scale[:, None])
-    for name in options[0].frontier.columns:
-        points[name] = np.array([each.frontier.columns[name] for each in options])[choice.option]
-    return np.asarray(np.exp(run_draws(found, found.log_center(points), random_seed)))
+def _least_at(mixture: Mixture, log_flops: float) -> tuple[int, Curve]:
+    """Return the best option at a budget and its curve."""
+    flops = float(np.exp(log_flops))
+    best = mixture.find_best(np.array([flops]))
+    options = range(len(mixture.frontiers))
+    curves = [curve_of(mixture, option, flops, best.N[:, 0], best.loss[:, 0]) for option in options]
+    option = int(np.argmin([curve.least for curve in curves]))
+    return option, curves[option]
 
 
-def _weighted(parts: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
-    """Return draws of all laws, evenly spaced and in proportion to their weights (draw, budget)."""
-    picked = []
-    for name, draws in parts.items():
-        count = len(draws) if len(parts) == 1 else max(1, round(weights[name] * len(draws)))
-        picked.append(draws[evenly_spaced(count, len(draws))])
-    return np.concatenate(picked)
+def _run_at(mixture: Mixture, log_flops: float) -> BestRuns:
+    """Return the run of least expected loss at a budget (1,)."""
+    option, curve = _least_at(mixture, log_flops)
+    flops, N = np.exp([log_flops]), np.array([curve.best_N])
+    D = mixture.frontiers[option].tokens(flops, N)
+    loss = np.array([mixture.sign * curve.least])
+    return BestRuns(N, D, loss, np.array([option]), flops, np.ones(1, dtype=bool))
+
+
+def _cheapest(mixture: Mixture, shortfall: Callable[[float], float], around: float) -> BestRuns:
+    """Return the run at the smallest budget without a shortfall: widen from a guess, then bisect."""
+    lowest = np.log(max([SMALLEST_FLOPS, *(1.01 * each.least_flops for each in mixture.frontiers)]))
+    highest = np.log(LARGEST_FLOPS)
+    low = high = float(np.clip(np.log(around), lowest, highest))
+    while shortfall(high) > 0:
+        if high >= highest:
+            return _no_run()
+        low, high = high, min(high + 1.5, highest)
+    while shortfall(low) <= 0:
+        if low <= lowest:
+            return _run_at(mixture, float(lowest))
+        low, high = max(low - 1.5, lowest), low
+    return _run_at(mixture, float(brentq(shortfall, low, high, xtol=PRECISION)))
+
+
+def _no_run() -> BestRuns:
+    """Return that no run reaches a loss (1,)."""
+    unknown = np.full(1, np.nan)
+    return BestRuns(unknown, unknown, unknown, np.zeros(1, dtype=int), unknown, np.zeros(1, dtype=bool))

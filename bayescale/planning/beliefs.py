@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescale.comparison.comparison import Comparison
+from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import infer_discrepancy
-from bayescale.fits.draws import Draws, evenly_spaced
+from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit, complete_points
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.planning.goals import LawGoal, NormalGoal
-from bayescale.splits.optimum import find_optimum, loss_on_budget
-from bayescale.splits.search import BestRuns
 
 DRAWS = 2000
 """Posterior draws in all, laws by their weights."""
@@ -33,7 +32,7 @@ SIMULATIONS = 100
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """The decision at each budget under pooled draws, laws by their weights.
+    """The decision at each budget under all draws, laws by their weights.
 
     Attributes
     ----------
@@ -63,62 +62,23 @@ class Decision:
     per_fold: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """Draws of one law or of several by their weights, and what they foresee.
-
-    Attributes
-    ----------
-    fits : mapping of str to Fit
-        The fits.
-    draws : mapping of str to Draws
-        Draws of each law.
-    lost : tuple of str
-        What is to be said of draws without a best split.
-    """
-
-    fits: Mapping[str, Fit]
-    draws: Mapping[str, Draws]
-    lost: tuple[str, ...] = ()
-
-    def log_law(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the log of the law at points, draws of all laws below each other (draw, point)."""
-        response = _response(self.fits)
-        return np.concatenate([draws.log_value(points, response) for draws in self.draws.values()])
-
-    def noise(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return scale and degrees of freedom of the noise of every draw (draw,)."""
-        both = [np.concatenate([draws[name] for draws in self.draws.values()]) for name in ("sigma", "nu")]
-        return both[0], both[1]
-
-
-def pool(fits: Mapping[str, Fit], weights: Mapping[str, float], flops: np.ndarray) -> Pool:
-    """Return evenly spaced draws of each law, by weight, that have a best split at every budget.
+def believe(source: Fit | Comparison, flops: np.ndarray) -> tuple[Mixture, tuple[str, ...]]:
+    """Return the laws under draws that have a best split at every budget, and what is to be said of those that do not.
 
     Raises
     ------
     InputError
-        If most draws of a law have none.
+        If no law has a best split, or most draws of a law have none.
     """
-    draws, lost = {}, []
-    for name, fitted in fits.items():
-        picked = _thinned(fitted, max(2, round(weights[name] * DRAWS)))
-        inside = find_optimum(picked, flops).located.all(axis=1)
-        if inside.mean() < 0.5:
+    laws = mixture(source, flops, draws=DRAWS)
+    inside = laws.find_best(flops).located.all(axis=1)
+    lost = []
+    for name, own in zip(laws.fits, laws.split_by_law(inside), strict=True):
+        if own.mean() < 0.5:
             raise InputError(f"law '{name}': most draws have no best split at these targets; choose others")
-        if not inside.all():
-            lost.append(f"{name}: {1 - inside.mean():.1%} of draws have no best split inside the searched range of D/N")
-        draws[name] = picked.take(inside)
-    return Pool(fits, draws, tuple(lost))
-
-
-def _thinned(fitted: Fit, count: int) -> Draws:
-    available = fitted.draws.count
-    return fitted.draws.take(evenly_spaced(min(count, available), available))
-
-
-def _response(fits: Mapping[str, Fit]) -> str:
-    return next(iter(fits.values())).runs.response
+        if not own.all():
+            lost.append(f"{name}: {1 - own.mean():.1%} of draws have no best split inside the searched range of D/N")
+    return laws.take(laws.in_proportion(inside)), tuple(lost)
 
 
 def candidate_points(fits: Mapping[str, Fit], candidates: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -134,36 +94,23 @@ def candidate_points(fits: Mapping[str, Fit], candidates: pd.DataFrame) -> dict[
 # The decision
 
 
-def decide(pooled: Pool, flops: np.ndarray) -> Decision:
+def decide(laws: Mixture, flops: np.ndarray) -> Decision:
     """Return the split of least expected loss at each budget, and every draw's regret of it."""
-    parts = _optima(pooled, flops)
-    log_size = np.log(np.concatenate([part.N for part in parts]))
-    best = np.concatenate([part.loss for part in parts])
-    chosen = np.array([_least_expected(pooled, log_size[:, i], best[:, i], each) for i, each in enumerate(flops)])
+    best = laws.find_best(flops)
+    log_size = np.log(best.N)
+    chosen = np.array([_least_expected(laws, log_size[:, i], best.loss[:, i], each) for i, each in enumerate(flops)])
     away = chosen - log_size
     step = np.where(away < 0, -1.0, 1.0) * np.maximum(np.abs(away), LEAST_STEP)
-    curvature = 2 * (split_loss(pooled, flops, log_size + step) - best) / step**2
-    more = np.concatenate([part.loss for part in _optima(pooled, flops * np.exp(LEAST_STEP))])
-    per_fold = np.nanmean(best - more, axis=0) / LEAST_STEP
-    return Decision(flops, log_size, chosen, 0.5 * curvature * away**2, curvature, np.log(best), per_fold)
+    curvature = 2 * (split_loss(laws, flops, log_size + step) - best.loss) / step**2
+    more = laws.find_best(flops * np.exp(LEAST_STEP)).known.loss
+    per_fold = np.nanmean(best.loss - more, axis=0) / LEAST_STEP
+    return Decision(flops, log_size, chosen, 0.5 * curvature * away**2, curvature, np.log(best.loss), per_fold)
 
 
-def _optima(pooled: Pool, flops: np.ndarray) -> list[BestRuns]:
-    return [find_optimum(draws, flops) for draws in pooled.draws.values()]
-
-
-def split_loss(pooled: Pool, flops: np.ndarray, log_size: np.ndarray) -> np.ndarray:
+def split_loss(laws: Mixture, flops: np.ndarray, log_size: np.ndarray) -> np.ndarray:
     """Return the law of every draw for runs that spend ``flops`` on models of these sizes (draw, point)."""
-    log_ratio = np.log(flops / FLOPS_PER_TOKEN) - 2 * log_size
-    counts = [draws.count for draws in pooled.draws.values()]
-    shape = (sum(counts), np.shape(log_size)[-1])
-    parts = np.split(np.broadcast_to(log_ratio, shape), np.cumsum(counts)[:-1])
-    return np.concatenate(
-        [
-            loss_on_budget(draws, np.broadcast_to(flops, ratio.shape), ratio)
-            for draws, ratio in zip(pooled.draws.values(), parts, strict=True)
-        ]
-    )
+    N = np.exp(log_size)
+    return laws.losses(0, N, laws.frontiers[0].tokens(flops, N))
 
 
 def size_grid(log_size: np.ndarray) -> np.ndarray:
@@ -172,9 +119,9 @@ def size_grid(log_size: np.ndarray) -> np.ndarray:
     return np.linspace(low - LEAST_STEP, high + LEAST_STEP, GRID)
 
 
-def _least_expected(pooled: Pool, log_size: np.ndarray, best: np.ndarray, flops: float) -> float:
+def _least_expected(laws: Mixture, log_size: np.ndarray, best: np.ndarray, flops: float) -> float:
     grid = size_grid(log_size)
-    expected = (split_loss(pooled, np.full_like(grid, flops), grid) - best[:, None]).mean(axis=0)
+    expected = (split_loss(laws, np.full_like(grid, flops), grid) - best[:, None]).mean(axis=0)
     place = int(np.clip(np.argmin(expected), 1, GRID - 2))
     low, mid, high = expected[place - 1 : place + 2]
     bend = high - 2 * mid + low
@@ -187,7 +134,7 @@ def _least_expected(pooled: Pool, log_size: np.ndarray, best: np.ndarray, flops:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What pooled draws foresee at the candidates.
+    """What the draws foresee at the candidates.
 
     Attributes
     ----------
@@ -201,10 +148,10 @@ class Outcomes:
     noise: np.ndarray
 
 
-def foresee(pooled: Pool, points: Mapping[str, np.ndarray]) -> Outcomes:
+def foresee(laws: Mixture, points: Mapping[str, np.ndarray]) -> Outcomes:
     """Return what the draws foresee: the law and its noise, without what it misses (docs/decisions/0010)."""
-    log_law = pooled.log_law(points)
-    return Outcomes(log_law, np.full(log_law.shape[1], np.median(effective_noise(*pooled.noise()))))
+    log_law = laws.log_value(points)
+    return Outcomes(log_law, np.full(log_law.shape[1], np.median(effective_noise(*laws.noise))))
 
 
 def effective_noise(sigma: np.ndarray, nu: np.ndarray) -> np.ndarray:
@@ -256,7 +203,9 @@ def law_goal(
     mean, covariance, noise = [], [], []
     for fitted in fits.values():
         response = fitted.runs.response
-        log_law = _thinned(fitted, DRAWS).log_value(points, response)
+        count = fitted.draws.count
+        few = fitted.draws.take(evenly_spaced(min(DRAWS, count), count))
+        log_law = few.log_value(points, response)
         found = infer_discrepancy(fitted)
         missed = found.log_center(points) - found.draws.log_value(points, response)
         mean.append(log_law.mean(axis=0))

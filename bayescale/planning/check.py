@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale.decisions.mixture import Mixture
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.student import log_student
-from bayescale.planning.beliefs import Decision, Pool, size_grid, split_loss
+from bayescale.planning.beliefs import Decision, size_grid, split_loss
 from bayescale.values import Value
 
 TRUTHS = 300
@@ -37,7 +38,7 @@ class Check(Value):
     reliable: bool
 
 
-def reweigh(pooled: Pool, decision: Decision, points: Mapping[str, np.ndarray], random_seed: int) -> Check:
+def simulate_outcomes(laws: Mixture, decision: Decision, points: Mapping[str, np.ndarray], random_seed: int) -> Check:
     """Return the expected regret with some runs, from draws reweighted by simulated outcomes.
 
     A draw in turn is the truth: it gives the outcomes, all other draws are weighted by their likelihood, the split of
@@ -45,7 +46,7 @@ def reweigh(pooled: Pool, decision: Decision, points: Mapping[str, np.ndarray], 
 
     Parameters
     ----------
-    pooled : Pool
+    laws : Mixture
         The draws.
     decision : Decision
         The decision under them.
@@ -55,11 +56,11 @@ def reweigh(pooled: Pool, decision: Decision, points: Mapping[str, np.ndarray], 
         Of the noise.
     """
     rng = np.random.default_rng(random_seed)
-    weights, truths = _weights(pooled, points, rng)
+    weights, truths = _weights(laws, points, rng)
     before, after = 0.0, 0.0
     for i, flops in enumerate(decision.flops):
         grid = size_grid(decision.log_size[:, i])
-        regret = split_loss(pooled, np.full_like(grid, flops), grid) - np.exp(decision.log_loss[:, [i]])
+        regret = split_loss(laws, np.full_like(grid, flops), grid) - np.exp(decision.log_loss[:, [i]])
         before += float(regret.mean(axis=0).min())
         after += float(regret[truths, (weights @ regret).argmin(axis=1)].mean())
     before, after = before / decision.flops.size, after / decision.flops.size
@@ -67,10 +68,12 @@ def reweigh(pooled: Pool, decision: Decision, points: Mapping[str, np.ndarray], 
     return Check(before, after, effective, effective >= LEAST_EFFECTIVE)
 
 
-def _weights(pooled: Pool, points: Mapping[str, np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _weights(
+    laws: Mixture, points: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of all draws given outcomes of each truth (truth, draw), and which draws are the truths."""
-    log_law = pooled.log_law(points)
-    sigma, nu = pooled.noise()
+    log_law = laws.log_value(points)
+    sigma, nu = laws.noise
     truths = evenly_spaced(min(TRUTHS, len(log_law)), len(log_law))
     noise = rng.standard_t(nu[truths, None], size=(truths.size, log_law.shape[1]))
     outcomes = log_law[truths] + sigma[truths, None] * noise

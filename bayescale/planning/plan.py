@@ -11,25 +11,13 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
-from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.hardware import FLOPS_PER_TOKEN
-from bayescale.planning.beliefs import (
-    Decision,
-    Pool,
-    candidate_points,
-    decide,
-    foresee,
-    law_goal,
-    loss_goal,
-    pool,
-    regret_goal,
-    size_goal,
-)
-from bayescale.planning.check import Check, reweigh
+from bayescale.planning.beliefs import candidate_points
+from bayescale.planning.check import Check, simulate_outcomes
 from bayescale.planning.goals import Goal, NormalGoal, choose
-from bayescale.planning.proposals import check_candidates, design_candidates
+from bayescale.planning.question import Question, ask, goals_of, list_candidates
 from bayescale.runs import RunTable
 from bayescale.values import Value
 from bayescale.words import percent, short
@@ -49,9 +37,6 @@ LEAST_SAVING = 1e-3
 
 LEAST_PART = 0.05
 """Part of what an aim lowers; runs that take away less do not count."""
-
-LEAST_CHANCE = 0.005
-"""Laws that are the best with less probability than this are not told apart from the others."""
 
 DIFFER = 1.5
 """Times by which the two ways of computing what is left may differ before that is said."""
@@ -180,32 +165,13 @@ def plan(
     """
     _check(source, spend, aim, runs, probability)
     flops = checks.budgets(target, "target")
-    question = _ask(source, flops, aim)
-    listed = _candidates(candidates, question, spend)
-    goals = _goals(question, listed, aim, random_seed)
+    question = ask(source, flops, aim)
+    listed = list_candidates(candidates, question, spend)
+    goals = goals_of(question, listed, aim, random_seed)
     costs = listed["flops"].to_numpy()
     chosen = choose(goals[aim], costs, spend, runs or MOST_RUNS)
     found = _plan(question, listed, goals, chosen, aim=aim, spend=spend, probability=probability)
     return _with_check(found, question, random_seed)
-
-
-# What is asked
-
-
-@dataclass(frozen=True, eq=False)
-class _Question:
-    """Who decides what: the laws that split, their draws and decision; and the laws to be told apart."""
-
-    table: RunTable
-    flops: np.ndarray
-    fits: Mapping[str, Fit]
-    weights: Mapping[str, float]
-    pooled: Pool | None
-    decision: Decision | None
-    contenders: Mapping[str, Fit]
-    chances: Mapping[str, float]
-    notes: tuple[str, ...]
-    doubts: tuple[str, ...]
 
 
 def _check(source: Fit | Comparison, spend: object, aim: str, runs: object, probability: float) -> None:
@@ -219,87 +185,12 @@ def _check(source: Fit | Comparison, spend: object, aim: str, runs: object, prob
         raise InputError("aim is 'laws' and one fit was given; which law holds takes a comparison of several")
 
 
-def _ask(source: Fit | Comparison, flops: np.ndarray, aim: str) -> _Question:
-    table = source.runs
-    absent = [name for name in ("N", "D", "C") if name not in table.frame]
-    if absent:
-        raise InputError(f"{table.name}: a plan needs N, D and C of every run; the table has no {', '.join(absent)}")
-    contenders, chances = _contenders(source) if aim == "laws" and isinstance(source, Comparison) else ({}, {})
-    try:
-        fits, weights, notes = laws_that_split(source, flops)
-        pooled = pool(fits, weights, flops)
-    except InputError as error:
-        if aim != "laws":
-            raise
-        said = (f"no regret is told: {error}",)
-        return _Question(table, flops, {}, {}, None, None, contenders, chances, said, _doubts(contenders))
-    return _Question(
-        table=table,
-        flops=flops,
-        fits=fits,
-        weights=weights,
-        pooled=pooled,
-        decision=decide(pooled, flops),
-        contenders=contenders,
-        chances=chances,
-        notes=tuple(notes),
-        doubts=(*_doubts({**fits, **contenders}), *pooled.lost),
-    )
-
-
-def _contenders(comparison: Comparison) -> tuple[dict[str, Fit], dict[str, float]]:
-    """Return the laws that are not decidedly worse than the best, and the probability of each of being the best."""
-    table = comparison.table
-    open_ = table[~table["decided"].astype(bool) & ~(table["best_probability"] < LEAST_CHANCE)]
-    names = [str(name) for name in open_.index]
-    if len(names) < 2:
-        best = str(table.index[0])
-        raise InputError(
-            f"nothing is left to tell: {best} is decidedly better than the other laws compared, or better with a "
-            f"probability above {percent(1 - LEAST_CHANCE)}; choose another aim, or compare other laws"
-        )
-    chances = open_["best_probability"].fillna(1.0)  # of one training run there are none
-    shares = {name: float(chances[name] / chances.sum()) for name in names}
-    return {name: comparison.fits[name] for name in names}, shares
-
-
-def _doubts(fits: Mapping[str, Fit]) -> tuple[str, ...]:
-    return tuple(f"{name}: {failure}" for name, fitted in fits.items() for failure in fitted.diagnostics.failures)
-
-
-def _candidates(candidates: pd.DataFrame | None, question: _Question, spend: float) -> pd.DataFrame:
-    fits = {**question.fits, **question.contenders}
-    needed = [name for fitted in fits.values() for name in fitted.law.covariates]
-    if candidates is not None:
-        return check_candidates(candidates, needed, spend)
-    frame = question.table.frame
-    ratio = float(np.exp(np.log(frame["D"] / frame["N"]).mean()))
-    if question.decision is not None:
-        ratio = float(np.exp(np.mean(np.log(question.flops / FLOPS_PER_TOKEN) - 2 * question.decision.chosen)))
-    return check_candidates(design_candidates(question.table, spend, ratio), needed, spend)
-
-
-def _goals(question: _Question, listed: pd.DataFrame, aim: str, random_seed: int) -> dict[str, Goal]:
-    """Return the goal of the aim, and that of the regret where a law has a best split."""
-    goals: dict[str, Goal] = {}
-    points = candidate_points({**question.fits, **question.contenders}, listed)
-    if question.pooled is not None and question.decision is not None:
-        outcomes = foresee(question.pooled, points)
-        goals["regret"] = regret_goal(question.decision, outcomes)
-        goals["size"] = size_goal(question.decision, outcomes)
-        if aim == "loss":
-            goals["loss"] = loss_goal(question.decision, outcomes)
-    if aim == "laws":
-        goals["laws"] = law_goal(question.contenders, question.chances, points, random_seed)
-    return goals
-
-
-def _with_check(found: Plan, question: _Question, random_seed: int) -> Plan:
+def _with_check(found: Plan, question: Question, random_seed: int) -> Plan:
     """Add what reweighting says of the regret, and a note where the two disagree."""
-    if question.pooled is None or question.decision is None or found.runs.empty:
+    if question.laws is None or question.decision is None or found.runs.empty:
         return found
-    points = candidate_points(question.fits, found.runs)
-    check = reweigh(question.pooled, question.decision, points, random_seed)
+    points = candidate_points(question.laws.fits, found.runs)
+    check = simulate_outcomes(question.laws, question.decision, points, random_seed)
     return dataclasses.replace(found, check=check, notes=(*found.notes, *_check_notes(found, check)))
 
 
@@ -307,7 +198,7 @@ def _with_check(found: Plan, question: _Question, random_seed: int) -> Plan:
 
 
 def _plan(
-    question: _Question,
+    question: Question,
     listed: pd.DataFrame,
     goals: Mapping[str, Goal],
     chosen: Sequence[int],
@@ -345,7 +236,7 @@ def _plan(
         aim_bound=float(scale(goal.left(everything))) if isinstance(goal, NormalGoal) else 0.0,
         check=None,
         worthwhile=worthwhile,
-        weights=question.chances or question.weights,
+        weights=question.chances or (question.laws.weights if question.laws else {}),
         probability=probability,
         source=question.table,
         notes=tuple(notes),
@@ -365,7 +256,7 @@ def _left(goal: Goal, chosen: Sequence[int]) -> np.ndarray:
     return np.array([goal.left(chosen[:count]) for count in range(len(chosen) + 1)])
 
 
-def _targets(question: _Question, goals: Mapping[str, Goal], chosen: Sequence[int], probability: float) -> pd.DataFrame:
+def _targets(question: Question, goals: Mapping[str, Goal], chosen: Sequence[int], probability: float) -> pd.DataFrame:
     """Return regret and interval of N* at each target, before and after."""
     columns = ("flops", "N", "D", "expected_regret_before", "expected_regret_after", "factor_before", "factor_after")
     regret, size, decision = goals.get("regret"), goals.get("size"), question.decision
@@ -385,7 +276,7 @@ def _targets(question: _Question, goals: Mapping[str, Goal], chosen: Sequence[in
     return pd.DataFrame(dict(zip(columns, values, strict=True)))
 
 
-def _saving(question: _Question, targets: pd.DataFrame) -> np.ndarray:
+def _saving(question: Question, targets: pd.DataFrame) -> np.ndarray:
     """Return what the saved regret is worth, as a part of each target's compute (target,)."""
     if question.decision is None:
         return np.zeros(0)
@@ -402,7 +293,7 @@ def _is_worthwhile(aim: str, lowered: np.ndarray, saving: np.ndarray, chosen: Se
     return bool(lowered[-1] <= (1 - LEAST_PART) * lowered[0])
 
 
-def _notes(question: _Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim: str, *, spend: float) -> list[str]:
+def _notes(question: Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim: str, *, spend: float) -> list[str]:
     notes = []
     largest = float(question.table.frame["C"].max())
     beyond = question.flops.max() / max(largest, float(chosen["flops"].max()) if len(chosen) else 0.0)

@@ -255,6 +255,6 @@ def _near_label(allocation: Allocation, near: tuple[float, float]) -> str:
 
 def _regret_curve(allocation: Allocation, budget: int) -> CubicSpline:
     """Join the regret of the candidate splits; they are spaced evenly in ln N."""
-    regret = allocation.regret.isel(budget=budget).dropna("candidate")
+    regret = allocation.regret.isel(budget=budget).dropna("size")
     order = np.argsort(regret["N"].to_numpy())
     return CubicSpline(np.log(regret["N"].to_numpy()[order]), regret["expected_regret"].to_numpy()[order])

@@ -72,7 +72,7 @@ def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
             "laws": float(best["spread_by_law"]),
             "parameters": float(1 - best["spread_by_law"]) if best["spread"] > 0 else 0.0,
         },
-        "candidates": _rows(allocation.regret.isel(budget=budget), "candidate", CANDIDATE_FIELDS),
+        "candidates": _rows(allocation.regret.isel(budget=budget), "size", CANDIDATE_FIELDS),
         "binding": _rows(allocation.binding.isel(budget=budget), "limit", BINDING_FIELDS),
         "options": _options_record(allocation, budget),
         "sizes": _ladder_record(allocation, budget),

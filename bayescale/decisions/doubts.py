@@ -1,0 +1,135 @@
+"""What a reader must know of an allocation, and what the diagnostics hold against it."""
+
+import numpy as np
+import xarray as xr
+
+from bayescale.decisions.minima import minima_notes
+from bayescale.decisions.mixture import Mixture
+from bayescale.errors import InputError
+from bayescale.fits.diagnostics import check_draws
+from bayescale.fits.fit import Fit
+from bayescale.forecasts.track_record import coverage_earned
+from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
+from bayescale.splits.constraints import Constraints
+from bayescale.splits.search import best_runs, searches
+from bayescale.words import percent, short
+
+UNSPENT = 1e-3
+"""Part of a budget that must be left over to be reported."""
+
+FEW_VALUES = 50
+"""Of ln N*, as of a ladder or at a limit: what is known of so few values is no question of mixing."""
+
+
+def notes_of(mixture: Mixture, recommended: xr.Dataset, training: np.ndarray, probability: float) -> list[str]:
+    """Return what a reader must know of the recommended runs.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The laws.
+    recommended : xarray.Dataset
+        As in :class:`bayescale.Allocation`.
+    training : numpy.ndarray
+        FLOP of training them, without serving (budget,).
+    probability : float
+        Of the credible intervals.
+    """
+    return [
+        *_beyond_data(training, mixture.runs),
+        *_limit_notes(recommended, mixture.constraints, mixture.runs),
+        *minima_notes(mixture.fits, mixture.weights, training, probability),
+    ]
+
+
+def doubts_of(mixture: Mixture, flops: np.ndarray, probability: float) -> list[str]:
+    """Return what the diagnostics hold against each law's numbers at the smallest and the largest budget."""
+    ends = np.unique([flops.min(), flops.max()])
+    return [
+        each for fitted in mixture.fits.values() for each in _doubts(fitted, ends, mixture.constraints, probability)
+    ]
+
+
+def design_doubts(runs: RunTable) -> list[str]:
+    """Refuse runs that cannot tell N from D, and say so of runs that hardly can."""
+    design = describe(runs)
+    if not design.condition <= LOST_CONDITION:
+        raise InputError(
+            f"{runs.name}: these runs cannot tell the effect of N from that of D, so no split follows from them; "
+            f"{' '.join(design.cannot)}"
+        )
+    if design.condition > WEAK_CONDITION:
+        return [f"these runs hardly tell N from D (condition number {short(design.condition)}): the prior decides much"]
+    return []
+
+
+def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
+    smallest, largest = float(runs.frame["C"].min()), float(runs.frame["C"].max())
+    notes = []
+    if budgets.max() > largest:
+        notes.append(
+            f"budgets reach {short(budgets.max() / largest)} times the largest run ({short(largest)} FLOP); intervals "
+            "of N, D and D/N hold if the law goes on to hold; of the loss of one run, "
+            f"{coverage_earned(budgets.max() / largest)}"
+        )
+    if budgets.min() < smallest:
+        notes.append(
+            f"budgets go down to {short(budgets.min() / smallest)} of the smallest run ({short(smallest)} FLOP), where "
+            "no run checks the law"
+        )
+    return notes
+
+
+def _limit_notes(recommended: xr.Dataset, constraints: Constraints, runs: RunTable) -> list[str]:
+    """Say what limits leave unspent, where no run checks the law, and what repeats rest on."""
+    notes = []
+    left = 1 - recommended["flops_used"] / recommended["flops"]
+    notes += [
+        f"the limits leave {percent(part, 2)} of {short(budget)} FLOP unspent: more compute does not help within them"
+        for part, budget in zip(left.to_numpy(), recommended["flops"].to_numpy(), strict=True)
+        if part > UNSPENT
+    ]
+    ratio = (recommended["D"] / recommended["N"]).to_numpy()
+    own = (runs.frame["D"] / runs.frame["N"]).to_numpy()
+    if ratio.max() > own.max() or ratio.min() < own.min():
+        notes.append(
+            f"recommended are {_between(ratio)} tokens per parameter, the runs have {short(own.min())} to "
+            f"{short(own.max())}: where they have none, nothing checks the law"
+        )
+    if constraints.repetition is not None:
+        notes.append(
+            f"repeated tokens are weighed by R_D = {short(constraints.typical_repetition)}; published and refitted "
+            "values differ several times, and beyond 4 epochs the choice rests on this number"
+        )
+    return notes
+
+
+def _between(values: np.ndarray) -> str:
+    low, high = short(float(values.min())), short(float(values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _doubts(fitted: Fit, ends: np.ndarray, constraints: Constraints, probability: float) -> list[str]:
+    """Say what the diagnostics hold against this law's numbers, reported quantities included."""
+    best = best_runs(searches(fitted, fitted.draws, constraints), ends)
+    posterior = fitted.data["posterior"]
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    quantities = {}
+    for i, budget in enumerate(ends):
+        located = best.located[:, i]
+        log_N = np.where(located, np.log(best.N[:, i]), np.nan)
+        loss = np.where(located, best.loss[:, i], np.nan)
+        for what, values in (("ln N*", log_N), ("loss", loss)):
+            if what == "loss" or _spreads(values, probability):
+                quantities[f"{what} at {short(budget, 3)} FLOP"] = (("chain", "draw"), values.reshape(shape))
+    failures = [*fitted.diagnostics.failures, *check_draws(xr.Dataset(quantities), probability)]
+    outside = 1 - best.located.mean()
+    if outside > 0:
+        failures.append(f"{outside:.1%} of draws have no best split inside the searched range of D/N")
+    return [f"{fitted.law.name}: {'; '.join(dict.fromkeys(failures))}"] if failures else []
+
+
+def _spreads(values: np.ndarray, probability: float) -> bool:
+    """Return whether a quantity has an interval: at a limit, and on a ladder, N* has nothing to converge to."""
+    low, high = np.quantile(values, [(1 - probability) / 2, (1 + probability) / 2])
+    return bool(low != high) and len(np.unique(values)) > FEW_VALUES
