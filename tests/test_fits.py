@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import shutil
 
 import arviz_stats as azs
@@ -18,6 +19,7 @@ from bayescale.fits.fit import (
     reference_values,
 )
 from bayescale.fits.saving import load_fit
+from bayescale.fits.sealing import is_sealed, seal
 from bayescale.laws import LAWS, Law, Prior, Share
 
 SIZES = {
@@ -60,6 +62,7 @@ def edit_record(path, **changes):
     with netCDF4.Dataset(path, "a") as file:
         record = json.loads(file.getncattr("bayescale"))
         file.setncattr("bayescale", json.dumps(record | changes))
+    seal(path)
 
 
 # What a fit is
@@ -233,7 +236,48 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
 def test_a_netcdf_file_of_another_program_is_refused(tmp_path):
     path = tmp_path / "other.nc"
     xr.Dataset({"temperature": ("x", [1.0, 2.0])}).to_netcdf(path, engine="netcdf4")
+    assert refusal(path).startswith("cannot be read as a saved fit (it does not end with a checksum)")
+    assert not is_sealed(path)
+    seal(path)
     assert refusal(path) == "a NetCDF file, but not a fit saved by bayescale (no attribute 'bayescale')"
+
+
+def places(content):
+    """Return 40 places of a file, and those of its end, where the checksum is."""
+    return [*np.linspace(0, len(content) - 1, 40).astype(int), *range(len(content) - 84, len(content))]
+
+
+def test_a_flipped_bit_anywhere_is_refused_before_hdf5_sees_it(copy, monkeypatch):
+    content = copy.read_bytes()
+    monkeypatch.setattr(xr, "open_datatree", None)
+    for place in places(content):
+        copy.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        assert refusal(copy).startswith("cannot be read as a saved fit (")
+
+
+def test_a_block_of_zeros_or_bytes_too_many_are_refused(copy):
+    content = copy.read_bytes()
+    half = len(content) // 2
+    for damaged in (
+        content[:half] + bytes(4096) + content[half + 4096 :],
+        content[:half] + b"8 bytes." + content[half:],
+        content + b"x",
+    ):
+        copy.write_bytes(damaged)
+        assert refusal(copy).startswith("cannot be read as a saved fit (")
+
+
+def test_what_hdf5_meets_when_it_writes_names_the_file_and_keeps_the_old_one(copy, small_fit, monkeypatch):
+    before = copy.read_bytes()
+
+    def fail(_tree, path, **_options):
+        path.write_bytes(b"half a file")
+        raise RuntimeError("NetCDF: HDF error")
+
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", fail)
+    with pytest.raises(OSError, match=re.escape(f"{copy}: cannot be written: NetCDF: HDF error; is the disk full?")):
+        small_fit.save(copy)
+    assert copy.read_bytes() == before
 
 
 @pytest.mark.parametrize("text", ["not json", "[1, 2]", json.dumps({"schema": SCHEMA})])
@@ -243,6 +287,7 @@ def test_a_netcdf_file_with_a_strange_record_is_refused(tmp_path, text):
     tree = xr.DataTree.from_dict(groups)
     tree.attrs["bayescale"] = text
     tree.to_netcdf(path, engine="netcdf4")
+    seal(path)
     assert "fit again" in refusal(path)
 
 
@@ -257,6 +302,7 @@ def test_a_fit_that_lacks_a_group_is_refused(tmp_path, small_fit, group):
     del tree[group]
     path = tmp_path / "fit.nc"
     tree.to_netcdf(path, engine="netcdf4")
+    seal(path)
     assert refusal(path) == f"the saved fit lacks {group}; fit again"
 
 

@@ -6,6 +6,7 @@ import arviz_stats as azs
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from bayescale.errors import InputError
 from bayescale.fits import fitting, sampling
@@ -15,6 +16,7 @@ from bayescale.fits.fitting import canonical_frame, check_table, exact_elpd, fit
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, Law, Prior, Share, law_record
 from bayescale.runs import RunTable
+from bayescale.storage import kept
 
 QUICK = {"draws": 20, "tune": 100, "chains": 2, "random_seed": 1}
 
@@ -32,7 +34,9 @@ def counted(monkeypatch, synthetic_fit, own_cache):
     def make(law, runs, _frame, settings, _reference):
         sampled.append(law.name)
         made = synthetic_fit(law, runs, draws=settings.draws, chains=settings.chains, seed=settings.random_seed)
-        made.data.attrs["bayescale"] = json.dumps(dict(made.record) | {"law": law_record(law)})
+        made.data.attrs["bayescale"] = json.dumps(
+            dict(made.record) | {"law": law_record(law), "settings": dataclasses.asdict(settings)}
+        )
         return Fit(law, made.data)
 
     monkeypatch.setattr(fitting, "_sample_fit", make)
@@ -70,8 +74,8 @@ def test_the_density_of_a_row_left_out_is_that_of_a_refit_without_it(sampled_fit
     density = sampled_fit.data["log_likelihood"]["log_response"][..., row].to_numpy().ravel()
     error = np.exp(density).std() / np.exp(density).mean() / np.sqrt(1000)  # at least 1000 effective draws
     assert exact == pytest.approx(float(found.elpd_i[row]), abs=4 * np.sqrt(2) * error)
-    (kept,) = own_cache.rglob("*.json")
-    assert float(kept.read_text()) == exact
+    (path,) = own_cache.rglob("*.json")
+    assert kept(path) == exact
 
 
 # The cache
@@ -96,6 +100,54 @@ def test_a_cached_fit_speaks_of_the_table_that_was_asked_for(small_runs):
     other = dataclasses.replace(small_runs, name="other", unit="bits per token")
     fitted = fit(other, "chinchilla", **QUICK)
     assert (fitted.runs.name, fitted.runs.unit) == ("other", "bits per token")
+
+
+def test_a_fit_of_another_table_under_our_name_is_not_taken(counted, small_runs, own_cache):
+    frame = small_runs.frame.assign(loss=small_runs.frame["loss"] * 1.1)
+    other = dataclasses.replace(small_runs, frame=frame)
+    first = fit(small_runs, "chinchilla", **QUICK)
+    (path,) = own_cache.rglob("*.nc")
+    fit(other, "chinchilla", **QUICK)
+    (other_path,) = set(own_cache.rglob("*.nc")) - {path}
+    path.write_bytes(other_path.read_bytes())
+    assert fit(small_runs, "chinchilla", **QUICK).record["table"]["hash"] == first.record["table"]["hash"]
+    assert counted == ["chinchilla"] * 3
+
+
+@pytest.mark.parametrize("change", [{"random_seed": 3}, {"tune": 11}])
+def test_a_fit_of_other_settings_under_our_name_is_not_taken(counted, small_runs, own_cache, change):
+    fit(small_runs, "chinchilla", **QUICK)
+    (path,) = own_cache.rglob("*.nc")
+    fit(small_runs, "chinchilla", **QUICK | change)
+    (other_path,) = set(own_cache.rglob("*.nc")) - {path}
+    path.write_bytes(other_path.read_bytes())
+    fit(small_runs, "chinchilla", **QUICK)
+    assert counted == ["chinchilla"] * 3
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_cache_that_cannot_be_written_costs_a_note_and_not_the_fit(small_runs, own_cache, monkeypatch, capsys):
+    def full(_tree, path, **_options):
+        path.write_bytes(b"half")
+        raise RuntimeError("NetCDF: HDF error")
+
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", full)
+    assert fit(small_runs, "chinchilla", **QUICK).law.name == "chinchilla"
+    said = capsys.readouterr().err
+    assert said.startswith("note: nothing is kept in the cache (")
+    assert str(own_cache / "fits") in said
+    assert "is the disk full?" in said
+    assert [path for path in own_cache.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_folder_in_place_of_a_cache_file_costs_a_note_and_not_the_fit(small_runs, own_cache, capsys):
+    fit(small_runs, "chinchilla", **QUICK)
+    (path,) = own_cache.rglob("*.nc")
+    path.unlink()
+    path.mkdir()
+    assert fit(small_runs, "chinchilla", **QUICK).law.name == "chinchilla"
+    assert "a folder is in its place" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"", b"half a file", "truncated"])
@@ -178,8 +230,9 @@ def test_a_damaged_exact_density_is_computed_again(own_cache, small_runs, synthe
     monkeypatch.setattr(fitting, "_refit_density", Mock(return_value=-1.5))
     exact_elpd(fitted, 3)
     (path,) = own_cache.rglob("*.json")
-    path.write_text("")
-    assert exact_elpd(fitted, 3) == -1.5
+    for damaged in ("", path.read_text().replace("-1.5", "-2.5")):
+        path.write_text(damaged)
+        assert exact_elpd(fitted, 3) == -1.5
 
 
 def test_a_refit_leaves_out_its_row_and_keeps_the_scale(small_runs, synthetic_fit, monkeypatch):

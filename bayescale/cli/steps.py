@@ -9,7 +9,7 @@ from bayescale.cli.parsing import UsageError, check_folder, parse_laws
 from bayescale.cli.stages import Stages
 from bayescale.cli.timings import keep_timing
 from bayescale.fits.settings import Settings
-from bayescale.storage import cache_dir
+from bayescale.storage import cache_dir, sweep_cache
 
 if TYPE_CHECKING:
     from bayescale.comparison.comparison import Comparison
@@ -31,6 +31,7 @@ DEFAULT_BUDGETS = (1.0, 10.0, 100.0)
 
 def load_table(runs: str, reading: Reading, say: Stages | None = None) -> "RunTable":
     """Read the file or the catalogued table, and select its runs."""
+    sweep_cache()
     if say:
         say("reading the table")
     table = bs.catalogue.resolve_runs(

@@ -1,14 +1,13 @@
 """cross_validate: laws scored on groups of runs that were left out together, by exact refits."""
 
 import dataclasses
-import json
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from bayescale.processes import in_processes
 from bayescale.runs import RunTable
 from bayescale.runs.folds import ALONE, Grouping, grouping_of, noun
 from bayescale.runs.units import numbered
-from bayescale.storage import cache_dir, content_hash, write_whole
+from bayescale.storage import cache_dir, content_hash, keep, kept
 from bayescale.values import Value
 
 WATCH_SECONDS = 0.2
@@ -269,23 +268,28 @@ def _score(
     place = nullcontext(cache_dir() / "folds") if cache else tempfile.TemporaryDirectory(prefix="bayescale-")
     with place as opened:
         folder = Path(opened)
-        folder.mkdir(parents=True, exist_ok=True)
         with _watched(refits, folder, progress):
             waiting = [each for each in refits.values() if _waiting(each, folder)]
             done = in_processes(partial(_refit_law, folder=folder), waiting, lambda each: len(each.law.parameters))
-            deque(done, maxlen=0)  # the results are in files
-        elpd_i, failed = {}, {}
-        for name, each in refits.items():
-            results = [
-                _read_result(folder / file, len(held)) for file, held in zip(each.names, each.folds, strict=True)
-            ]
-            values = np.full(rows, np.nan)
-            for held, result in zip(each.folds, results, strict=True):
-                assert result is not None  # just written
-                values[list(held)] = result["elpd"]
-            elpd_i[name] = values
-            failed[name] = sum(not result["passed"] for result in results if result)
+            fresh = dict(chain.from_iterable(found.items() for found in done))
+        results = {name: _results(each, fresh, folder) for name, each in refits.items()}
+    elpd_i, failed = {}, {}
+    for name, each in refits.items():
+        values = np.full(rows, np.nan)
+        for held, result in zip(each.folds, results[name], strict=True):
+            values[list(held)] = result["elpd"]
+        elpd_i[name] = values
+        failed[name] = sum(not result["passed"] for result in results[name])
     return elpd_i, failed
+
+
+def _results(refits: _Refits, fresh: Mapping[str, dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Return the result of every fold: what was refitted now, and what was kept before."""
+    found = [
+        fresh.get(file) or _read_result(folder / file, len(held))
+        for file, held in zip(refits.names, refits.folds, strict=True)
+    ]
+    return [result for result in found if result is not None]
 
 
 def _waiting(refits: _Refits, folder: Path) -> list[tuple[str, tuple[int, ...]]]:
@@ -296,19 +300,21 @@ def _waiting(refits: _Refits, folder: Path) -> list[tuple[str, tuple[int, ...]]]
 
 def _read_result(path: Path, rows: int) -> dict[str, Any] | None:
     """Read the result of one fold; a missing or damaged file counts as none."""
+    result = kept(path)
     try:
-        result = json.loads(path.read_text())
         whole = len(result["elpd"]) == rows and np.isfinite(result["elpd"]).all() and isinstance(result["passed"], bool)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (TypeError, KeyError):
         return None
     return dict(result) if whole else None
 
 
-def _refit_law(refits: _Refits, folder: Path) -> None:
-    """Write the result of every fold that has none, each as soon as it is there."""
+def _refit_law(refits: _Refits, folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the result of every fold that has none, by its file, which is written as soon as it is there."""
+    results = {}
     for file, rows in _waiting(refits, folder):
-        result = _refit_without(refits, rows)
-        write_whole(folder / file, lambda path, result=result: path.write_text(json.dumps(result)))  # type: ignore[misc]
+        results[file] = _refit_without(refits, rows)
+        keep(folder / file, results[file])
+    return results
 
 
 def _refit_without(refits: _Refits, rows: Sequence[int]) -> dict[str, Any]:

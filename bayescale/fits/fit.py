@@ -17,6 +17,7 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics, diagnostics_from_record
 from bayescale.fits.draws import Draws
+from bayescale.fits.sealing import seal
 from bayescale.fits.settings import Settings
 from bayescale.fits.student import log_student
 from bayescale.fits.summary import summary_table
@@ -148,8 +149,23 @@ class Fit(Value):
         return self.summary()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fit as one NetCDF file, whole or not at all; ArviZ opens it as it is."""
-        write_whole(Path(path), lambda temporary: self.data.to_netcdf(temporary, engine="netcdf4"))
+        """Write the fit as one NetCDF file, whole or not at all; ArviZ opens it as it is.
+
+        The file ends with a checksum of its content, by which :func:`load_fit` knows a damaged one.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written, for instance because the disk is full.
+        """
+        write_whole(Path(path), self._write)
+
+    def _write(self, path: Path) -> None:
+        try:
+            self.data.to_netcdf(path, engine="netcdf4")
+        except RuntimeError as error:  # whatever HDF5 meets when it writes, a full disk above all
+            raise OSError(f"{error}; is the disk full?") from error
+        seal(path)
 
 
 def flat_draws(dataset: xr.Dataset) -> dict[str, np.ndarray]:

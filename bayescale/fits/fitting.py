@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import itertools
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -34,7 +33,7 @@ from bayescale.laws import Law, Prior, Share, get_law, law_record
 from bayescale.laws.published import published_priors
 from bayescale.processes import in_processes
 from bayescale.runs import Runs, RunTable, as_table
-from bayescale.storage import cache_dir, content_hash, write_whole
+from bayescale.storage import cache_dir, content_hash, keep, kept, kept_if_possible
 
 PRIOR_DRAWS = 1000
 
@@ -193,21 +192,13 @@ def exact_elpd(fitted: Fit, row: int, *, cache: bool = True) -> float:
     """
     content = {"fit": {**fitted.record}, "row": int(row)}
     path = cache_dir() / "exact" / f"{content_hash(content)[:32]}.json"
-    known = _read_number(path) if cache else None
-    if known is not None:
+    known = kept(path) if cache else None
+    if isinstance(known, float):
         return known
     value = _refit_density(fitted, row)
     if cache:
-        write_whole(path, lambda temporary: temporary.write_text(json.dumps(value)))
+        keep(path, value)
     return value
-
-
-def _read_number(path: Path) -> float | None:
-    """Read one number; a missing or damaged file counts as none."""
-    try:
-        return float(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def _refit_density(fitted: Fit, row: int) -> float:
@@ -285,11 +276,12 @@ def _fit_frame(
 ) -> Fit:
     path = _cache_path(law, runs, frame, settings, reference)
     cached = _from_cache(path, law) if cache else None
-    if cached is not None:
+    if cached is not None and _is_of(cached, runs, frame, settings, reference):
         return cached
     fitted = _sample_fit(law, runs, frame, settings, reference)
     if cache:
-        fitted.save(path)
+        with kept_if_possible(path):
+            fitted.save(path)
     return fitted
 
 
@@ -320,6 +312,25 @@ def _from_cache(path: Path, law: Law) -> Fit | None:
         return read_fit(path, law) if path.exists() else None
     except InputError:
         return None
+
+
+def _is_of(
+    fitted: Fit, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float]
+) -> bool:
+    """Return whether a fit is of these runs and settings, whatever the name of its file says."""
+    expected = {
+        "table": {**table_record(runs), "hash": table_hash(frame, runs.response)},
+        "settings": dataclasses.asdict(settings),
+        "reference": dict(reference),
+        "versions": versions(),
+    }
+    fitted_to = fitted.data["constant_data"].to_dataset()
+    own = [name for name in fitted.law.covariates if name not in KEPT]
+    return (
+        content_hash({name: fitted.record.get(name) for name in expected}) == content_hash(expected)
+        and fitted_to["run"].to_numpy().astype(str).tolist() == frame["run"].tolist()
+        and all(name in fitted_to and np.array_equal(fitted_to[name], frame[name]) for name in own)
+    )
 
 
 def _sample_fit(

@@ -11,6 +11,7 @@ import xarray as xr
 
 from bayescale.errors import InputError
 from bayescale.fits.fit import GROUPS, SCHEMA, Fit
+from bayescale.fits.sealing import check_seal
 from bayescale.laws import LAWS, Law, known_laws, law_record, priors_from_record
 from bayescale.storage import content_hash
 
@@ -30,7 +31,7 @@ def load_fit(path: str | os.PathLike[str], law: Law | None = None) -> Fit:
     Raises
     ------
     InputError
-        If the file is missing, truncated, of another program or version, or of a law that is not here.
+        If the file is missing, truncated, damaged, of another program or version, or of a law that is not here.
     """
     return read_fit(Path(path), law)
 
@@ -39,6 +40,10 @@ def read_fit(path: Path, law: Law | None = None) -> Fit:
     """Read and check a saved fit; see :func:`load_fit`."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; expected a fit saved by bayescale")
+    try:
+        check_seal(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     tree = _read_tree(path)
     record = _read_record(path, tree)
     missing = [group for group in GROUPS if group not in tree.children]

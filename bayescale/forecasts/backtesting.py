@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from bayescale.laws import Law, law_record
 from bayescale.processes import in_processes
 from bayescale.runs import Runs, RunTable, as_table
 from bayescale.runs.folds import Fold, size_folds
-from bayescale.storage import cache_dir, content_hash, write_whole
+from bayescale.storage import cache_dir, content_hash, keep, kept
 from bayescale.values import Value
 from bayescale.words import short
 
@@ -278,7 +277,7 @@ def _backtest_fold(task: _Task, fold: Fold) -> list[dict[str, Any]]:
                 fitted = _refit(task, fold)
             known = _forecast(task, fold, method, fitted)
             if task.cache:
-                _keep(_path(task, fold, method), known)
+                keep(_path(task, fold, method), known)
         results.append(known)
     return results
 
@@ -355,16 +354,12 @@ def _known(task: _Task, fold: Fold, method: str) -> dict[str, Any] | None:
     if not task.cache:
         return None
     try:
-        result = dict(json.loads(_path(task, fold, method).read_text()))
+        result = dict(kept(_path(task, fold, method)))
         points = _points(result)
         whole = len(points) == len(fold.held) and "low_90" in points and "passed" in result
         return result if whole else None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return None
-
-
-def _keep(path: Path, result: dict[str, Any]) -> None:
-    write_whole(path, lambda temporary: temporary.write_text(json.dumps(result)))
 
 
 # Scores
