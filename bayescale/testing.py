@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from bayescale import checks
 from bayescale.laws import Law, published_scale, real_range, reference_units, unit_columns
 from bayescale.values import Value
 
@@ -74,6 +75,7 @@ class _Case:
             return np.asarray(self.law.loss(**scaled, **columns)) + np.zeros((DRAWS, POINTS))
 
 
+@checks.kinds
 def check_law(law: Law, *, random_seed: int = 0) -> LawCheck:
     """Check a law: its formula in every array library, its units, its priors, its claims and its published values.
 

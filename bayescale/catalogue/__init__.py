@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from bayescale import checks
 from bayescale.catalogue.fetching import Progress, RemoteFile, chosen_mirror, fetch_file, fetched_file, is_fetched
 from bayescale.errors import InputError
 
@@ -54,6 +55,7 @@ class Entry:
     record: dict[str, str]
 
 
+@checks.kinds
 def load_runs(name: str, *, mirror: str | os.PathLike[str] | None = None) -> "RunTable":
     """Load a table of the catalogue by its name.
 

@@ -9,6 +9,7 @@ import arviz_stats as azs
 import numpy as np
 import pandas as pd
 
+from bayescale import checks
 from bayescale.comparison.ranking import Difference, elpd_difference, rank_laws, ranking_notes, shared, standard_error
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import infer_discrepancy
@@ -77,6 +78,7 @@ class Comparison(Value):
         return self.table
 
 
+@checks.kinds
 def compare(
     fits: Mapping[str, Fit],
     *,

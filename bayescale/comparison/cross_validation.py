@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison, check_comparable, failure_notes
 from bayescale.comparison.ranking import rank_laws, ranking_notes, standard_error
 from bayescale.errors import InputError
@@ -88,6 +89,7 @@ class CrossValidation(Value):
         return next(iter(self.fits.values())).runs
 
 
+@checks.kinds
 def cross_validate(
     fits: Mapping[str, Fit],
     by: str,
@@ -414,6 +416,7 @@ def cross_validation_record(validation: CrossValidation) -> dict[str, Any]:
     }
 
 
+@checks.kinds
 def weights_by(criteria: Mapping[str, Comparison | CrossValidation]) -> pd.DataFrame:
     """Set stacking weights and differences side by side, to see where criteria disagree.
 

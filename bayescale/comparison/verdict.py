@@ -122,6 +122,7 @@ def _parts(waste: Waste) -> dict[str, float]:
     }
 
 
+@checks.kinds
 def judge(
     comparison: Comparison, *, tolerance: float = 0.05, probability: float = 0.9, flops: float | None = None
 ) -> Verdict:

@@ -134,6 +134,7 @@ class Allocation(Value):
         return self.table
 
 
+@checks.kinds
 def allocate(
     source: Fit | Comparison,
     flops: Sequence[float] | None = None,

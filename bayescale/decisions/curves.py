@@ -74,6 +74,7 @@ class LossCurve(Value):
     tokens_per_parameter: float | None
 
 
+@checks.kinds
 def loss_curve(fitted: Fit) -> LossCurve:
     """Return the loss of runs of typical tokens per parameter, from the smallest run to ten times the largest.
 
@@ -112,6 +113,7 @@ class WasteCurve(Value):
     extra: np.ndarray
 
 
+@checks.kinds
 def waste_curve(fitted: Fit, *, flops: float | None = None) -> WasteCurve:
     """Return what a model that is up to ten times too small or too large costs.
 
@@ -193,6 +195,7 @@ class IsoflopSlices(Value):
         return any(len(each.runs) for each in self.slices)
 
 
+@checks.kinds
 def isoflop_slices(fitted: Fit, *, tolerance: float = 0.05, probability: float = 0.9) -> IsoflopSlices:
     """Return up to five slices of like compute, or where no runs are of like compute, five budgets of their range.
 
@@ -241,6 +244,7 @@ def _slice(fitted: Fit, flops: float, runs: pd.DataFrame, near: np.ndarray, prob
     return IsoflopSlice(flops, runs, N, lower, median, upper, near=(float(near[0]), float(near[1])))
 
 
+@checks.kinds
 def allocation_curve(comparison: Comparison, allocation: Allocation) -> Allocation:
     """Allocate many budgets, from the smallest run to the largest budget, by the laws of an allocation of a few.
 

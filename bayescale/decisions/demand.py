@@ -46,6 +46,7 @@ class Demand(Value):
     notes: tuple[str, ...]
 
 
+@checks.kinds
 def implied_demand(
     source: Fit | Comparison,
     N: float | Sequence[float],
@@ -93,6 +94,7 @@ def implied_demand(
     return Demand(found, probability, laws.notes)
 
 
+@checks.kinds
 def demand_for_size(
     source: Fit | Comparison,
     N: float | Sequence[float],

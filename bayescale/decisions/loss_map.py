@@ -77,6 +77,7 @@ class LossMap(Value):
         return any(each.lower is not None for each in self.ranges)
 
 
+@checks.kinds
 def loss_map(fitted: Fit, *, tolerance: float = 0.05, probability: float = 0.9) -> LossMap:
     """Return a law over the plane of N and D, from the smallest run to a hundred times the largest.
 

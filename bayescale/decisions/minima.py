@@ -73,6 +73,7 @@ class IsoflopMinima(Value):
     probability: float
 
 
+@checks.kinds
 def isoflop_minima(runs: Runs, *, probability: float = 0.9, random_seed: int = 0) -> IsoflopMinima:
     """Read the sizes of least loss off the isoFLOP slices of a table.
 
@@ -240,6 +241,7 @@ def _scatter(log_flops: np.ndarray, log_sizes: np.ndarray, variance: np.ndarray)
     return float(np.sqrt(max(excess / (weights * (1 - np.diag(hat))).sum(), 0.0)))
 
 
+@checks.kinds
 def line_sizes(minima: IsoflopMinima, flops: np.ndarray) -> np.ndarray:
     """Return sizes along the line through the minima, as if they went on as a power of compute.
 

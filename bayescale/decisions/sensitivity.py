@@ -132,6 +132,7 @@ class _Number:
         return np.log(self.draws) if self.factors else self.draws
 
 
+@checks.kinds
 def reweigh(
     source: Fit | Comparison, *, flops: Sequence[float], verdict: Verdict | None = None, probability: float = 0.9
 ) -> Sensitivity:

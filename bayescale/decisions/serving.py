@@ -99,6 +99,7 @@ class DataLimit(Value):
     doubts: tuple[str, ...]
 
 
+@checks.kinds
 def serve(
     source: Fit | Comparison,
     flops: Sequence[float],
@@ -191,6 +192,7 @@ def _cheapest(laws: Mixture, base: BestRuns, budgets: np.ndarray, served: np.nda
     )
 
 
+@checks.kinds
 def data_limit(
     source: Fit | Comparison,
     flops: Sequence[float],

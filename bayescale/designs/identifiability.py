@@ -117,6 +117,7 @@ class _Design:
             return np.asarray(np.log(np.maximum(np.nan_to_num(found, nan=SMALLEST_VALUE), SMALLEST_VALUE)))
 
 
+@checks.kinds
 def identify(
     runs: Runs, law: str | Law = "chinchilla", *, noise: float = NOISE, random_seed: int = 0
 ) -> Identifiability:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.laws import Law, get_law
 from bayescale.runs import RunTable
@@ -15,6 +16,7 @@ SIGMA = 0.005
 """Scale of the noise on log response: robust scale of the residuals of the Chinchilla runs (Besiroglu et al. 2024)."""
 
 
+@checks.kinds
 def simulate(
     design: pd.DataFrame,
     law: str | Law,

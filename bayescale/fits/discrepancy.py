@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
@@ -91,6 +92,7 @@ class Discrepancy(Value):
         )
 
 
+@checks.kinds
 def infer_discrepancy(fitted: Fit) -> Discrepancy:
     """Return what a law misses on the runs it was fitted to.
 

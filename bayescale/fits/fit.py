@@ -173,6 +173,7 @@ def flat_draws(dataset: xr.Dataset) -> dict[str, np.ndarray]:
     return {str(name): values.to_numpy().reshape(-1) for name, values in dataset.items()}
 
 
+@checks.kinds
 def published_draws(fitted: Fit) -> dict[str, np.ndarray]:
     """Return posterior draws at the scale of published values, with the paper's derived quantities (draw,)."""
     return published_scale(fitted.law, fitted.reference, fitted.draws)
@@ -219,6 +220,7 @@ def _geometric_mean(column: pd.Series) -> float:
     return float(np.exp(np.log(column.to_numpy(dtype=float)).mean()))
 
 
+@checks.kinds
 def predict(
     fitted: Fit, N: np.ndarray | None = None, D: np.ndarray | None = None, **covariates: np.ndarray
 ) -> np.ndarray:

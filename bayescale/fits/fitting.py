@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits import discrepancy, loo
 from bayescale.fits.fit import (
@@ -38,6 +39,7 @@ from bayescale.storage import cache_dir, content_hash, keep, kept, kept_if_possi
 PRIOR_DRAWS = 1000
 
 
+@checks.kinds
 def fit(
     runs: Runs,
     law: str | Law,
@@ -95,6 +97,7 @@ def fit(
         return _fit(law, runs, settings, cache=cache)
 
 
+@checks.kinds
 def fit_laws(
     runs: Runs,
     laws: Iterable[str | Law],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.discrepancy import Discrepancy, infer_discrepancy
 from bayescale.fits.fit import Fit, complete_points
@@ -46,6 +47,7 @@ class Forecast(Value):
             raise InputError("a forecast has draws or log densities that are not finite; drop the fits they come from")
 
 
+@checks.kinds
 def forecast(
     fitted: Fit,
     N: np.ndarray | None = None,

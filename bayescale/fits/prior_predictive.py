@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale import checks
 from bayescale.laws import REAL_RUNS, SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
 from bayescale.values import FrozenMapping, Value
 
@@ -36,6 +37,7 @@ class PriorPredictive(Value):
     ratio: Mapping[str, np.ndarray]
 
 
+@checks.kinds
 def prior_predictive(law: str | Law, *, random_seed: int = 0) -> PriorPredictive:
     """Return what the prior of a law expects along each of its columns.
 

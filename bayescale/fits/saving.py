@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import GROUPS, SCHEMA, Fit
 from bayescale.fits.sealing import check_seal
@@ -18,6 +19,7 @@ from bayescale.storage import content_hash
 RECORDED = ("law", "table", "settings", "reference", "diagnostics")
 
 
+@checks.kinds
 def load_fit(path: str | os.PathLike[str], law: Law | None = None) -> Fit:
     """Read a fit that :meth:`Fit.save` wrote.
 

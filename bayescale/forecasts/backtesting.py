@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits import versions
 from bayescale.fits.fit import Fit, log_likelihood
@@ -76,6 +77,7 @@ class Backtest(Value):
         return self.scores
 
 
+@checks.kinds
 def backtest(
     runs: Runs,
     laws: Iterable[str | Law],

@@ -7,6 +7,7 @@ from inspect import Parameter, Signature
 
 import numpy as np
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import fit
@@ -30,6 +31,7 @@ ONE_UNIT = ("loss_unit", "tokenizer", "vocabulary")
 """Columns that must not differ between groups whose loss per token is compared."""
 
 
+@checks.kinds
 def fit_groups(
     runs: Runs,
     law: str | Law,

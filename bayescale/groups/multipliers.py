@@ -61,6 +61,7 @@ class Multiplier(Value):
     doubts: tuple[str, ...]
 
 
+@checks.kinds
 def multiplier(
     fitted: Fit,
     reference: str,

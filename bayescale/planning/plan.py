@@ -114,6 +114,7 @@ class Plan(Value):
         return self.runs
 
 
+@checks.kinds
 def plan(
     source: Fit | Comparison,
     candidates: pd.DataFrame | None = None,

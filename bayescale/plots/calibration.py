@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import Backtest, threshold_text
 from bayescale.forecasts.reliability import BAR, reliability
@@ -53,6 +54,7 @@ APART = 0.035
 
 
 @styled
+@checks.kinds
 def plot_calibration(found: Backtest | pd.DataFrame, ax: Axes | None = None, *, probability: float = 0.9) -> Axes:
     """Draw the coverage of forecast intervals against how far beyond the training runs they reach, by method.
 
@@ -133,6 +135,7 @@ def _write_counts(ax: Axes, rows: pd.DataFrame, ends: np.ndarray) -> None:
 
 
 @styled
+@checks.kinds
 def plot_held_out(found: Backtest, ax: Axes | None = None, *, method: str = "discrepancy") -> Axes:
     """Draw each held-out run against the interval that was forecast for it.
 

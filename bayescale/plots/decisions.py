@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy.interpolate import CubicSpline
 
+from bayescale import checks
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.curves import LossCurve
 from bayescale.forecasts.backtesting import Backtest
@@ -65,6 +66,7 @@ RUN_STYLES = ((VERMILLION, "v"), (ORANGE, "s"), (GREEN, "o"), (SKY, "D"), (PURPL
 
 
 @styled
+@checks.kinds
 def plot_loss(
     source: Allocation | LossCurve,
     ax: Axes | None = None,
@@ -151,6 +153,7 @@ def _mark_end(ax: Axes, runs: RunTable) -> None:
 
 
 @styled
+@checks.kinds
 def plot_allocation(
     allocation: Allocation, quantity: Quantity = "N", ax: Axes | None = None, *, budgets: tuple[float, ...] = ()
 ) -> Axes:
@@ -212,6 +215,7 @@ def _draw_published(ax: Axes, quantity: Quantity, flops: np.ndarray) -> None:
 
 
 @styled
+@checks.kinds
 def plot_regret(allocation: Allocation, budget: int = 0, ax: Axes | None = None) -> Axes:
     """Draw the expected regret of every model size at one budget.
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from bayescale import checks
 from bayescale.decisions.curves import IsoflopSlice, IsoflopSlices
 from bayescale.plots.style import (
     BLUE,
@@ -33,6 +34,7 @@ LINES = (
 
 
 @styled
+@checks.kinds
 def plot_isoflop(found: IsoflopSlices, ax: Axes | None = None) -> Axes:
     """Draw loss against size along slices of like compute, runs and law, with the near-optimal set of each.
 

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.fits.fit import Fit, flat_draws
 from bayescale.laws import Law, Prior
@@ -35,6 +36,7 @@ PUBLISHED_STYLES = ((VERMILLION, "D"), (GREEN, "s"), (ORANGE, "^"), (PURPLE, "v"
 
 
 @styled
+@checks.kinds
 def plot_elpd(comparison: Comparison, ax: Axes | None = None) -> Axes:
     """Draw how much worse each law predicts an unseen run than the best one, best at the top.
 
@@ -71,6 +73,7 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None) -> Axes:
 
 
 @styled
+@checks.kinds
 def plot_pareto_k(comparison: Comparison, ax: Axes | None = None) -> Axes:
     """Draw the Pareto k of every run under every law, with the limit above which its elpd is doubtful.
 
@@ -105,6 +108,7 @@ def plot_pareto_k(comparison: Comparison, ax: Axes | None = None) -> Axes:
 
 
 @styled
+@checks.kinds
 def plot_exponents(
     fits: Mapping[str, Fit] | Sequence[Fit], ax: Axes | None = None, *, probability: float = 0.9
 ) -> Axes:
@@ -182,6 +186,7 @@ def _draw_published(ax: Axes, rows: Sequence[tuple[Fit, str]]) -> list[float]:
 
 
 @styled
+@checks.kinds
 def plot_predictive_check(
     fitted: Fit,
     ax: Axes | None = None,

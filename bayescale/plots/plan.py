@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from bayescale import checks
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.planning.plan import Plan
 from bayescale.plots.style import (
@@ -27,6 +28,7 @@ MOST_NUMBERS = 20
 
 
 @styled
+@checks.kinds
 def plot_plan(found: Plan, ax: Axes | None = None) -> Axes:
     """Draw the candidates of a plan over N and D, with the runs chosen.
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.errors import InputError
 from bayescale.plots.style import finish, log_axis, new_axes, styled
@@ -23,6 +24,7 @@ LARGEST = 0.9
 
 
 @styled
+@checks.kinds
 def plot_pointwise(comparison: Comparison, first: str, second: str, ax: Axes | None = None) -> Axes:
     """Draw every run at its N and D, coloured by how much better one of two laws predicts it when it is left out.
 

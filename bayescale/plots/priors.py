@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.prior_predictive import PriorPredictive
 from bayescale.plots.style import WIDTH, draw_bands, finish, log_axis, new_axes, styled
@@ -18,6 +19,7 @@ LARGEST = 30.0
 
 
 @styled
+@checks.kinds
 def plot_prior_predictive(found: PriorPredictive, covariate: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw what the prior of a law expects along one of its columns, the others at a typical run.
 

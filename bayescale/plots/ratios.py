@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from bayescale import checks
 from bayescale.comparison.verdict import Verdict
 from bayescale.plots.style import (
     BLUE,
@@ -20,6 +21,7 @@ from bayescale.words import percent, short
 
 
 @styled
+@checks.kinds
 def plot_ratio_range(verdict: Verdict, runs: RunTable | None = None, ax: Axes | None = None) -> Axes:
     """Draw the probability that a split costs less than the tolerance, against tokens per parameter.
 

@@ -5,6 +5,7 @@ from itertools import groupby
 import numpy as np
 from matplotlib.axes import Axes
 
+from bayescale import checks
 from bayescale.decisions.loss_map import LossMap
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.plots.style import (
@@ -28,6 +29,7 @@ DOTTED = (0, (1, 2.5))
 
 
 @styled
+@checks.kinds
 def plot_iso_loss(found: LossMap, ax: Axes | None = None) -> Axes:
     """Draw a law over the plane of N and D, and where in it compute alone is good enough.
 

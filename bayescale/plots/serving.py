@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayescale import checks
 from bayescale.decisions.serving import DataLimit, Serving
 from bayescale.errors import InputError
 from bayescale.plots.style import (
@@ -40,6 +41,7 @@ BESIDE = 1.12
 
 
 @styled
+@checks.kinds
 def plot_serving(found: Serving, budget: int = 0, ax: Axes | None = None) -> Axes:
     """Draw how size and training tokens change with the tokens to serve, at one loss.
 
@@ -78,6 +80,7 @@ def plot_serving(found: Serving, budget: int = 0, ax: Axes | None = None) -> Axe
 
 
 @styled
+@checks.kinds
 def plot_data_limit(found: DataLimit, ax: Axes | None = None) -> Axes:
     """Draw the best model size against compute, with and without an end of the data.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import weights_by
 from bayescale.decisions.curves import WasteCurve
@@ -29,6 +30,7 @@ CRITERIA = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (ORANGE, "v"), (PURPLE
 
 
 @styled
+@checks.kinds
 def plot_waste(found: WasteCurve, ax: Axes | None = None, *, tolerance: float = 0.05, probability: float = 0.9) -> Axes:
     """Draw the compute that a model of the wrong size costs, against how far its size is off.
 
@@ -64,6 +66,7 @@ def plot_waste(found: WasteCurve, ax: Axes | None = None, *, tolerance: float = 
 
 
 @styled
+@checks.kinds
 def plot_weights(source: Comparison | pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the weight that each law has in an average of predictions, by each criterion.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
@@ -41,6 +42,7 @@ def check_report_name(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+@checks.kinds
 def write_report(
     path: str | os.PathLike[str],
     comparison: Comparison,

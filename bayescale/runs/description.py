@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale import checks
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs.frames import Runs
 from bayescale.runs.headers import MEANINGS
@@ -70,6 +71,7 @@ class Description(Value):
     cannot: tuple[str, ...]
 
 
+@checks.kinds
 def describe(runs: Runs) -> Description:
     """Describe the design of a table of runs: its ranges, and what it can and cannot identify.
 

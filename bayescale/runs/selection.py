@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.runs.frames import Runs
 from bayescale.runs.reading import as_table
@@ -12,6 +13,7 @@ from bayescale.runs.table import FEWEST_ROWS, RunTable
 QUERY_ERRORS = (SyntaxError, NameError, TypeError, ValueError, KeyError, AttributeError, NotImplementedError)
 
 
+@checks.kinds
 def select_runs(runs: Runs, condition: str) -> RunTable:
     """Keep the runs for which a condition holds.
 

@@ -57,6 +57,7 @@ class RatioRange(Value):
     upper_end: Interval | None = None
 
 
+@checks.kinds
 def ratio_ranges(
     fitted: Fit, flops: Sequence[float], tolerance: float = 0.05, probability: float = 0.9
 ) -> tuple[RatioRange, ...]:
