@@ -14,7 +14,7 @@ from bayescale.comparison.comparison import compare
 from bayescale.comparison.verdict import judge
 from bayescale.decisions import sensitivity
 from bayescale.decisions.allocation import allocate
-from bayescale.decisions.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh, sensitivity_record
+from bayescale.decisions.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.fits.fitting import fit
@@ -24,6 +24,7 @@ from bayescale.fits.saving import load_fit
 from bayescale.laws import LAWS, Prior
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.records.fits import allocate_record
+from bayescale.records.sensitivity import sensitivity_record
 
 BUDGETS = (1e21, 5.76e23)
 

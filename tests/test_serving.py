@@ -9,10 +9,11 @@ import bayescale as bs
 from bayescale.cli.commands.serve import parse_demands
 from bayescale.cli.program import main
 from bayescale.comparison.comparison import compare
-from bayescale.decisions.serving import data_limit, data_limit_record, serve, serving_record
+from bayescale.decisions.serving import data_limit, serve
 from bayescale.errors import InputError
 from bayescale.fits.fit import published_draws
 from bayescale.plots.serving import plot_data_limit, plot_serving, save_prediction
+from bayescale.records.serving import data_limit_record, serving_record
 from bayescale.tradeoffs import best_for_serving
 
 FLOPS = [1e21, 1e24]

@@ -1,8 +1,7 @@
 """reweigh: how far each number moves when prior or runs get more or less weight."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from arviz_stats.base import array_stats
@@ -10,7 +9,6 @@ from arviz_stats.base import array_stats
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict, tilt_draws
-from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
@@ -173,16 +171,17 @@ def reweigh(
     if verdict is not None and isinstance(source, Fit):
         raise InputError(f"a verdict is on a comparison; found a fit of law '{source.law.name}' alone")
     comparison = source if isinstance(source, Comparison) else None
-    return _tell(_laws(source, flops), flops, probability, comparison, verdict)
+    return sensitivity_of(_laws(source, flops), flops, probability, comparison, verdict)
 
 
-def _tell(
+def sensitivity_of(
     laws: Mapping[str, Fit],
     flops: Sequence[float],
     probability: float,
     comparison: Comparison | None,
     verdict: Verdict | None,
 ) -> Sensitivity:
+    """Return how far the numbers of these laws move, and those of a verdict on a comparison."""
     fits = dict(laws)
     numbers = {name: [*_parameters(fitted), *_splits(fitted, flops)] for name, fitted in fits.items()}
     if verdict is not None and comparison is not None:
@@ -397,35 +396,3 @@ def _notes(shifts: Sequence[Shift]) -> list[str]:
         "change by a quarter, carried on"
         for law, component, factor in sorted(poor)
     ]
-
-
-UNTOLD = "how much prior and runs decide the best run within limits is not told; of the laws' parameters it is"
-
-
-def sensitivity_record(
-    source: Fit | Comparison, allocation: Allocation, verdict: Verdict | None = None
-) -> dict[str, Any]:
-    """Return the sensitivity of an allocation's numbers, and of a verdict's, as plain data.
-
-    No numbers, and a note, where a fit was saved without what it takes.
-    """
-    fits = source.fits if isinstance(source, Comparison) else {source.law.name: source}
-    comparison = source if isinstance(source, Comparison) else None
-    limited = bool(allocation.constraints.record())  # what follows is of the best split of a whole budget
-    flops, probability = [] if limited else allocation.optima["flops"].to_numpy().tolist(), allocation.probability
-    try:
-        found = _tell({name: fits[name] for name in allocation.weights}, flops, probability, comparison, verdict)
-    except InputError as error:
-        found = Sensitivity((), probability, (str(error),))
-    return {
-        "probability": found.probability,
-        "numbers": [_shift_record(shift) for shift in found.shifts],
-        "notes": [*found.notes, *([UNTOLD] if limited else [])],
-    }
-
-
-def _shift_record(shift: Shift) -> dict[str, Any]:
-    rescaled = [
-        {**asdict(each), "interval": each.interval.record() if each.interval else None} for each in shift.rescaled
-    ]
-    return {**asdict(shift), "fitted": shift.fitted.record(), "rescaled": rescaled}

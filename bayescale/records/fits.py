@@ -10,13 +10,13 @@ from bayescale.comparison.comparison import Comparison, comparison_record
 from bayescale.comparison.cross_validation import CrossValidation, cross_validation_record
 from bayescale.comparison.verdict import Verdict, verdict_record
 from bayescale.decisions.allocation import Allocation
-from bayescale.decisions.sensitivity import sensitivity_record
 from bayescale.fits.fit import Fit, contraction, published_draws
 from bayescale.forecasts import backtesting
 from bayescale.forecasts.backtesting import Backtest, threshold_text
 from bayescale.forecasts.reliability import reliability_statement
 from bayescale.intervals import credible_interval
 from bayescale.records.allocation import allocation_record
+from bayescale.records.sensitivity import sensitivity_record
 from bayescale.runs import RunTable
 
 LEAST_CONTRACTION = 0.5

@@ -10,7 +10,6 @@ import numpy as np
 from bayescale.comparison.comparison import Comparison, comparison_record, pointwise_difference
 from bayescale.comparison.verdict import Verdict, verdict_record
 from bayescale.decisions.allocation import Allocation
-from bayescale.decisions.sensitivity import sensitivity_record
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
 from bayescale.forecasts.backtesting import Backtest, backtest_record, can_backtest
@@ -22,6 +21,7 @@ from bayescale.laws.bibliography import bibtex
 from bayescale.planning.plan import Plan, plan_record
 from bayescale.records.allocation import allocation_record
 from bayescale.records.assumptions import assumptions, limits_text
+from bayescale.records.sensitivity import sensitivity_record
 from bayescale.runs import RunTable, describe, description_record
 
 SCHEMA = "bayescale/report/1"

@@ -85,7 +85,7 @@ def data_limit(
     """Tell how much larger a model should be when the data end, and from which budget on they do."""
     tokens = parse_count(unique_tokens)
     with progress(printing) as say:
-        from bayescale.decisions.serving import data_limit_record  # noqa: PLC0415  (as above)
+        from bayescale.records.serving import data_limit_record  # noqa: PLC0415  (as above)
 
         table = load_table(runs, reading, say)
         names, law_note = choose_laws(table, one_or_several(laws, law))

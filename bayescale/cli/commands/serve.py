@@ -87,7 +87,7 @@ def serve(
     """Tell how much smaller a model should be, and on how many more tokens trained, if it must be served."""
     tokens, multiples = parse_demands(demands)
     with progress(printing) as say:
-        from bayescale.decisions.serving import serving_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records.serving import serving_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         names, law_note = choose_laws(table, one_or_several(laws, law))
