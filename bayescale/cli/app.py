@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
 import bayescale as bs
 from bayescale.cli.commands.allocate import allocate
@@ -21,25 +21,33 @@ from bayescale.cli.commands.serve import serve
 
 type Command = Callable[..., int] | App
 
-COMMANDS: dict[str, tuple[Command, str]] = {
-    "laws": (laws, "bayescale laws chinchilla --figure prior.svg"),
-    "data": (data_app, "bayescale data show gemstones-hot"),
-    "import": (import_command, "bayescale import runs/*/trainer_state.json --output my.csv"),
-    "check": (check, "bayescale check my.csv --map N=model_size,loss=val/loss"),
-    "fit": (fit, "bayescale fit my.csv --laws chinchilla,tilt --output fits"),
-    "compare": (compare, "bayescale compare my.csv --by budget,largest"),
-    "allocate": (allocate, "bayescale allocate my.csv --budget 1e22 --budget 1e24"),
-    "plan": (plan, "bayescale plan my.csv --spend 1e21 --target 1e24"),
-    "serve": (serve, "bayescale serve my.csv --budget 1e24 --demand 5T"),
-    "data-limit": (data_limit, "bayescale data-limit my.csv --budget 1e25 --unique-tokens 15T"),
-    "multiplier": (multiplier, "bayescale multiplier my.csv --groups recipe"),
-    "backtest": (backtest, "bayescale backtest my.csv --law chinchilla --by N"),
-    "report": (report, "bayescale report my.csv --budget 1e24 --output report.html"),
+COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
+    "Look at runs and laws": {
+        "check": (check, "bayescale check my.csv --map N=model_size,loss=val/loss"),
+        "fit": (fit, "bayescale fit my.csv --laws chinchilla,tilt --output fits"),
+        "compare": (compare, "bayescale compare my.csv --by budget,largest"),
+        "backtest": (backtest, "bayescale backtest my.csv --law chinchilla --by N"),
+        "laws": (laws, "bayescale laws chinchilla --figure prior.svg"),
+    },
+    "Decide": {
+        "allocate": (allocate, "bayescale allocate my.csv --budget 1e22 --budget 1e24"),
+        "serve": (serve, "bayescale serve my.csv --budget 1e24 --demand 5T"),
+        "data-limit": (data_limit, "bayescale data-limit my.csv --budget 1e25 --unique-tokens 15T"),
+        "plan": (plan, "bayescale plan my.csv --spend 1e21 --target 1e24"),
+        "multiplier": (multiplier, "bayescale multiplier my.csv --groups recipe"),
+    },
+    "Write it down": {
+        "report": (report, "bayescale report my.csv --budget 1e24 --output report.html"),
+    },
+    "Get tables": {
+        "data": (data_app, "bayescale data show gemstones-hot"),
+        "import": (import_command, "bayescale import runs/*/trainer_state.json --output my.csv"),
+    },
 }
-"""Each command with its example, which ends its help and is parsed by a test."""
+"""The commands in the groups of the help, each with its example, which ends its help and is parsed by a test."""
 
 EXAMPLES = {
-    **{name: example for name, (_, example) in COMMANDS.items()},
+    **{name: example for commands in COMMANDS.values() for name, (_, example) in commands.items()},
     "data get": "bayescale data get gemstones-hot",
     "data show": "bayescale data show gemstones-hot",
     "--install-completion": "bayescale --install-completion --shell bash",
@@ -70,6 +78,12 @@ def show_examples() -> None:
         found.help_epilogue = f"Example: {example}"
 
 
-for command_name, (command, _) in COMMANDS.items():
-    app.command(command, name=command_name)
+for title, commands in COMMANDS.items():
+    group = Group.create_ordered(title)
+    for command_name, (command, _) in commands.items():
+        app.command(command, name=command_name)
+        app[command_name].group = group
+program = Group.create_ordered("This program")
+for flag in ("--help", "--version", "--install-completion"):
+    app[flag].group = program
 show_examples()

@@ -14,6 +14,7 @@ from bayescale.cli.tables import make_table, show_hanging, show_heading, show_li
 from bayescale.cli.timings import seconds_each
 
 if TYPE_CHECKING:
+    from bayescale.laws import Law
     from bayescale.runs import RunTable
 
 
@@ -41,10 +42,18 @@ class Work:
         return 0.0 if not count else None if each is None else count * each
 
 
-def fits_of(table: "RunTable", names: Sequence[str], sampling: Sampling) -> Work:
+def fits_of(table: "RunTable", laws: "Sequence[str | Law]", sampling: Sampling) -> Work:
     """Return the fits of laws to all runs."""
-    waiting = waiting_laws(table, names, sampling)
-    return Work("all runs", "fit", {name: (1, int(name not in waiting)) for name in names})
+    from bayescale.laws import get_law  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    waiting = waiting_laws(table, laws, sampling)
+    return Work("all runs", "fit", {get_law(law).name: (1, int(law not in waiting)) for law in laws})
+
+
+def fits_record(table: "RunTable", names: Sequence[str], sampling: Sampling, defaults: Sequence[str]) -> dict[str, Any]:
+    """Return which fits a decision would need, as plain data."""
+    notes = [EXACT_REFITS] if len(names) > 1 else []
+    return work_record(table, [fits_of(table, names, sampling)], defaults, notes)
 
 
 def refits_of(table: "RunTable", names: Sequence[str], by: str, sampling: Sampling) -> Work:

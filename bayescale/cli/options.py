@@ -6,9 +6,12 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from bayescale.cli.completion import complete_law, complete_laws, complete_runs
-from bayescale.cli.parsing import UsageError, parse_columns, parse_laws, validate_file
+from bayescale.cli.completion import complete_laws, complete_runs
+from bayescale.cli.parsing import UsageError, parse_columns, parse_laws, plausible_flops, validate_file
 from bayescale.hardware import read_amount
+
+STDIN = "-"
+"""RUNS that are read from standard input."""
 
 _TABLE = Group.create_ordered("Reading the table")
 FITTING = Group.create_ordered("Fitting")
@@ -32,7 +35,14 @@ def check_law(_: object, name: str | None) -> None:
 
 def _check_budgets(_: object, budgets: tuple[str, ...]) -> None:
     for budget in budgets:
-        read_amount(budget)
+        amount = read_amount(budget)
+        if amount.unit == "flops":
+            plausible_flops(amount.value, budget)
+
+
+def _check_runs(_: object, name: str) -> None:
+    if name.startswith("-") and name != STDIN:
+        raise ValueError("this is no option here; expected a file, a name that `bayescale data` lists, or -")
 
 
 def _check_part(_: object, value: float) -> None:
@@ -114,7 +124,7 @@ class Printing:
     json: bool = False
     """Print the result as JSON, and nothing else, on stdout."""
 
-    quiet: bool = False
+    quiet: Annotated[bool, Parameter(alias="-q")] = False
     """Show no progress on stderr."""
 
 
@@ -123,7 +133,7 @@ class Printing:
 class Watching(Printing):
     """How to print the result of long work, and what to tell of the work."""
 
-    verbose: bool = False
+    verbose: Annotated[bool, Parameter(alias="-v")] = False
     """Tell on stderr what was done, and how many seconds each stage took."""
 
     def __post_init__(self) -> None:
@@ -139,36 +149,30 @@ PRINTING = Printing()
 WATCHING = Watching()
 
 _LAWS_HELP = (
-    "Laws, separated by commas. By default, for a loss: compute_power, compute_floor, tilt, kaplan_nd, chinchilla; for "
-    "bits per character: guo_compute, compute_floor, tilt, kaplan_n, chinchilla."
+    "Laws, separated by commas; decisions are made by one alone, or averaged over several. By default, for a loss: "
+    "compute_power, compute_floor, tilt, kaplan_nd, chinchilla; for bits per character: guo_compute, compute_floor, "
+    "tilt, kaplan_n, chinchilla."
 )
 
 Runs = Annotated[
     str,
     Parameter(
-        help="A file (CSV, TSV, JSON Lines, Parquet), or a name that `bayescale data` lists.", completer=complete_runs
+        help="A file (CSV, TSV, JSON Lines, Parquet), - for standard input, or a name that `bayescale data` lists.",
+        completer=complete_runs,
+        allow_leading_hyphen=True,  # of - itself
+        validator=_check_runs,
     ),
 ]
 Laws = Annotated[
     str | None,
     Parameter(
+        name=["--laws", "--law"],
         help=_LAWS_HELP,
         metavar="LAW,...",
         validator=_check_laws,
         completer=complete_laws,
         group=FITTING,
         show_default=False,
-    ),
-]
-FittedLaws = Annotated[Laws, Parameter(name=["--laws", "--law"])]
-OneLaw = Annotated[
-    str | None,
-    Parameter(
-        help="Split budgets by this law alone, instead of averaging the laws by their stacking weights.",
-        metavar="LAW",
-        validator=check_law,
-        completer=complete_law,
-        group=FITTING,
     ),
 ]
 Budgets = Annotated[
@@ -208,7 +212,11 @@ DryRun = Annotated[
 JsonFile = Annotated[
     Path | None,
     Parameter(
-        help="Also write the result to this file, as JSON.", metavar="PATH", validator=validate_file, group=RESULT
+        alias="-o",
+        help="Also write the result to this file, as JSON.",
+        metavar="PATH",
+        validator=validate_file,
+        group=RESULT,
     ),
 ]
 

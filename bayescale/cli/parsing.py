@@ -15,7 +15,14 @@ def check_file(path: Path) -> None:
         raise ValueError(f"{path} is a folder; name a file")
     if path.exists() and not path.is_file():  # such as /dev/null, which a file would take the place of
         raise ValueError(f"{path} is no file of its own; results go to stdout without --output")
+    check_parent(path)
+
+
+def check_parent(path: Path) -> None:
+    """Raise ValueError unless the folder of a file or folder to write is there and can be written in."""
     check_folder(path.parent)
+    if not path.parent.exists():
+        raise ValueError(f"there is no folder {path.parent}; check its name, or make it first")
 
 
 def check_folder(path: Path) -> None:
@@ -55,6 +62,19 @@ def parse_columns(text: str | None) -> dict[str, str] | None:
             raise ValueError(f"{name} is mapped twice, to {columns[name]!r} and {header!r}")
         columns[name] = header
     return columns
+
+
+MOST_FLOP = 1e32
+"""FLOP beyond which a budget is a slip of the keyboard: ten million of today's accelerators would take 300 years."""
+
+
+def plausible_flops(value: float, text: str = "") -> None:
+    """Raise ValueError for FLOP that nobody can spend."""
+    if value > MOST_FLOP:
+        raise ValueError(
+            f"{text or f'{value:g}'} is more FLOP than all computers can do in a century; expected operations, such as "
+            "5.76e23"
+        )
 
 
 def parse_laws(text: str) -> list[str]:

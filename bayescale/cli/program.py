@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, MissingArgumentError, ValidationError
 
 from bayescale.cli.app import app
 from bayescale.cli.parsing import UsageError
@@ -51,42 +51,73 @@ def main(tokens: Sequence[str] | None = None) -> int:
         with _interruptions_repeated():
             status = _run(arguments)
         sys.stdout.flush()
-    except CycloptsError:  # cyclopts has printed it
-        status = USAGE
     except BrokenPipeError:  # the reader has seen enough
         status = _close_stdout()
     except (Exception, KeyboardInterrupt) as error:
-        status = _explain(error)
+        status = _explain(error, _command(arguments))
     finally:
         stop()  # none outlives the command or keeps it waiting
     return status
 
 
 def _run(arguments: list[str]) -> int:
-    command, bound, unparsed = app.parse_args(arguments, exit_on_error=False)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
+    command, bound, unparsed = app.parse_args(arguments, exit_on_error=False, print_error=False)
     if "command_line" in unparsed:
         bound.arguments["command_line"] = shlex.join(["bayescale", *arguments])
     return command(*bound.args, **bound.kwargs) or FINE
 
 
-def _explain(error: BaseException) -> int:
-    """Say on stderr what went wrong, and return the exit status."""
-    status, message = UNEXPECTED, str(error)
-    if isinstance(error, KeyboardInterrupt):
-        status, message = INTERRUPTED, "interrupted"
-    elif isinstance(error, UsageError):
-        status = USAGE
-    elif isinstance(error, InputError):
-        status = UNUSABLE
-    elif not isinstance(error, OSError):
-        message = (
-            f"unexpected {type(error).__name__}: {error}\n"
-            "This is a fault in bayescale: please report it with the command; BAYESCALE_DEBUG=1 shows where it arose."
-        )
+def _command(arguments: Sequence[str]) -> str:
+    """Return the command as typed, without its arguments."""
+    found, names = app, ["bayescale"]
+    for name in arguments:
+        if name.startswith("-") or name not in found:
+            break
+        found, names = found[name], [*names, name]
+    return " ".join(names)
+
+
+def _explain(error: BaseException, command: str) -> int:
+    """Say on stderr what went wrong, each line after the command that says it, and return the exit status."""
+    status, lines, more = _reading(error, command)
     if os.environ.get("BAYESCALE_DEBUG") == "1":
         traceback.print_exception(error)
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write("".join(f"{command}: {line}\n" for line in lines) + more)
     return status
+
+
+def _reading(error: BaseException, command: str) -> tuple[int, Sequence[str], str]:
+    """Return the exit status of an error, its lines, and what else helps."""
+    see_help = f"see {command} --help\n"
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, ["interrupted"], ""
+    if isinstance(error, CycloptsError):
+        return USAGE, [_usage(error)], see_help
+    if isinstance(error, UsageError):
+        return USAGE, [str(error)], see_help
+    if isinstance(error, InputError):
+        return UNUSABLE, error.faults, see_help
+    if isinstance(error, OSError):
+        return UNEXPECTED, [str(error)], ""
+    report = (
+        "This is a fault in bayescale: please report it with the command; BAYESCALE_DEBUG=1 shows where it arose.\n"
+    )
+    return UNEXPECTED, [f"unexpected {type(error).__name__}: {error}"], report
+
+
+def _usage(error: CycloptsError) -> str:
+    """Return what is wrong with options in one sentence that begins as the other messages do."""
+    if isinstance(error, ValidationError) and error.argument is not None and error.argument.tokens:
+        tokens = error.argument.tokens
+        name = tokens[0].keyword or error.argument.name.lstrip("-").upper()
+        return f"{name} {' '.join(token.value for token in tokens)}: {error.exception_message}"
+    if isinstance(error, MissingArgumentError) and error.argument is not None and not error.keyword:
+        name = error.argument.name
+        return f"{name if name.startswith('--') else name.upper()} is missing"
+    message = str(error).partition(" Available commands:")[0].removesuffix(".")
+    return message[:1].lower() + message[1:]
 
 
 @contextmanager

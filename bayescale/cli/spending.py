@@ -1,5 +1,6 @@
 """Budgets in FLOP, hours or money: what is asked for, and what it comes to."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +32,7 @@ class Spending:
         ),
     ] = None
 
-    utilisation: Annotated[float | None, Parameter(metavar="PART")] = None
+    utilisation: Annotated[float | None, Parameter(name=["--utilisation", "--utilization"], metavar="PART")] = None
     """Part of the hardware's peak that training reaches, such as 0.4."""
 
     price: Annotated[float | None, Parameter(metavar="MONEY")] = None
@@ -39,6 +40,9 @@ class Spending:
 
 
 SPENDING = Spending()
+
+FAR = 1e5
+"""Budgets over the largest run from which on they are doubted: five decades, where no published law was checked."""
 
 
 def choose_budgets(table: "RunTable", asked: Sequence[str], spending: Spending) -> tuple[list[float], list[str]]:
@@ -55,7 +59,18 @@ def choose_budgets(table: "RunTable", asked: Sequence[str], spending: Spending) 
     except InputError as error:
         raise UsageError(str(error)) from error
     budgets, notes = steps.choose_budgets(table, flops)
-    return budgets, [*notes, *_costs(budgets, spending)]
+    return budgets, [*notes, *_far_out(table, budgets), *_costs(budgets, spending)]
+
+
+def _far_out(table: "RunTable", budgets: Sequence[float]) -> list[str]:
+    """Doubt budgets that nothing in the table speaks of."""
+    largest = float(table.frame["C"].max()) if "C" in table.frame else math.inf
+    return [
+        f"{flops:.3g} FLOP is {flops / largest:.1g} times the largest run, {largest:.3g} FLOP: nothing checks a law so "
+        "far out; is the budget in FLOP?"
+        for flops in budgets
+        if flops > FAR * largest
+    ]
 
 
 def _check(spending: Spending) -> None:

@@ -1,10 +1,13 @@
 """From what was asked for to results: read the table, choose laws and budgets, fit and refit with progress."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import bayescale as bs
-from bayescale.cli.options import Reading, Sampling
+from bayescale.cli.options import STDIN, Reading, Sampling
 from bayescale.cli.parsing import UsageError, check_folder, parse_laws
 from bayescale.cli.stages import Stages
 from bayescale.cli.timings import keep_timing
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from bayescale.comparison.comparison import Comparison
     from bayescale.comparison.cross_validation import CrossValidation
     from bayescale.fits.fit import Fit
+    from bayescale.laws import Law
     from bayescale.runs import RunTable
 
 DEFAULT_LAWS = {
@@ -34,10 +38,43 @@ def load_table(runs: str, reading: Reading, say: Stages | None = None) -> "RunTa
     sweep_cache()
     if say:
         say("reading the table")
-    table = bs.catalogue.resolve_runs(
+    table = _table_from_stdin(reading) if runs == STDIN else _table(runs, reading)
+    return bs.select_runs(table, reading.where) if reading.where else table
+
+
+def _table(runs: str, reading: Reading) -> "RunTable":
+    return bs.catalogue.resolve_runs(
         runs, columns=reading.columns, response=reading.response, unit=reading.unit, needs=reading.needed
     )
-    return bs.select_runs(table, reading.where) if reading.where else table
+
+
+def _table_from_stdin(reading: Reading) -> "RunTable":
+    """Read the table from standard input, of whatever kind it is.
+
+    Raises
+    ------
+    UsageError
+        If standard input is a terminal.
+    """
+    if sys.stdin.isatty():
+        raise UsageError("RUNS is -, standard input, and nothing is piped into it; expected a table, or name a file")
+    content = sys.stdin.buffer.read()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"stdin{_suffix(content)}"
+        path.write_bytes(content)
+        try:
+            return _table(str(path), reading)
+        except bs.InputError as error:  # nobody knows a file of this name
+            raise bs.InputError(*(fault.replace(str(path), "standard input") for fault in error.faults)) from error
+
+
+def _suffix(content: bytes) -> str:
+    """Return how a file of this content would end: Parquet, JSON Lines, or text with tabs or commas."""
+    if content.startswith(b"PAR1"):
+        return ".parquet"
+    if content.lstrip().startswith(b"{"):
+        return ".jsonl"
+    return ".tsv" if b"\t" in content.partition(b"\n")[0] else ".csv"
 
 
 def choose_laws(table: "RunTable", asked: str | None) -> tuple[list[str], list[str]]:
@@ -116,7 +153,7 @@ def laws_text(names: Sequence[str]) -> str:
     return f"law {names[0]}" if len(names) == 1 else f"{len(names)} laws"
 
 
-def waiting_laws(table: "RunTable", names: Sequence[str], sampling: Sampling) -> list[str]:
+def waiting_laws[T: "str | Law"](table: "RunTable", names: Sequence[T], sampling: Sampling) -> list[T]:
     """Return the laws that are to be sampled."""
     if sampling.no_cache:
         return list(names)
@@ -187,19 +224,6 @@ def check_cache() -> None:
 def about(table: "RunTable") -> dict[str, Any]:
     """Return what a record says of the table that it is made from."""
     return {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit}
-
-
-def one_or_several(laws: str | None, law: str | None) -> str | None:
-    """Return the laws asked for by either option.
-
-    Raises
-    ------
-    UsageError
-        If both are given.
-    """
-    if laws is not None and law is not None:
-        raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
-    return law or laws
 
 
 def expect_several(laws: str | None) -> None:

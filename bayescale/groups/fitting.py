@@ -76,18 +76,22 @@ def fit_groups(
         is of other columns.
     """
     law = get_law(law)
-    runs = as_table(runs, law.covariates)
-    names = _check_groups(runs, groups)
-    table = _with_indicators(runs, groups, names)
+    table, (grouped,) = pooled(as_table(runs, law.covariates), law, groups)
     return fit(
         table,
-        grouped_law(law, len(names)),
+        grouped,
         draws=draws,
         tune=tune,
         chains=chains,
         random_seed=random_seed,
         cache=cache,
     )
+
+
+def pooled(runs: RunTable, law: str | Law, groups: str) -> tuple[RunTable, tuple[Law]]:
+    """Return what :func:`fit_groups` fits: the table with a column for each group, and the law of these columns."""
+    names = _check_groups(runs, groups)
+    return _with_indicators(runs, groups, names), (grouped_law(get_law(law), len(names)),)
 
 
 def group_names(fitted: Fit) -> list[str]:

@@ -44,3 +44,21 @@ def test_allocate_by_one_law_compares_nothing(option, verbs, wide_fit):
     assert verbs.fit_laws.call_args.args[1] == ["chinchilla"]
     verbs.compare.assert_not_called()
     verbs.allocate.assert_called_once_with(wide_fit, [1e22], probability=0.9, tolerance=0.05, random_seed=0)
+
+
+def test_a_budget_far_beyond_the_runs_is_doubted(verbs, run_json, wide_runs):
+    verbs.fit_laws.return_value = {"chinchilla": verbs.fit_laws.return_value["chinchilla"]}
+    largest = wide_runs.frame["C"].max()
+    near, far = (
+        run_json("allocate", "wide", "--law", "chinchilla", "--budget", f"{times * largest:g}")["defaults"]
+        for times in (1e3, 1e6)
+    )
+    assert near == []
+    assert "1e+06 times the largest run" in far[0]
+
+
+def test_utilization_may_be_spelled_with_z(verbs, run_json):
+    verbs.fit_laws.return_value = {"chinchilla": verbs.fit_laws.return_value["chinchilla"]}
+    asked = ("allocate", "wide", "--law", "chinchilla", "--budget", "1000h", "--hardware", "h100")
+    first, second = (run_json(*asked, f"--utili{letter}ation", "0.4")["allocations"] for letter in "sz")
+    assert first == second

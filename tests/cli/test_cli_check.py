@@ -40,7 +40,7 @@ def test_check_prints_every_fault_on_stderr_and_ends_with_3(tmp_path, capsys):
     out, err = capsys.readouterr()
     record = json.loads(out)
     assert (record["schema"], record["usable"], len(record["faults"])) == ("bayescale/check/1", False, 3)
-    assert err.splitlines() == record["faults"]
+    assert err.splitlines()[:-1] == [f"bayescale check: {fault}" for fault in record["faults"]]
 
 
 def test_columns_and_a_selection_reach_the_table(runs_file, run_json):

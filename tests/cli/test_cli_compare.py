@@ -70,6 +70,6 @@ def test_laws_of_one_kind_are_compared_without_a_verdict(verbs, run_json, capsys
 
 @pytest.mark.usefixtures("verbs")
 def test_results_are_also_written_as_json(tmp_path, capsys):
-    path = tmp_path / "new" / "compare.json"
+    path = tmp_path / "compare.json"
     assert main(["compare", "wide", "--json", "--output", str(path)]) == 0
     assert json.loads(path.read_text(encoding="utf-8")) == json.loads(capsys.readouterr().out)

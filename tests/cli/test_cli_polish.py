@@ -170,12 +170,24 @@ def test_times_read_as_a_clock():
 # Dry runs
 
 
-@pytest.mark.parametrize("command", ["compare", "backtest", "report"])
+DRY_RUNS = {
+    "fit": [],
+    "compare": [],
+    "backtest": [],
+    "report": [],
+    "allocate": [],
+    "serve": [],
+    "data-limit": ["--unique-tokens", "15T"],
+    "plan": ["--spend", "1e21", "--target", "1e24"],
+}
+
+
+@pytest.mark.parametrize("command", DRY_RUNS)
 def test_a_dry_run_tells_what_is_to_be_sampled_and_samples_nothing(command, own_cache, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     laws = ["--laws", "tilt,chinchilla"]
     with patch("bayescale.fits.sampling.sample_posterior", side_effect=AssertionError("sampled")):
-        assert main([command, "chinchilla", *laws, "--dry-run", "--json"]) == 0
+        assert main([command, "chinchilla", *laws, *DRY_RUNS[command], "--dry-run", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["schema"] == "bayescale/dry-run/1"
     assert {each["law"] for each in record["work"]} == {"tilt", "chinchilla"}

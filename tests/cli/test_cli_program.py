@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.cli import main, tables
+from bayescale.cli.app import COMMANDS
 from bayescale.cli.options import Printing
 from bayescale.cli.output import emit, without_infinities
 from bayescale.cli.parsing import parse_columns, parse_laws
@@ -43,12 +45,13 @@ from bayescale.cli.parsing import parse_columns, parse_laws
         ["allocate", "chinchilla", "--budget", "-1e21"],
         ["allocate", "chinchilla", "--budget", "inf"],
         ["allocate", "chinchilla", "--budget", "much"],
-        ["allocate", "chinchilla", "--law", "tilt,chinchilla"],
         ["allocate", "chinchilla", "--law", "tilt", "--laws", "chinchilla"],
         ["check", "chinchilla", "--map", "N"],
         ["check", "chinchilla", "--map", "N=a,N=b"],
         ["compare", "chinchilla", "--output", "."],
         ["report", "chinchilla", "--output", "report.json"],
+        ["allocate", "chinchilla", "--budget", "1e40"],
+        ["check", "-unknown"],
     ],
 )
 def test_usage_errors_end_with_2_and_print_nothing_on_stdout(tokens, verbs, capsys):
@@ -72,7 +75,8 @@ def test_unusable_data_ends_with_3_and_the_whole_message(tmp_path, capsys):
     assert main(["compare", str(missing)]) == 3
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"there is no file '{missing}'")
+    assert err.startswith(f"bayescale compare: there is no file '{missing}'")
+    assert err.endswith("see bayescale compare --help\n")
     assert main(["check", "chinchilla", "--where", "N < 0"]) == 3
     assert "0 of 245 rows are left" in capsys.readouterr().err
 
@@ -115,7 +119,7 @@ def test_an_interruption_ends_with_130_and_one_line(verbs, tmp_path, capsys):
     path = tmp_path / "compare.json"
     assert main(["compare", "wide", "--output", str(path)]) == 130
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "interrupted\n")
+    assert (out, err) == ("", "bayescale compare: interrupted\n")
     assert not path.exists()
 
 
@@ -139,7 +143,7 @@ def test_an_interruption_inside_a_callback_is_not_lost(verbs, capsys):
     verbs.fit_laws.side_effect = compile_slowly
     begin = sys.unraisablehook
     assert main(["compare", "wide"]) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    assert capsys.readouterr().err == "bayescale compare: interrupted\n"
     assert sys.unraisablehook is begin
 
 
@@ -148,7 +152,7 @@ def test_the_unexpected_ends_with_1_and_asks_for_a_report(verbs, monkeypatch, ca
     monkeypatch.delenv("BAYESCALE_DEBUG", raising=False)
     assert main(["compare", "wide"]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("unexpected ZeroDivisionError: by zero\n")
+    assert err.startswith("bayescale compare: unexpected ZeroDivisionError: by zero\n")
     assert "please report it" in err
     assert "Traceback" not in err
     monkeypatch.setenv("BAYESCALE_DEBUG", "1")
@@ -159,10 +163,107 @@ def test_the_unexpected_ends_with_1_and_asks_for_a_report(verbs, monkeypatch, ca
 def test_a_full_disk_is_no_fault_of_the_program(verbs, capsys):
     verbs.write_report.side_effect = OSError(28, "No space left on device", "report.html")
     assert main(["report", "wide"]) == 1
-    assert capsys.readouterr().err == "[Errno 28] No space left on device: 'report.html'\n"
+    assert capsys.readouterr().err == "bayescale report: [Errno 28] No space left on device: 'report.html'\n"
+
+
+# What is said of errors
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (
+            ["allocate", "chinchilla", "--budget", "banana"],
+            "--budget banana: budget 'banana' cannot be read",
+        ),
+        (["allocate", "chinchilla", "--budget", "1e40"], "--budget 1e40: 1e40 is more FLOP than all computers can do"),
+        (["allocate"], "RUNS is missing"),
+        (["data-limit", "chinchilla"], "--unique-tokens is missing"),
+        (["fit", "chinchilla", "-v", "-q"], "--quiet tells nothing and --verbose more"),
+        (["check", "--unknown", "chinchilla"], "RUNS --unknown: this is no option here"),
+        (["check", "none.csv"], "there is no file 'none.csv'"),
+        (["data", "get"], "name the tables to fetch"),
+    ],
+)
+def test_every_error_names_its_command_and_where_help_is(tokens, said, capsys):
+    assert main(tokens) in (2, 3)
+    command = "bayescale data get" if tokens[:2] == ["data", "get"] else f"bayescale {tokens[0]}"
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"{command}: {said}")
+    assert last == f"see {command} --help"
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(capsys):
+    assert main(["alocate", "chinchilla"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        'bayescale: unknown command "alocate". Did you mean "allocate"?',
+        "see bayescale --help",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "same"), [(["help"], ["--help"]), (["help", "data", "get"], ["data", "get", "--help"])]
+)
+def test_help_is_a_command_too(tokens, same, capsys):
+    assert main(tokens) == 0
+    asked = capsys.readouterr().out
+    assert main(same) == 0
+    assert asked == capsys.readouterr().out
+
+
+def test_help_groups_the_commands_by_what_they_are_for(capsys):
+    assert main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    places = [next(i for i, line in enumerate(lines) if f" {title} " in line) for title in COMMANDS]
+    assert places == sorted(places)
+    for start, (_, commands), end in zip(places, COMMANDS.items(), [*places[1:], len(lines)], strict=True):
+        shown = [line.split()[1] for line in lines[start:end] if line[:1] == "│" and line[2] != " "]
+        assert set(commands) <= set(shown)
+
+
+@pytest.mark.parametrize("options", [["-o", "{}/none/x.json"], ["--output", "{}/none/x.json"]])
+@pytest.mark.parametrize("command", ["check", "compare", "report", "fit"])
+def test_an_output_in_a_folder_that_is_not_there_is_refused_and_not_made(command, options, verbs, tmp_path, capsys):
+    assert main([command, "wide", *(option.format(tmp_path) for option in options)]) == 2
+    err = capsys.readouterr().err
+    assert "the report's numbers" in err or f"there is no folder {tmp_path / 'none'}" in err
+    assert list(tmp_path.iterdir()) == []
+    verbs.fit_laws.assert_not_called()
+
+
+def test_short_options_are_the_long_ones(tmp_path, capsys):
+    path = tmp_path / "check.json"
+    assert main(["check", "chinchilla", "-q", "-o", str(path), "--json"]) == 0
+    assert path.read_text(encoding="utf-8") == capsys.readouterr().out
 
 
 # Streams
+
+
+TABLE = "N,D,loss\n" + "".join(f"{2**i}e8,{3 ** (i % 3)}e10,{3.5 - 0.1 * i:g}\n" for i in range(8))
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_runs_are_read_from_a_pipe(kind):
+    rows = [line.split(",") for line in TABLE.splitlines()]
+    texts = {
+        "csv": TABLE,
+        "tsv": TABLE.replace(",", "\t"),
+        "jsonl": "".join(json.dumps(dict(zip(rows[0], map(float, row), strict=True))) + "\n" for row in rows[1:]),
+    }
+    done = process("-m", "bayescale", "check", "-", "--json", input=texts[kind])
+    assert (done.returncode, done.stderr) == (0, "")
+    record = json.loads(done.stdout)
+    assert (record["name"], record["rows"]) == ("stdin", 8)
+    faulty = process("-m", "bayescale", "check", "-", input=TABLE.replace("1e8,", "x,", 1))
+    assert faulty.returncode == 3
+    assert "bayescale check: stdin.csv: column N is 'x'" in faulty.stderr
+
+
+def test_a_terminal_is_no_table(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    assert main(["check", "-"]) == 2
+    assert "nothing is piped into it" in capsys.readouterr().err
 
 
 def process(*arguments, env=(), **options):
@@ -280,7 +381,7 @@ def test_intervals_have_the_digits_that_their_width_needs(entry, text):
 def test_from_a_file_to_a_report(small_runs, tmp_path, own_cache):
     table = tmp_path / "runs.csv"
     small_runs.frame.to_csv(table, index=False)
-    report = tmp_path / "out" / "report.html"
+    report = tmp_path / "report.html"
     tokens = ["report", str(table), "--laws", "compute_floor,chinchilla", "--output", str(report), "--json"]
     done = process("-m", "bayescale", *tokens, env={"BAYESCALE_CACHE": str(own_cache)})
     assert (done.returncode, done.stderr) == (0, "")

@@ -37,13 +37,13 @@ def test_report_goes_without_an_allocation_where_no_law_has_a_best_split(verbs, 
 
 
 def test_report_by_one_law_still_compares_all(verbs, wide_comparison):
-    assert main(["report", "wide", "--laws", "compute_floor,tilt", "--law", "chinchilla"]) == 0
+    assert main(["report", "wide", "--laws", "compute_floor,tilt", "--split-by", "chinchilla"]) == 0
     assert verbs.fit_laws.call_args.args[1] == ["compute_floor", "tilt", "chinchilla"]
     assert verbs.allocate.call_args.args[0] is wide_comparison.fits["chinchilla"]
 
 
 def test_report_backtests_the_law_it_uses_most(verbs, wide_comparison, run_json):
-    record = run_json("report", "wide", "--law", "chinchilla", "--seed", "5")
+    record = run_json("report", "wide", "--split-by", "chinchilla", "--seed", "5")
     (runs, laws), options = verbs.backtest.call_args
     assert (runs, laws) == (wide_comparison.runs, [wide_comparison.fits["chinchilla"].law])
     assert (options["methods"], options["random_seed"], options["cache"]) == (("discrepancy", "plain"), 5, True)

@@ -8,15 +8,16 @@ from cyclopts import Parameter
 from rich.console import Console
 
 import bayescale as bs
+from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.limits import LIMITING, LIMITS, Limits
 from bayescale.cli.options import (
     READING,
     SAMPLING,
     WATCHING,
     Budgets,
+    DryRun,
     JsonFile,
     Laws,
-    OneLaw,
     Probability,
     Reading,
     Runs,
@@ -72,18 +73,16 @@ def allocate(
     targets: Targets = (),
     limits: Limits = LIMITS,
     laws: Laws = None,
-    law: OneLaw = None,
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     tolerance: Tolerance = 0.05,
     strict: Strict = False,
+    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
     """Split compute budgets between parameters and tokens, or find the least compute for a loss, within limits."""
-    if laws is not None and law is not None:
-        raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
     if targets and budgets:
         raise UsageError("--budget gives the compute and --target-loss asks for it; choose one of them")
     asked = limits.keywords()
@@ -93,8 +92,10 @@ def allocate(
         from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
-        names, law_note = choose_laws(table, law or laws)
+        names, law_note = choose_laws(table, laws)
         flops, budget_note = (None, []) if targets else choose_budgets(table, budgets, spending)
+        if dry_run:
+            return emit_work(fits_record(table, names, sampling, [*law_note, *budget_note]), printing, say)
         fits = fit_laws(table, names, sampling, say)
         source = fitted_or_compared(fits, sampling, say)
         say("searching the best splits")

@@ -8,15 +8,16 @@ from rich.console import Console
 from rich.text import Text
 
 import bayescale as bs
+from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.options import (
     READING,
     SAMPLING,
     WATCHING,
     Budgets,
+    DryRun,
     Figure,
     JsonFile,
     Laws,
-    OneLaw,
     Probability,
     Reading,
     Runs,
@@ -28,7 +29,7 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import above_zero, parse_count
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table, one_or_several
+from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table
 from bayescale.cli.tables import interval, number, show_end, show_hanging, show_heading, show_side_by_side
 from bayescale.words import chance
 
@@ -73,11 +74,11 @@ def data_limit(
     budgets: Budgets = (),
     spending: Spending = SPENDING,
     laws: Laws = None,
-    law: OneLaw = None,
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     strict: Strict = False,
+    dry_run: DryRun = False,
     figure: Figure = None,
     output: JsonFile = None,
     printing: Watching = WATCHING,
@@ -88,9 +89,11 @@ def data_limit(
         from bayescale.records.serving import data_limit_record  # noqa: PLC0415  (as above)
 
         table = load_table(runs, reading, say)
-        names, law_note = choose_laws(table, one_or_several(laws, law))
-        source = fitted_or_compared(fit_laws(table, names, sampling, say), sampling, say)
+        names, law_note = choose_laws(table, laws)
         flops, budget_note = choose_budgets(table, budgets, spending)
+        if dry_run:
+            return emit_work(fits_record(table, names, sampling, [*law_note, *budget_note]), printing, say)
+        source = fitted_or_compared(fit_laws(table, names, sampling, say), sampling, say)
         say("searching the best splits with and without an end of the data")
         options: dict[str, Any] = {"probability": probability, "random_seed": sampling.seed}
         found = bs.serving.data_limit(source, flops, tokens, repetition, **options)

@@ -7,12 +7,14 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
+from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.options import (
     READING,
     RESULT,
     SAMPLING,
     WATCHING,
-    FittedLaws,
+    DryRun,
+    Laws,
     Probability,
     Reading,
     Runs,
@@ -21,7 +23,7 @@ from bayescale.cli.options import (
     Watching,
 )
 from bayescale.cli.output import emit
-from bayescale.cli.parsing import UsageError, check_file, check_folder, parse_laws
+from bayescale.cli.parsing import UsageError, check_file, check_folder, check_parent, parse_laws
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import choose_laws, fit_laws, load_table
 from bayescale.cli.tables import Record, interval, make_table, number, show_hanging, show_heading, show_table
@@ -30,13 +32,17 @@ from bayescale.words import percent
 
 def _check_saved(_: object, path: Path | None) -> None:
     if path is not None:
-        (check_file if path.suffix == ".nc" else check_folder)(path)
+        if path.suffix == ".nc":
+            check_file(path)
+        else:
+            check_folder(path)
+            check_parent(path)
 
 
 SavedFits = Annotated[
     Path | None,
     Parameter(
-        name="--output",
+        name=["--output", "-o"],
         help="Save the fits here: a folder, which gets LAW.nc for each law, or for one law a file that ends in .nc. "
         "load_fit() and ArviZ read them. By default they are only kept in the cache.",
         metavar="PATH",
@@ -50,11 +56,12 @@ def fit(
     runs: Runs,
     /,
     *,
-    laws: FittedLaws = None,
+    laws: Laws = None,
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     strict: Strict = False,
+    dry_run: DryRun = False,
     output: SavedFits = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -67,6 +74,8 @@ def fit(
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws)
+        if dry_run:
+            return emit_work(fits_record(table, names, sampling, defaults), printing, say)
         fits = fit_laws(table, names, sampling, say)
         paths = {name: output if single else output / f"{name}.nc" for name in fits} if output else {}
         for name, path in paths.items():

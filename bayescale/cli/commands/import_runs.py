@@ -11,7 +11,7 @@ from rich.console import Console
 import bayescale as bs
 from bayescale.cli.options import PRINTING, NoSeed, Printing
 from bayescale.cli.output import emit
-from bayescale.cli.parsing import UsageError, parse_columns
+from bayescale.cli.parsing import UsageError, check_file, parse_columns
 from bayescale.storage import write_whole
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def _check_counts(_: object, text: str | None) -> None:
 def _check_file(_: object, path: Path) -> None:
     if path.suffix.lower() != ".csv" or path.is_dir():
         raise ValueError(f"expected a file that ends in .csv; found {path}")
+    check_file(path)
 
 
 Paths = Annotated[
@@ -61,7 +62,7 @@ Paths = Annotated[
         "server; folders are searched.",
     ),
 ]
-TableFile = Annotated[Path, Parameter(help="The table, as CSV.", metavar="PATH", validator=_check_file)]
+TableFile = Annotated[Path, Parameter(alias="-o", help="The table, as CSV.", metavar="PATH", validator=_check_file)]
 Kind = Annotated[
     str | None,
     Parameter(help="wandb, trainer_state, tensorboard, mlflow or one you installed.", metavar="KIND", group=_TRACKER),

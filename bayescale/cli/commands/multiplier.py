@@ -8,19 +8,23 @@ from rich.console import Console
 from rich.text import Text
 
 import bayescale as bs
+from bayescale.cli.completion import complete_law
+from bayescale.cli.dry_run import emit_work, fits_of, work_record
 from bayescale.cli.options import (
+    FITTING,
     READING,
     SAMPLING,
     WATCHING,
     Budgets,
+    DryRun,
     JsonFile,
-    OneLaw,
     Probability,
     Reading,
     Runs,
     Sampling,
     Strict,
     Watching,
+    check_law,
 )
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
@@ -43,7 +47,18 @@ From = Annotated[
 To = Annotated[
     str | None, Parameter(name="--to", help="Group whose compute is counted; each of the others.", metavar="GROUP")
 ]
-SharedLaw = Annotated[OneLaw, Parameter(help="The law that the groups share; of N and D, or of C.", show_default=True)]
+SharedLaw = Annotated[
+    str,
+    Parameter(
+        name=["--law", "--laws"],
+        help="The law that the groups share; of N and D, or of C.",
+        metavar="LAW",
+        validator=check_law,
+        completer=complete_law,
+        show_default=True,
+        group=FITTING,
+    ),
+]
 Midway = Annotated[
     Budgets,
     Parameter(
@@ -67,6 +82,7 @@ def multiplier(
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     strict: Strict = False,
+    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -74,14 +90,18 @@ def multiplier(
     if from_ is not None and from_ == to:
         raise UsageError(f"--from and --to are both {to}; choose two groups")
     with progress(printing) as say:
+        from bayescale.groups.fitting import pooled  # noqa: PLC0415  (as below)
         from bayescale.groups.multipliers import group_table, multiplier_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])
+        if dry_run:
+            work = [fits_of(*pooled(table, law, groups), sampling)]
+            return emit_work(work_record(table, work, budget_note), printing, say)
         say("compiling and sampling one law for all groups")
         fitted = bs.groups.fit_groups(
             table,
-            law or "chinchilla",
+            law,
             groups,
             draws=sampling.draws,
             random_seed=sampling.seed,

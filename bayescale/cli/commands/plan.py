@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 import bayescale as bs
+from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.options import (
     READING,
     SAMPLING,
     WATCHING,
+    DryRun,
     JsonFile,
     Laws,
-    OneLaw,
     Probability,
     Reading,
     Runs,
@@ -27,9 +28,9 @@ from bayescale.cli.options import (
     Watching,
 )
 from bayescale.cli.output import emit
-from bayescale.cli.parsing import UsageError
+from bayescale.cli.parsing import plausible_flops
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table
+from bayescale.cli.steps import about, choose_laws, expect_several, fit_laws, fitted_or_compared, load_table
 from bayescale.cli.tables import number, show_hanging, show_table
 from bayescale.errors import InputError
 from bayescale.words import percent
@@ -44,6 +45,7 @@ def _check_flops(_: object, values: float | tuple[float, ...]) -> None:
     for value in values if isinstance(values, tuple) else (values,):
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"expected FLOP, positive and finite, such as 1e20; found {value:g}")
+        plausible_flops(value)
 
 
 def _check_count(_: object, value: int | None) -> None:
@@ -110,25 +112,25 @@ def plan(
     most: Most = None,
     candidates: Candidates = None,
     laws: Laws = None,
-    law: OneLaw = None,
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     strict: Strict = False,
+    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
     """Choose the next runs to do within a spend, so that a decision about a larger run is made well."""
-    if laws is not None and law is not None:
-        raise UsageError("--laws averages laws and --law takes one alone; choose one of them")
-    if law is not None and aim == "laws":
-        raise UsageError("--aim laws tells several laws apart; name them by --laws")
+    if aim == "laws":
+        expect_several(laws)
     listed = None if candidates is None else read_candidates(candidates)
     with progress(printing) as say:
         from bayescale.planning.plan import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
-        names, defaults = choose_laws(table, law or laws)
+        names, defaults = choose_laws(table, laws)
+        if dry_run:
+            return emit_work(fits_record(table, names, sampling, defaults), printing, say)
         fits = fit_laws(table, names, sampling, say)
         source = fitted_or_compared(fits, sampling, say)
         say("choosing runs")

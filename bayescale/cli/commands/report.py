@@ -9,17 +9,19 @@ from rich.console import Console
 from rich.table import Table
 
 import bayescale as bs
+from bayescale.cli.completion import complete_law
 from bayescale.cli.dry_run import EXACT_REFITS, emit_work, fits_of, work_record
 from bayescale.cli.limits import LIMITS, Limits
 from bayescale.cli.options import (
+    FITTING,
     READING,
     RESULT,
     SAMPLING,
+    STDIN,
     WATCHING,
     Budgets,
     DryRun,
     Laws,
-    OneLaw,
     Probability,
     Reading,
     Runs,
@@ -27,6 +29,7 @@ from bayescale.cli.options import (
     Strict,
     Tolerance,
     Watching,
+    check_law,
 )
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import validate_file
@@ -59,9 +62,20 @@ def _check_page(_: object, path: Path | None) -> None:
         raise ValueError(f"the report's numbers go to {path}; name the page {path.with_suffix('.html')}")
 
 
+SplitBy = Annotated[
+    str | None,
+    Parameter(
+        help="Split budgets by this law alone, instead of averaging the laws by their stacking weights.",
+        metavar="LAW",
+        validator=check_law,
+        completer=complete_law,
+        group=FITTING,
+    ),
+]
 ReportFile = Annotated[
     Path | None,
     Parameter(
+        alias="-o",
         help="The report: one HTML file, or Markdown (.md) or PDF (.pdf) by its name, with its numbers as JSON of the "
         "same name beside it; by default RUNS-report.html in this folder.",
         metavar="PATH",
@@ -82,7 +96,7 @@ def report(
     spending: Spending = SPENDING,
     limits: Limits = LIMITS,
     laws: Laws = None,
-    law: OneLaw = None,
+    split_by: SplitBy = None,
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
@@ -101,11 +115,11 @@ def report(
         from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
         from bayescale.report import check_report_name  # noqa: PLC0415  (Matplotlib)
 
-        path = check_report_name(output or Path(f"{Path(runs).stem}-report.html"))
+        path = check_report_name(output or Path(f"{'stdin' if runs == STDIN else Path(runs).stem}-report.html"))
         table = load_table(runs, reading, say)
         names, law_note = choose_laws(table, laws)
         flops, budget_note = choose_budgets(table, budgets, spending)
-        names += [law] if law and law not in names else []
+        names += [split_by] if split_by and split_by not in names else []
         if dry_run:
             work = [fits_of(table, names, sampling)]
             return emit_work(work_record(table, work, law_note, [EXACT_REFITS, ONE_BACKTEST]), printing, say)
@@ -114,7 +128,7 @@ def report(
         say("judging whether compute alone explains loss")
         verdict = bs.judge(comparison, tolerance=tolerance, probability=probability)
         say("searching the best splits")
-        source = comparison.fits[law] if law else comparison
+        source = comparison.fits[split_by] if split_by else comparison
         try:
             allocation = bs.allocate(
                 source, flops, **asked, probability=probability, tolerance=tolerance, random_seed=sampling.seed
