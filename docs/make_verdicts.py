@@ -29,8 +29,8 @@ from _disagreements import (
 from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
 
 import bayescale as bs
-from bayescale.cli.steps import DEFAULT_LAWS
 from bayescale.decisions.loss_map import loss_map
+from bayescale.laws.usual import USUAL_LAWS
 from bayescale.plots.regions import plot_iso_loss
 from bayescale.splits.waste import Waste
 from bayescale.storage import write_whole
@@ -67,9 +67,9 @@ def jobs_and_refusals(further: Path | None) -> tuple[list[Job], dict[str, str]]:
         if reason:
             refusals[name] = reason
         else:
-            jobs.append(catalogued(name, DEFAULT_LAWS[bs.load_runs(name).response]))
+            jobs.append(catalogued(name, USUAL_LAWS[bs.load_runs(name).response]))
     if further:
-        jobs += [replace(job, laws=DEFAULT_LAWS["loss"]) for job in further_jobs(further)]
+        jobs += [replace(job, laws=USUAL_LAWS["loss"]) for job in further_jobs(further)]
     return jobs, refusals
 
 
@@ -78,7 +78,7 @@ def unasked(runs: bs.RunTable) -> str:
     absent = [name for name in ("N", "D", "C") if name not in runs.frame]
     if absent:
         return f"no {', no '.join(absent)}"
-    if runs.response not in DEFAULT_LAWS:
+    if runs.response not in USUAL_LAWS:
         return f"its response is {runs.response} ({runs.unit}), which no law of compute alone here describes"
     return ""
 

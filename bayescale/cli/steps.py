@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from bayescale.laws import Law
     from bayescale.runs import RunTable
 
-DEFAULT_LAWS = {
-    "loss": ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla"),
-    "bpc": ("guo_compute", "compute_floor", "tilt", "kaplan_n", "chinchilla"),
-    "error": ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla"),
-}
-"""Compute alone, compute with a tilt, size alone or with data, and size and data apart, for each response."""
-
-
-DEFAULT_BUDGETS = (1.0, 10.0, 100.0)
-"""Budgets over the largest run of the table."""
-
 
 def load_table(runs: str, reading: Reading, say: Stages | None = None) -> "RunTable":
     """Read the file or the catalogued table, and select its runs."""
@@ -81,37 +70,19 @@ def choose_laws(table: "RunTable", asked: str | None) -> tuple[list[str], list[s
     """Return the laws asked for or those of the response, and a sentence where they are the default."""
     if asked is not None:
         return parse_laws(asked), []
-    names = _default_laws(table)
+    from bayescale.laws.usual import usual_laws  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    names = usual_laws(table)
     return names, [f"laws: {', '.join(names)} (the default for {table.response})"]
-
-
-def _default_laws(table: "RunTable") -> list[str]:
-    """Return the usual laws where the table has N and D, else every built-in law that it has the columns for."""
-    usual = DEFAULT_LAWS.get(table.response, ())
-    if usual and {"N", "D"} <= set(table.frame):
-        return list(usual)
-    fitting = [
-        law.name
-        for law in bs.LAWS.values()
-        if table.response in law.responses and set(law.covariates) <= set(table.frame)
-    ]
-    if not fitting:
-        columns = ", ".join(map(str, table.frame))
-        raise bs.InputError(
-            f"{table.name}: no law describes {table.response} by the columns {columns}; see `bayescale laws`, or "
-            "write a law of your own"
-        )
-    return fitting
 
 
 def choose_budgets(table: "RunTable", asked: Sequence[float]) -> tuple[list[float], list[str]]:
     """Return the budgets asked for or multiples of the largest run, and a sentence where they are the default."""
     if asked:
         return list(asked), []
-    if "C" not in table.frame:
-        raise bs.InputError(f"{table.name}: a budget is FLOP to split between N and D; the table has no C")
-    largest = float(table.frame["C"].max())
-    return [factor * largest for factor in DEFAULT_BUDGETS], ["budgets: 1, 10 and 100 times the largest run (default)"]
+    from bayescale.decisions.budgets import usual_budgets  # noqa: PLC0415  (as above)
+
+    return usual_budgets(table), ["budgets: 1, 10 and 100 times the largest run (default)"]
 
 
 def fit_laws(table: "RunTable", names: Sequence[str], sampling: Sampling, say: Stages) -> dict[str, "Fit"]:

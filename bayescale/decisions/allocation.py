@@ -9,6 +9,7 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
+from bayescale.decisions.budgets import usual_budgets
 from bayescale.decisions.doubts import design_doubts, doubts_of, notes_of
 from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.decisions.regret import Averages, average
@@ -153,7 +154,8 @@ def allocate(
         A fit of a law of N, D and columns that the constraints give, or a comparison, whose laws are averaged by their
         stacking weights, without those that are decidedly worse than the best law with a split.
     flops : sequence of float, optional
-        Budgets, in FLOP, for training and serving.
+        Budgets, in FLOP, for training and serving. By default, where no losses are given either, 1, 10 and 100 times
+        the largest run of the table.
     target_loss : float or sequence of float, optional
         Losses to reach with the least compute, in the unit of the runs; instead of budgets.
     constraints : Constraints
@@ -175,11 +177,13 @@ def allocate(
     Raises
     ------
     InputError
-        If both budgets and losses are given, or neither; a value cannot be used; the limits leave no run; a loss is out
-        of reach; no law has a best split; or the runs cannot tell N from D.
+        If both budgets and losses are given; neither is, and the table has no C; a value cannot be used; the limits
+        leave no run; a loss is out of reach; no law has a best split; or the runs cannot tell N from D.
     """
     checks.probability(probability)
     checks.tolerance(tolerance)
+    if flops is None and target_loss is None:
+        flops = usual_budgets(source.runs)
     budgets, losses = _wanted(flops, target_loss)
     laws = mixture(source, _usual(source, budgets), constraints, random_seed=random_seed)
     notes = [*laws.notes, *design_doubts(laws.runs)]
@@ -221,9 +225,8 @@ def _wanted(
     flops: Sequence[float] | None, target_loss: Sequence[float] | float | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return budgets or losses to reach, whichever is given."""
-    if (flops is None) == (target_loss is None):
-        found = "neither" if flops is None else "both"
-        raise InputError(f"expected budgets (flops) or losses to reach (target_loss), one of them; found {found}")
+    if flops is not None and target_loss is not None:
+        raise InputError("expected budgets (flops) or losses to reach (target_loss), one of them; found both")
     if flops is not None:
         return checks.budgets(flops), None
     return np.empty(0), checks.several("target_loss", target_loss, "losses to reach, such as 2.1")

@@ -12,6 +12,7 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
+from bayescale.decisions.budgets import usual_budgets
 from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
@@ -99,7 +100,7 @@ class DataLimit(Value):
 @checks.kinds
 def serve(
     source: Fit | Comparison,
-    flops: Sequence[float],
+    flops: Sequence[float] | None = None,
     demands: Sequence[float] = (),
     *,
     multiples: Sequence[float] = (),
@@ -114,8 +115,8 @@ def serve(
     ----------
     source : Fit or Comparison
         As for :func:`bayescale.allocate`.
-    flops : sequence of float
-        Budgets of the training-only optimum, in FLOP.
+    flops : sequence of float, optional
+        Budgets of the training-only optimum, in FLOP; by default 1, 10 and 100 times the largest run of the table.
     demands : sequence of float
         Tokens to serve over the model's life, T.
     multiples : sequence of float
@@ -139,7 +140,7 @@ def serve(
     Sardana et al. (2024), arXiv:2401.00448.
     """
     checks.probability(probability)
-    budgets = checks.budgets(flops)
+    budgets = checks.budgets(usual_budgets(source.runs) if flops is None else flops)
     tokens = checks.several("demands", demands, "tokens to serve, such as 1e13") if len(demands) else np.empty(0)
     factors = multiples if len(multiples) or len(demands) else MULTIPLES
     parts = checks.several("multiples", factors, "multiples of D, such as 10") if len(factors) else np.empty(0)
@@ -192,7 +193,7 @@ def _cheapest(laws: Mixture, base: BestRuns, budgets: np.ndarray, served: np.nda
 @checks.kinds
 def data_limit(
     source: Fit | Comparison,
-    flops: Sequence[float],
+    flops: Sequence[float] | None,
     unique_tokens: float,
     repetition: float | np.ndarray | Fit | None = None,
     *,
@@ -206,8 +207,8 @@ def data_limit(
     source : Fit or Comparison
         As for :func:`bayescale.allocate`. A fit of a law that has a column ``unique_tokens`` knows what repeats are
         worth.
-    flops : sequence of float
-        Budgets, in FLOP.
+    flops : sequence of float or None
+        Budgets, in FLOP; None: 1, 10 and 100 times the largest run of the table.
     unique_tokens : float
         Tokens that there are.
     repetition : float, numpy.ndarray, Fit or None
@@ -229,7 +230,7 @@ def data_limit(
         If a budget, the tokens or R_D are not positive numbers, or no law has a best split.
     """
     checks.probability(probability)
-    budgets = checks.budgets(flops)
+    budgets = checks.budgets(usual_budgets(source.runs) if flops is None else flops)
     cases = _cases(source, unique_tokens, repetition)
     laws, _ = _few(source, budgets, cases["free"], random_seed)
     runs = {case: laws.within(limits).find_best(budgets).known for case, limits in cases.items()}

@@ -32,6 +32,7 @@ from bayescale.fits.settings import Settings
 from bayescale.fits.versions import versions
 from bayescale.laws import Law, Prior, Share, get_law, law_record
 from bayescale.laws.published import published_priors
+from bayescale.laws.usual import usual_laws
 from bayescale.processes import in_processes
 from bayescale.runs import Runs, RunTable, as_table
 from bayescale.storage import cache_dir, content_hash, keep, kept, kept_if_possible
@@ -100,7 +101,7 @@ def fit(
 @checks.kinds
 def fit_laws(
     runs: Runs,
-    laws: Iterable[str | Law],
+    laws: Iterable[str | Law] | None = None,
     *,
     draws: int = 1000,
     tune: int = 1000,
@@ -115,8 +116,9 @@ def fit_laws(
     ----------
     runs : RunTable, DataFrame, table, mapping or path-like
         The runs, as :func:`bayescale.read_runs` takes them.
-    laws : iterable of str or Law
-        Laws by name, or laws of your own; names must differ.
+    laws : iterable of str or Law, optional
+        Laws by name, or laws of your own; names must differ. By default the usual ones of the response
+        (``bayescale.laws.usual.USUAL_LAWS``), or where the table lacks N or D every law of the columns that it has.
     draws, tune, chains, random_seed, cache
         As for :func:`fit`.
     progress : bool, callable or None
@@ -131,10 +133,9 @@ def fit_laws(
     Raises
     ------
     InputError
-        If no law is given, two have one name, or one cannot be fitted to this table (see :func:`fit`).
+        If ``laws`` is empty, two have one name, or one cannot be fitted to this table (see :func:`fit`).
     """
-    chosen = distinct_laws(laws)
-    runs = as_table(runs, {name for law in chosen for name in law.covariates})
+    chosen, runs = laws_and_table(laws, runs)
     names = [law.name for law in chosen]
     for law in chosen:
         check_table(law, runs)
@@ -160,6 +161,15 @@ def _waiting(runs: RunTable, laws: Sequence[Law], *, progress: bool) -> Abstract
     """Say which laws are sampled on which runs, where there are some."""
     names = ", ".join(law.name for law in laws)
     return waiting_for(f"sampling {names} on {len(runs.frame)} runs of {runs.name}", progress=progress and bool(laws))
+
+
+def laws_and_table(laws: Iterable[str | Law] | None, runs: Runs) -> tuple[list[Law], RunTable]:
+    """Return laws given by name or value, or else the usual ones, and the runs as a table."""
+    if laws is None:
+        table = as_table(runs)
+        return distinct_laws(usual_laws(table)), table
+    chosen = distinct_laws(laws)
+    return chosen, as_table(runs, {name for law in chosen for name in law.covariates})
 
 
 def distinct_laws(laws: Iterable[str | Law]) -> list[Law]:

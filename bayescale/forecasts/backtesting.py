@@ -15,14 +15,14 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits import versions
 from bayescale.fits.fit import Fit, log_likelihood
-from bayescale.fits.fitting import canonical_frame, distinct_laws, sample_posterior_alone, table_hash
+from bayescale.fits.fitting import canonical_frame, distinct_laws, laws_and_table, sample_posterior_alone, table_hash
 from bayescale.fits.forecast import Forecast, forecast_runs
 from bayescale.fits.settings import Settings
 from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
 from bayescale.forecasts.scores import equal_tailed, pointwise, summarise
 from bayescale.laws import Law, law_record
 from bayescale.processes import in_processes
-from bayescale.runs import Runs, RunTable, as_table
+from bayescale.runs import Runs, RunTable
 from bayescale.runs.folds import Fold, size_folds
 from bayescale.storage import cache_dir, content_hash, keep, kept
 from bayescale.values import Value
@@ -80,7 +80,7 @@ class Backtest(Value):
 @checks.kinds
 def backtest(
     runs: Runs,
-    laws: Iterable[str | Law],
+    laws: Iterable[str | Law] | None = None,
     *,
     by: str = "C",
     thresholds: Sequence[float] | None = None,
@@ -95,8 +95,9 @@ def backtest(
     ----------
     runs : RunTable, DataFrame, table, mapping or path-like
         The runs, as :func:`bayescale.read_runs` takes them.
-    laws : iterable of str or Law
-        Laws by name, or laws of your own; each is compiled once for all its folds.
+    laws : iterable of str or Law, optional
+        Laws by name, or laws of your own, by default the usual ones as in :func:`bayescale.fit_laws`; each is compiled
+        once for all its folds.
     by : str
         ``"C"``, ``"N"`` or ``"D"``: the largest are held out. ``"budget"``: each budget in turn is forecast from the
         smaller ones. ``"family"``: each family from all others.
@@ -123,8 +124,7 @@ def backtest(
     InputError
         If a name is unknown, or no fold leaves enough runs on both sides.
     """
-    chosen = distinct_laws(laws)
-    runs = as_table(runs, {name for law in chosen for name in law.covariates})
+    chosen, runs = laws_and_table(laws, runs)
     tasks, notes = _tasks(chosen, runs, by, thresholds, _Way(tuple(methods), random_seed, cache))
     table = tasks[0].runs
     results = [result for done in _run(tasks, progress) for result in done]

@@ -10,6 +10,7 @@ import bayescale as bs
 from bayescale.cli import main, steps
 from bayescale.cli.options import Sampling
 from bayescale.laws import LAWS
+from bayescale.laws.usual import USUAL_LAWS
 
 INTERVAL = {"median", "lower", "upper"}
 
@@ -107,7 +108,7 @@ def test_a_law_is_drawn_before_it_has_seen_a_run(tmp_path, run_json):
 def test_the_default_laws_are_stated_in_the_help(capsys):
     assert main(["fit", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for names in steps.DEFAULT_LAWS.values():
+    for names in USUAL_LAWS.values():
         assert ", ".join(names) in text
 
 
