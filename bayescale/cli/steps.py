@@ -135,8 +135,8 @@ def waiting_laws[T: "str | Law"](table: "RunTable", names: Sequence[T], sampling
     return [name for name in names if not is_cached(get_law(name), table, settings)]
 
 
-def compare_laws(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stages) -> "Comparison":
-    """Compare laws, and show which are refitted where PSIS fails."""
+def compare_laws(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stages, **options: Any) -> "Comparison":  # noqa: ANN401
+    """Compare laws, with further options of :func:`bayescale.compare`, and show which are refitted where PSIS fails."""
     refitted: list[str] = []
 
     def show(name: str, done: int, of: int) -> None:
@@ -146,7 +146,7 @@ def compare_laws(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stages) -> 
         say.count(done, of)
 
     say("comparing laws, each run left out once")
-    return bs.compare(fits, cache=not sampling.no_cache, progress=show)
+    return bs.compare(fits, cache=not sampling.no_cache, progress=show, **options)
 
 
 def fitted_or_compared(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stages) -> "Fit | Comparison":
