@@ -15,9 +15,18 @@ from bayescale.report import report_record
 @pytest.fixture
 def verbs(wide_runs, wide_comparison):
     """Replace the verbs that sample, compare and write by their signatures; judge and allocate are quick and stay."""
-    names = ("resolve_runs", "select_runs", "fit_laws", "compare", "judge", "allocate", "backtest", "write_report")
+    names = (
+        "catalogue.resolve_runs",
+        "select_runs",
+        "fit_laws",
+        "compare",
+        "judge",
+        "allocate",
+        "backtest",
+        "write_report",
+    )
     real = {name: getattr(bs, name) for name in ("judge", "allocate")}
-    patches = {name: patch(f"bayescale.{name}", autospec=True) for name in names}
+    patches = {name.split(".")[-1]: patch(f"bayescale.{name}", autospec=True) for name in names}
     mocks = {name: each.start() for name, each in patches.items()}
     for name in ("resolve_runs", "select_runs"):
         mocks[name].return_value = wide_runs

@@ -16,8 +16,8 @@ ASKED = ("plan", "wide", "--spend", "1e22", "--target", "1e24")
 def verbs(wide_runs, wide_comparison):
     """Replace the verbs that read, sample and compare by their signatures; planning is quick and stays."""
     real = bs.plan
-    names = ("resolve_runs", "fit_laws", "compare", "plan")
-    patches = {name: patch(f"bayescale.{name}", autospec=True) for name in names}
+    names = ("catalogue.resolve_runs", "fit_laws", "compare", "plan")
+    patches = {name.split(".")[-1]: patch(f"bayescale.{name}", autospec=True) for name in names}
     mocks = {name: each.start() for name, each in patches.items()}
     mocks["resolve_runs"].return_value = wide_runs
     mocks["fit_laws"].return_value = dict(wide_comparison.fits)
