@@ -660,14 +660,14 @@ def test_counts_are_read_as_people_write_them(text, value):
 @pytest.mark.parametrize(
     "text",
     ["2,13", "1,00", "1,0000", "1__0", "_1", "1e", "e5", ".", "1.2.3", "0x10", "3%", "1 000", "7BB", "7P", "$7",
-     "\u0667", "1e9 9"],
+     "\u0667", "1e9 9", "--inf", "+-inf", "++Infinity", "--1", "+-1"],
 )  # fmt: skip
 def test_doubtful_counts_are_refused(text):
     with pytest.raises(UnreadableNumberError):
         parse_number(text)
 
 
-@pytest.mark.parametrize("text", ["2k", "1,000", "1_0", "2,13"])
+@pytest.mark.parametrize("text", ["2k", "1,000", "1_0", "2,13", "--inf", "-+2"])
 def test_suffixes_and_grouping_are_for_counts_only(text):
     with pytest.raises(UnreadableNumberError):
         parse_number(text, count=False)
@@ -696,7 +696,9 @@ def test_plain_floats_survive_their_text(value):
 
 # Anything at all
 
-ODD_CELLS = st.sampled_from(["", "nan", "1e9", "7B", "-1", "inf", "2.5", "1e400", '"', ";", "N", "9" * 400])
+ODD_CELLS = st.sampled_from(
+    ["", "nan", "--inf", "+-inf", "--1", "1e9", "7B", "-1", "inf", "2.5", "1e400", '"', ";", "N", "9" * 400]
+)
 CELLS = st.one_of(st.text(max_size=8), ODD_CELLS)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 POWERS = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 MISSING = frozenset({"", "-", "na", "n/a", "#n/a", "nan", "none", "null", "<na>", "nat"})
-INFINITE = frozenset({"inf", "infinity"})
+INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 COUNT = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*|(?=\.[0-9]))(?P<fraction>(?:\.[0-9]*)?)"
     r"(?:[eE](?P<exponent>[+-]?[0-9]{1,9}))?\s*(?P<suffix>[kKmMbBgGtT]?)"
@@ -40,10 +40,9 @@ def parse_number(text: str, *, count: bool = True, decimal_commas: bool = False)
         If the text is anything else; the message is the remedy.
     """
     word = text.strip()
-    bare = word.lower().lstrip("+-")
     if word.lower() in MISSING:
         return float("nan")
-    if bare in INFINITE:
+    if INFINITE.fullmatch(word):
         return float(word)
     if not count:
         if PLAIN.fullmatch(word):
