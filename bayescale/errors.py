@@ -1,5 +1,7 @@
 """The one error users meet: data or arguments that cannot be used."""
 
+from bayescale.words import clean
+
 
 class InputError(ValueError):
     """Data or arguments that cannot be used.
@@ -9,5 +11,6 @@ class InputError(ValueError):
     """
 
     def __init__(self, *faults: str) -> None:
+        faults = tuple("\n".join(map(clean, fault.split("\n"))) for fault in faults)  # names may come from anywhere
         super().__init__("\n".join(faults))
         self.faults = faults

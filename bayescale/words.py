@@ -1,8 +1,25 @@
-"""Numbers as people read them: one function for each kind, used by errors, notes, tables, figures and the report."""
+"""Numbers and names as people read them: one function for each kind, used by errors, notes, tables and the report."""
 
 import math
+import re
 
 UNITS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal or turn the direction of writing, and halves of characters."""
+
+LONGEST = 200
+"""Characters of a name or cell that a message shows."""
+
+
+def clean(text: str) -> str:
+    """Return text with what could steer a terminal, or cannot be written, as its number."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Return the beginning of a long text."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def short(value: float, digits: int = 2) -> str:
