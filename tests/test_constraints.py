@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from bayescale import tradeoffs
+from bayescale import checks, tradeoffs
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS, get_law
@@ -405,7 +405,7 @@ def test_draws_without_an_answer_take_it_from_no_other():
         ({"sizes": (1e9, 70e9), "max_params": 8e9}, "sizes 7e\\+10 lie outside min_params 0 to max_params 8e\\+09"),
         ({"sizes": (1e9, 1e9)}, "expected different numbers of parameters"),
         ({"sizes": (1e9, -1.0)}, "expected different numbers of parameters, each above zero"),
-        ({"sizes": ("small",)}, "expected numbers of parameters, such as"),
+        ({"sizes": ("small",)}, "sizes is .*write a count such as 7e9"),
         ({"sizes": 7e9}, "expected numbers of parameters, such as"),
         ({"repetition": 15.0}, "give unique_tokens as well"),
         ({"repetition": 0.0, "unique_tokens": 1e12}, "repetition is 0.0; expected R_D above zero"),
@@ -491,3 +491,23 @@ def test_a_size_that_newton_does_not_find_is_an_error_and_no_number(monkeypatch)
     monkeypatch.setattr(frontier, "STEPS", 1)
     with pytest.raises(InputError, match="a run that costs 1e\\+23 FLOP was not found in 1 steps"):
         found.log_size(flops, tokens=1e10, ratio=20.0)
+
+
+def test_counts_that_are_text_are_read_as_on_the_command_line():
+    written = Constraints(
+        inference_tokens="10T", max_params="8B", unique_tokens="1.5e13", sizes=("1B", "3,000,000,000")
+    )
+    numbers = Constraints(inference_tokens=10e12, max_params=8e9, unique_tokens=1.5e13, sizes=(1e9, 3e9))
+    assert written == numbers
+
+
+@pytest.mark.parametrize("text", ["ten", "", "5%", "inf"])
+def test_text_that_is_no_count_is_refused_by_name(text):
+    with pytest.raises(InputError, match="max_params is "):
+        Constraints(max_params=text)
+
+
+def test_budgets_that_are_text_are_read_as_on_the_command_line():
+    np.testing.assert_array_equal(checks.budgets(["1e22", 3e21, "1,000"]), [1e22, 3e21, 1e3])
+    with pytest.raises(InputError, match="a budget in money needs the hardware"):
+        checks.budgets("$50000")

@@ -102,12 +102,9 @@ def parse_count(text: str) -> float:
     ValueError
         If it is no count.
     """
-    from bayescale.runs.numerals import parse_number  # noqa: PLC0415  (pandas, which --help does not need)
+    from bayescale.runs.numerals import read_count  # noqa: PLC0415  (pandas, which --help does not need)
 
-    value = parse_number(text)
-    if not math.isfinite(value):
-        raise ValueError(f"expected a count such as 7e9, 7B or 15T; found {text!r}")
-    return value
+    return read_count(text)
 
 
 def above_zero(text: str, value: float) -> float:

@@ -138,7 +138,7 @@ class Allocation(Value):
 @checks.kinds
 def allocate(
     source: Fit | Comparison,
-    flops: Sequence[float] | None = None,
+    flops: Sequence[float | str] | None = None,
     *,
     target_loss: Sequence[float] | float | None = None,
     constraints: Constraints = UNLIMITED,
@@ -154,8 +154,8 @@ def allocate(
         A fit of a law of N, D and columns that the constraints give, or a comparison, whose laws are averaged by their
         stacking weights, without those that are decidedly worse than the best law with a split.
     flops : sequence of float, optional
-        Budgets, in FLOP, for training and serving. By default, where no losses are given either, 1, 10 and 100 times
-        the largest run of the table.
+        Budgets, in FLOP, for training and serving; text such as ``"1e22"`` is read as on the command line. By default,
+        where no losses are given either, 1, 10 and 100 times the largest run of the table.
     target_loss : float or sequence of float, optional
         Losses to reach with the least compute, in the unit of the runs; instead of budgets.
     constraints : Constraints
@@ -222,7 +222,7 @@ def allocate(
 
 
 def _wanted(
-    flops: Sequence[float] | None, target_loss: Sequence[float] | float | None
+    flops: Sequence[float | str] | None, target_loss: Sequence[float] | float | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return budgets or losses to reach, whichever is given."""
     if flops is not None and target_loss is not None:

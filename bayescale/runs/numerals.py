@@ -56,6 +56,20 @@ def parse_number(text: str, *, count: bool = True, decimal_commas: bool = False)
     return float(f"{match['sign']}{digits}e{power}")
 
 
+def read_count(text: str) -> float:
+    """Return the count that ``text`` stands for: ``70B``, ``15T`` or ``1.5e13``.
+
+    Raises
+    ------
+    UnreadableNumberError
+        If it is no count, or none is there.
+    """
+    value = parse_number(text)
+    if not math.isfinite(value):
+        raise UnreadableNumberError(f"expected a count such as 7e9, 7B or 15T; found {text!r}")
+    return value
+
+
 def remedy_for(word: str, *, count: bool) -> str:
     """Say what to write instead of ``word``, which could not be read as a number."""
     if word.endswith("%"):

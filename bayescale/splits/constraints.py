@@ -12,6 +12,7 @@ import numpy as np
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, published_draws
+from bayescale.runs.numerals import UnreadableNumberError, read_count
 from bayescale.values import FrozenMapping, Value
 
 OPTIONS = 64
@@ -23,6 +24,8 @@ type Covariate = float | Sequence[float]
 @dataclass(frozen=True, eq=False, repr=False)
 class Constraints(Value):
     """What limits the choice of a run beside its compute. Each field is optional; together they bound N and D.
+
+    Counts may be text as on the command line, such as ``"10T"`` tokens or ``"8B"`` parameters.
 
     Attributes
     ----------
@@ -61,7 +64,10 @@ class Constraints(Value):
     covariates: Mapping[str, Covariate] = field(default_factory=FrozenMapping)
 
     def __post_init__(self) -> None:
-        """Check each value alone, then together."""
+        """Read what is text, and check each value alone, then together."""
+        for name in ("inference_tokens", *COUNTS):
+            object.__setattr__(self, name, _read(name, getattr(self, name)))
+        object.__setattr__(self, "sizes", _read_all("sizes", self.sizes))
         if not (_is_number(self.inference_tokens) and 0 <= self.inference_tokens < math.inf):
             raise InputError(
                 f"inference_tokens is {self.inference_tokens!r}; expected tokens to serve, zero or more, such as 1e12"
@@ -151,6 +157,20 @@ COUNTS = {
     "max_tokens": "tokens",
 }
 EXAMPLES = {"tokens": "15e12", "parameters": "8e9"}
+
+
+def _read(name: str, value: Any) -> Any:  # noqa: ANN401  (whatever a user may give)
+    """Read a count that is text as the command line does; leave any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_count(value)
+    except UnreadableNumberError as error:
+        raise InputError(f"{name} is {value!r}: {error}") from None
+
+
+def _read_all(name: str, values: Any) -> Any:  # noqa: ANN401  (whatever a user may give)
+    return tuple(_read(name, value) for value in values) if isinstance(values, list | tuple) else values
 
 
 def _is_number(value: object) -> bool:
