@@ -6,6 +6,7 @@ import math
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -130,6 +131,10 @@ def _same_sequences(first: Sequence[Any], second: Sequence[Any]) -> bool:
     return len(first) == len(second) and all(map(same, first, second))
 
 
+def _same_numbers(first: Any, second: Any) -> bool:  # noqa: ANN401  (a number of any library)
+    return bool(first == second or (math.isnan(first) and math.isnan(second)))
+
+
 _RULES: Any = (
     (dataclasses.is_dataclass, _same_fields),
     (lambda value: hasattr(value, "identical"), lambda first, second: first.identical(second)),  # xarray
@@ -137,7 +142,7 @@ _RULES: Any = (
     (_is_array, _same_arrays),
     (lambda value: isinstance(value, Mapping), _same_mappings),
     (lambda value: isinstance(value, list | tuple), _same_sequences),
-    (lambda value: isinstance(value, float) and math.isnan(value), lambda *_: True),
+    (lambda value: isinstance(value, Number), _same_numbers),
 )
 """How values of one kind are compared, and how the kind is known; the first that fits either value decides."""
 

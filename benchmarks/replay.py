@@ -25,8 +25,9 @@ from scipy.special import gammaln
 import bayescale as bs
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import fit_record, log_center, reference_values
-from bayescale.fits.fitting import canonical_frame, sample_posterior_alone, sampler_data, table_hash
+from bayescale.fits.fitting import sample_posterior_alone, sampler_data
 from bayescale.fits.settings import Settings
+from bayescale.fits.tree import canonical_frame, table_hash
 from bayescale.laws import SMALLEST_VALUE, Law, get_law
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.planning.beliefs import Outcomes, candidate_points, decide, foresee, pool, split_loss

@@ -13,10 +13,10 @@ from scipy.optimize import least_squares
 
 from bayescale.comparison.comparison import compare
 from bayescale.fits.diagnostics import Diagnostics
-from bayescale.fits.fit import COVARIATES, Fit, fit_record, log_likelihood, reference_values
-from bayescale.fits.fitting import canonical_frame, fit, table_hash
-from bayescale.fits.settings import Settings
-from bayescale.laws import LAWS, Prior, get_law, in_ones
+from bayescale.fits.fit import Fit, reference_values
+from bayescale.fits.fitting import fit
+from bayescale.fits.tree import canonical_frame
+from bayescale.laws import LAWS, Prior, get_law, reference_scale
 from bayescale.runs import RunTable
 
 # No deadline, for the first example may import a library; the same examples every time, for a failure is no chance.
@@ -151,46 +151,23 @@ def made_fit(law, runs, truth=None, *, spread=0.02, sigma=0.005, chains=4, draws
     flat = moved(values, names, steps.T)
     flat["sigma"] = sigma * np.exp(rng.standard_normal(chains * draws) / np.sqrt(2 * len(frame)))
     flat["nu"] = 30.0 * np.exp(0.1 * rng.standard_normal(chains * draws))
-    coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-    posterior = xr.Dataset(
-        {name: (("chain", "draw"), draw.reshape(chains, draws)) for name, draw in flat.items()}, coords=coords
-    )
-    stats = xr.Dataset(
-        {
-            "diverging": (("chain", "draw"), np.zeros((chains, draws), dtype=bool)),
-            "energy": (("chain", "draw"), rng.standard_normal((chains, draws))),
-            "maxdepth_reached": (("chain", "draw"), np.zeros((chains, draws), dtype=bool)),
-        },
-        coords=coords,
-    )
-    labels = {"run": frame["run"].to_numpy(dtype=str)}
-    density, noisy = log_likelihood(law, posterior, frame, runs.response, reference, random_seed=seed)
-    groups = {
-        "posterior": posterior,
-        "sample_stats": stats,
-        "log_likelihood": density.assign_coords(labels),
-        "posterior_predictive": noisy.assign_coords(labels),
-        "prior": prior_draws(law, reference[runs.response], rng),
-        "observed_data": xr.Dataset({"log_response": ("run", np.log(frame[runs.response].to_numpy()))}, coords=labels),
-        "constant_data": xr.Dataset(
-            {name: ("run", frame[name].to_numpy()) for name in frame if name in {*COVARIATES, *law.covariates}},
-            coords=labels,
-        ),
+    variables = {
+        "diverging": np.zeros((chains, draws), dtype=bool),
+        "energy": rng.standard_normal((chains, draws)),
+        "maxdepth_reached": np.zeros((chains, draws), dtype=bool),
     }
-    tree = xr.DataTree.from_dict(groups)
-    diagnostics = Diagnostics(tuple(failures), 1.0, 2000.0, 2000.0, 1.0, 0, 0, chains * draws)
-    settings = Settings(draws=draws, tune=1000, chains=chains, random_seed=seed)
-    attempt = {"adaptation": "low_rank", "target_accept": 0.95, "factor": 1}
-    tree.attrs["bayescale"] = fit_record(
-        law,
+    coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    stats = xr.Dataset({name: (("chain", "draw"), each) for name, each in variables.items()}, coords=coords)
+    return Fit.from_draws(
         runs,
-        table_hash(frame, runs.response),
-        settings=settings,
-        reference=reference,
-        diagnostics=diagnostics,
-        attempt=attempt,
+        law,
+        {name: each.reshape(chains, draws) for name, each in flat.items()},
+        scale="reference",
+        prior=prior_draws(law, reference[runs.response], rng),
+        sample_stats=stats,
+        diagnostics=Diagnostics(tuple(failures), 1.0, 2000.0, 2000.0, 1.0, 0, 0, chains * draws),
+        random_seed=seed,
     )
-    return Fit(law, tree)
 
 
 def prior_draws(law, unit, rng, count=500):
@@ -198,12 +175,7 @@ def prior_draws(law, unit, rng, count=500):
     values, widths = start_values(law, unit)
     draws = moved(values, values, [widths[name] * rng.standard_normal(count) for name in values])
     draws |= {"sigma": 0.05 * np.abs(rng.standard_normal(count)), "nu": 2 + rng.exponential(10, count)}
-    return xr.Dataset({name: (("chain", "draw"), draw[None, :]) for name, draw in draws.items()})
-
-
-def reference_scale(law, reference, published):
-    """Carry parameters from published scale to reference scale: the way back of ``published_scale``."""
-    return in_ones(law, {name: 1 / reference[name] for name in law.covariates}, published)
+    return draws
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from bayescale.comparison.comparison import compare, comparison_record, differen
 from bayescale.comparison.ranking import Difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.fits.fitting import canonical_frame
+from bayescale.fits.tree import canonical_frame
 
 SAID_BY_ARVIZ = pytest.mark.filterwarnings("ignore:Estimated shape parameter")
 NAMES = ["chinchilla", "compute_floor", "tilt", "kaplan_n"]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
+from made import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_runs
 
 from bayescale import Constraints, allocate
 from bayescale.comparison.verdict import judge

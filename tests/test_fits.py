@@ -13,6 +13,7 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import (
     GROUPS,
     LOG_PRIOR,
+    PUBLISHED,
     SCHEMA,
     predict,
     published_draws,
@@ -70,7 +71,7 @@ def edit_record(path, **changes):
 
 def test_a_sampled_fit_has_the_promised_groups_dimensions_and_names(sampled_fit, small_runs):
     tree = sampled_fit.data
-    assert set(tree.children) - {"loo", LOG_PRIOR, "discrepancy"} == set(GROUPS) == set(SIZES)
+    assert set(tree.children) - {"loo", LOG_PRIOR, PUBLISHED, "discrepancy"} == set(GROUPS) == set(SIZES)
     assert set(tree[LOG_PRIOR].data_vars) == {"gamma", "level", "E_part", "sigma", "nu_above_2"}
     assert set(tree[LOG_PRIOR].dims) == {"chain", "draw"}
     assert {group: set(tree[group].dims) for group in GROUPS} == SIZES
@@ -100,7 +101,7 @@ def test_the_made_fits_of_these_tests_have_the_layout_of_a_sampled_one(sampled_f
         assert set(small_fit.data[group].dims) == set(sampled_fit.data[group].dims)
         assert set(small_fit.data[group].coords) == set(sampled_fit.data[group].coords)
     assert set(small_fit.record) == set(sampled_fit.record)
-    for part in ("table", "settings", "attempt", "diagnostics", "law", "reference"):
+    for part in ("table", "settings", "diagnostics", "law", "reference"):
         assert set(small_fit.record[part]) == set(sampled_fit.record[part])
 
 

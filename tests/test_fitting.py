@@ -12,8 +12,9 @@ from bayescale.errors import InputError
 from bayescale.fits import fitting, sampling
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import Fit, log_likelihood, reference_values
-from bayescale.fits.fitting import canonical_frame, check_table, exact_elpd, fit, fit_laws, is_cached, table_hash
+from bayescale.fits.fitting import check_table, exact_elpd, fit, fit_laws, is_cached
 from bayescale.fits.settings import Settings
+from bayescale.fits.tree import canonical_frame, table_hash
 from bayescale.laws import LAWS, Law, Prior, Share, law_record
 from bayescale.runs import RunTable
 from bayescale.storage import kept
@@ -31,7 +32,7 @@ def counted(monkeypatch, synthetic_fit, own_cache):
     assert not own_cache.exists()
     sampled = []
 
-    def make(law, runs, _frame, settings, _reference):
+    def make(law, runs, settings, _reference):
         sampled.append(law.name)
         made = synthetic_fit(law, runs, draws=settings.draws, chains=settings.chains, seed=settings.random_seed)
         made.data.attrs["bayescale"] = json.dumps(

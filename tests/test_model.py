@@ -11,9 +11,9 @@ from simulation import CALIBRATED
 
 from bayescale.errors import InputError
 from bayescale.fits.fit import log_likelihood, reference_values
-from bayescale.fits.fitting import canonical_frame
 from bayescale.fits.model import NORMAL_SCORES, build_model, build_prior
 from bayescale.fits.sampling import model_data, sample_prior
+from bayescale.fits.tree import canonical_frame
 from bayescale.laws import EXTRA_DEGREES, LAWS, REAL_RUNS, Law, Prior, Share
 from bayescale.laws.priors import parameters_from_free
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_plots import results
+from made import results
 
 from bayescale.decisions.loss_map import BEYOND, loss_map
 from bayescale.errors import InputError

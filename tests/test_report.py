@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-from test_plots import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_fit, simulated_runs
+from made import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_fit, simulated_runs
 
 import bayescale as bs
 from bayescale import plots

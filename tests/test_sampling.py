@@ -16,8 +16,9 @@ from bayescale.errors import InputError
 from bayescale.fits import sampling
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import reference_values
-from bayescale.fits.fitting import canonical_frame, fit
+from bayescale.fits.fitting import fit
 from bayescale.fits.settings import Settings
+from bayescale.fits.tree import canonical_frame
 from bayescale.laws import LAWS
 from bayescale.laws.priors import parameters_from_free
 from bayescale.runs import select_runs

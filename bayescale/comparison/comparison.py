@@ -1,8 +1,10 @@
 """compare: several laws on the same runs, by leave-one-out cross-validation."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import arviz_stats as azs
@@ -16,6 +18,7 @@ from bayescale.fits.discrepancy import infer_discrepancy
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
 from bayescale.fits.loo import point_loo
+from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.runs.units import independent_units
 from bayescale.values import Value
@@ -64,6 +67,38 @@ class Comparison(Value):
     def runs(self) -> RunTable:
         """The runs that every law was fitted to."""
         return next(iter(self.fits.values())).runs
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the comparison, with its fits, as one NetCDF file, whole or not at all; :meth:`load` reads it.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, such as ``comparison.nc``.
+        """
+        from bayescale.comparison.saving import save_comparison  # noqa: PLC0415  (it makes comparisons)
+
+        save_comparison(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], laws: Iterable[Law] = ()) -> "Comparison":
+        """Read a comparison that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        laws : iterable of Law
+            Laws that are not built in.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, truncated, of another program or version, or of a law that is not here.
+        """
+        from bayescale.comparison.saving import load_comparison  # noqa: PLC0415  (as above)
+
+        return load_comparison(Path(path), laws)
 
     def _lines(self) -> list[str]:
         best = str(self.table.index[0])

@@ -21,8 +21,9 @@ from bayescale.comparison.comparison import Comparison, check_comparable, failur
 from bayescale.comparison.ranking import rank_laws, ranking_notes, standard_error
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, log_likelihood
-from bayescale.fits.fitting import canonical_frame, sampler_data
+from bayescale.fits.fitting import sampler_data
 from bayescale.fits.settings import Settings
+from bayescale.fits.tree import canonical_frame
 from bayescale.laws import Law
 from bayescale.processes import in_processes
 from bayescale.runs import RunTable

@@ -60,12 +60,16 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
     posterior : xarray.Dataset
         Scalar parameters (chain, draw).
     stats : xarray.Dataset
-        Sampler statistics ``diverging``, ``energy`` and ``maxdepth_reached`` (chain, draw).
+        Sampler statistics ``diverging``, ``energy`` and ``maxdepth_reached`` (chain, draw). Where there are none, of
+        draws from elsewhere, the sampler is not checked: E-BFMI is NaN.
     """
     mixing = {str(name): _mixing(values) for name, values in posterior.data_vars.items()}
     failures = _check_draws(posterior, mixing)
     rhat = max(value for each in mixing.values() for value in each.rhat.values())
     bulk, tail = (min(each.ess[method] for each in mixing.values()) for method in ("bulk", "tail"))
+    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
+    if not stats.data_vars:
+        return Diagnostics(tuple(failures), rhat, bulk, tail, float("nan"), 0, 0, draws)
     bfmi = float(azs.bfmi(stats)["energy"].min(skipna=False))
     divergences = int(stats["diverging"].sum())
     saturated = int(stats["maxdepth_reached"].sum())
@@ -75,7 +79,6 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
         failures.append(f"{divergences} transitions diverged (none may)")
     if saturated:
         failures.append(f"{saturated} transitions reached the largest tree depth (none may)")
-    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
     return Diagnostics(tuple(failures), rhat, bulk, tail, bfmi, divergences, saturated, draws)
 
 

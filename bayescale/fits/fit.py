@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ from bayescale.laws import (
     reference_units,
     unit_columns,
 )
-from bayescale.runs import ALIASES, RunTable
+from bayescale.runs import ALIASES, Runs, RunTable
 from bayescale.storage import write_whole
 from bayescale.values import FrozenMapping, Value
 from bayescale.words import short
@@ -39,6 +39,9 @@ SCHEMA = "bayescale/fit/1"
 COVARIATES = ("N", "D", "C")
 KEPT = tuple(name for name in ALIASES if name != "run")
 """Columns of the table that a fit keeps, beside run and response, so that fits of different laws can be compared."""
+
+PUBLISHED = "published"
+"""The group of a fit that holds its posterior at the scale of published values."""
 
 LOG_PRIOR = "log_prior"
 """The group of a fit that power scaling needs, which fits saved by earlier versions lack."""
@@ -64,7 +67,8 @@ class Fit(Value):
         The law, with the priors it was fitted with.
     data : xarray.DataTree
         Groups ``posterior`` and ``prior`` (the law's parameters at reference scale in units of the
-        response, ``sigma`` and ``nu``; chain, draw), ``sample_stats``, ``log_likelihood`` and
+        response, ``sigma`` and ``nu``; chain, draw), ``published`` (the same parameters at N = D = C = 1, as papers
+        print them, and the quantities that they derive; chain, draw), ``sample_stats``, ``log_likelihood`` and
         ``posterior_predictive`` (``log_response``; chain, draw, run), ``log_prior`` (density of each free variable;
         chain, draw), ``loo`` (``elpd_i`` and ``pareto_k``; run),
         ``observed_data`` (run) and
@@ -74,6 +78,62 @@ class Fit(Value):
 
     law: Law
     data: xr.DataTree
+
+    @classmethod
+    def from_draws(
+        cls,
+        runs: Runs,
+        law: str | Law,
+        draws: Mapping[str, np.ndarray] | xr.Dataset,
+        *,
+        scale: Literal["published", "reference"] = "published",
+        prior: Mapping[str, np.ndarray] | xr.Dataset | None = None,
+        sample_stats: xr.Dataset | None = None,
+        diagnostics: Diagnostics | None = None,
+        random_seed: int = 0,
+    ) -> "Fit":
+        """Make a fit of draws that come from elsewhere: of another sampler, a bootstrap, or a paper.
+
+        Parameters
+        ----------
+        runs : RunTable, DataFrame, table, mapping or path-like
+            The runs that the draws are the posterior of, as :func:`bayescale.read_runs` takes them.
+        law : str or Law
+            A built-in law by name, or a law of your own.
+        draws : mapping of str to numpy.ndarray, or xarray.Dataset
+            Draws of every parameter of the law, of ``sigma`` and of ``nu`` (scale and degrees of freedom of the noise
+            on log response): (draw,), or (chain, draw).
+        scale : str
+            Whether parameters are ``published`` (at N = D = C = 1, as papers print them) or at ``reference`` scale.
+        prior : mapping of str to numpy.ndarray, or xarray.Dataset, optional
+            Draws of the prior, in the same form; by default of the law's own prior. The density of the prior, which
+            :func:`bayescale.reweigh` needs, is known for the law's own prior only.
+        sample_stats : xarray.Dataset, optional
+            What the sampler says of its draws: ``diverging``, ``energy`` and ``maxdepth_reached`` (chain, draw).
+        diagnostics : Diagnostics, optional
+            Result of the diagnostics gate; by default what it finds in the draws, and in ``sample_stats`` where they
+            are given. Fewer than four chains do not pass it.
+        random_seed : int
+            Of the predictive draws.
+
+        Raises
+        ------
+        InputError
+            If a parameter is missing, draws are not finite, or they differ in shape.
+        """
+        # The tree of a fit is made with functions of this module.
+        from bayescale.fits.tree import fit_from_draws  # noqa: PLC0415
+
+        return fit_from_draws(
+            runs,
+            law,
+            draws,
+            scale=scale,
+            prior=prior,
+            sample_stats=sample_stats,
+            diagnostics=diagnostics,
+            random_seed=random_seed,
+        )
 
     @cached_property
     def record(self) -> Mapping[str, Any]:
@@ -177,6 +237,22 @@ def flat_draws(dataset: xr.Dataset) -> dict[str, np.ndarray]:
 def published_draws(fitted: Fit) -> dict[str, np.ndarray]:
     """Return posterior draws at the scale of published values, with the paper's derived quantities (draw,)."""
     return published_scale(fitted.law, fitted.reference, fitted.draws)
+
+
+def add_published(fitted: Fit) -> Fit:
+    """Add the group ``published`` to a fit, and say of both groups of parameters what their scale is."""
+    posterior = fitted.data["posterior"].to_dataset()
+    draws = {str(name): values for name, values in posterior.items()}
+    published = xr.Dataset(published_scale(fitted.law, fitted.reference, draws))
+    at = ", ".join(f"{name} in units of {fitted.reference[name]:.6g}" for name in fitted.law.covariates)
+    unit = fitted.record["table"]["unit"] or fitted.record["table"]["response"]
+    scales = {
+        PUBLISHED: (published, "N = D = C = 1, the scale of published values"),
+        "posterior": (posterior, f"a typical run of the table ({at}); group {PUBLISHED} has the scale of papers"),
+    }
+    for group, (dataset, scale) in scales.items():
+        fitted.data[group] = xr.DataTree(dataset.assign_attrs(scale=scale, response_unit=unit))
+    return fitted
 
 
 def contraction(fitted: Fit) -> dict[str, float | None]:

@@ -16,12 +16,10 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits import discrepancy, loo
 from bayescale.fits.fit import (
-    COVARIATES,
     GROUPS,
     KEPT,
     LOG_PRIOR,
     Fit,
-    fit_record,
     log_likelihood,
     reference_values,
     table_record,
@@ -29,6 +27,7 @@ from bayescale.fits.fit import (
 from bayescale.fits.progress import waiting_for
 from bayescale.fits.saving import read_fit
 from bayescale.fits.settings import Settings
+from bayescale.fits.tree import canonical_frame, posterior_fit, prior_groups, table_hash, with_groups
 from bayescale.fits.versions import versions
 from bayescale.laws import Law, Prior, Share, get_law, law_record
 from bayescale.laws.published import published_priors
@@ -36,8 +35,6 @@ from bayescale.laws.usual import usual_laws
 from bayescale.processes import in_processes
 from bayescale.runs import Runs, RunTable, as_table
 from bayescale.storage import cache_dir, content_hash, keep, kept, kept_if_possible
-
-PRIOR_DRAWS = 1000
 
 
 @checks.kinds
@@ -265,12 +262,6 @@ def _check_columns(law: Law, runs: RunTable) -> None:
             )
 
 
-def canonical_frame(runs: RunTable) -> pd.DataFrame:
-    """Return run, N, D, C, response and further covariates, sorted so that row order cannot matter."""
-    keys = [name for name in (*COVARIATES, runs.response, "run") if name in runs.frame]
-    return runs.frame.sort_values(keys, ignore_index=True)
-
-
 def is_cached(law: Law, runs: RunTable, settings: Settings) -> bool:
     """Return whether the fit of this law to this table is in the cache."""
     frame = canonical_frame(runs)
@@ -291,7 +282,7 @@ def _fit_frame(
     cached = _from_cache(path, law) if cache else None
     if cached is not None and _is_of(cached, runs, frame, settings, reference):
         return cached
-    fitted = _sample_fit(law, runs, frame, settings, reference)
+    fitted = _sample_fit(law, runs, settings, reference)
     if cache:
         with kept_if_possible(path):
             fitted.save(path)
@@ -311,12 +302,6 @@ def _cache_path(
         "versions": versions(),
     }
     return cache_dir() / "fits" / f"{law.name}-{content_hash(content)[:24]}.nc"
-
-
-def table_hash(frame: pd.DataFrame, response: str) -> str:
-    """Return a hash of the rows a fit sees: covariates and response, in their order."""
-    columns = [*(name for name in frame if name in KEPT and name != response), response]
-    return content_hash({"response": response, "rows": frame[columns].to_dict(orient="list")})
 
 
 def _from_cache(path: Path, law: Law) -> Fit | None:
@@ -346,27 +331,10 @@ def _is_of(
     )
 
 
-def _sample_fit(
-    law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float]
-) -> Fit:
-    from bayescale.fits.sampling import log_prior, sample_prior  # noqa: PLC0415  (imports PyMC)
-
-    fitted = _sample_posterior_alone(law, runs, frame, settings, reference, scout=True)
-    tree, posterior = fitted.data, fitted.data["posterior"].to_dataset()
-    labels = {"run": frame["run"].to_numpy(dtype=str)}
-    likelihood, predictive = log_likelihood(
-        law, posterior, frame, runs.response, reference, random_seed=settings.random_seed
-    )
-    groups = {
-        "log_likelihood": likelihood.assign_coords(labels),
-        LOG_PRIOR: log_prior(law, posterior, reference[runs.response]),
-        "posterior_predictive": predictive.assign_coords(labels),
-        "prior": sample_prior(law, reference[runs.response], PRIOR_DRAWS, settings.random_seed),
-        discrepancy.GROUP: discrepancy.discrepancy_group(fitted),
-    }
-    for name, group in groups.items():
-        tree[name] = xr.DataTree(group)
-    tree[loo.GROUP] = xr.DataTree(loo.loo_group(tree))
+def _sample_fit(law: Law, runs: RunTable, settings: Settings, reference: Mapping[str, float]) -> Fit:
+    fitted = _sample_posterior_alone(law, runs, settings, reference, scout=True)
+    with_groups(fitted, {**prior_groups(fitted), discrepancy.GROUP: discrepancy.discrepancy_group(fitted)})
+    fitted.data[loo.GROUP] = xr.DataTree(loo.loo_group(fitted.data))
     return fitted
 
 
@@ -379,50 +347,29 @@ def sample_posterior_alone(law: Law, runs: RunTable, settings: Settings) -> Fit:
         If the law cannot be fitted to these runs; see :func:`check_table`.
     """
     check_table(law, runs)
-    frame = canonical_frame(runs)
-    reference = reference_values(frame, runs.response, law)
-    return _sample_posterior_alone(law, runs, frame, settings, reference, scout=False)
+    reference = reference_values(canonical_frame(runs), runs.response, law)
+    return _sample_posterior_alone(law, runs, settings, reference, scout=False)
 
 
 def _sample_posterior_alone(
-    law: Law, runs: RunTable, frame: pd.DataFrame, settings: Settings, reference: Mapping[str, float], *, scout: bool
+    law: Law, runs: RunTable, settings: Settings, reference: Mapping[str, float], *, scout: bool
 ) -> Fit:
     from bayescale.fits.sampling import missed_modes, sample_posterior  # noqa: PLC0415  (imports PyMC)
 
-    data = sampler_data(law, frame, runs.response, reference)
+    data = sampler_data(law, canonical_frame(runs), runs.response, reference)
     posterior, stats, diagnostics, attempt = sample_posterior(law, data, settings)
     if scout and diagnostics.passed:
         diagnostics = dataclasses.replace(diagnostics, failures=missed_modes(law, data, settings, posterior, stats))
-    labels = {"run": frame["run"].to_numpy(dtype=str)}
-    groups = {
-        "posterior": posterior,
-        "sample_stats": stats,
-        "observed_data": xr.Dataset({"log_response": ("run", data["log_response"])}, coords=labels),
-        "constant_data": xr.Dataset(
-            {name: ("run", _plain(frame[name])) for name in _kept(law, frame, runs.response)}, coords=labels
-        ),
-    }
-    tree = xr.DataTree.from_dict(groups)
-    tree.attrs["bayescale"] = fit_record(
+    return posterior_fit(
         law,
         runs,
-        table_hash(frame, runs.response),
+        reference,
+        posterior,
+        stats,
         settings=settings,
-        reference=reference,
         diagnostics=diagnostics,
         attempt=dataclasses.asdict(attempt),
     )
-    return Fit(law, tree)
-
-
-def _kept(law: Law, frame: pd.DataFrame, response: str) -> list[str]:
-    """Return the columns that a fit keeps: those known, and those of a user's own law."""
-    return [name for name in frame if name != response and (name in KEPT or name in law.covariates)]
-
-
-def _plain(column: pd.Series) -> np.ndarray:
-    values: np.ndarray = column.to_numpy(dtype=float if pd.api.types.is_numeric_dtype(column) else str)
-    return values
 
 
 def sampler_data(law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]) -> dict[str, np.ndarray]:

@@ -11,8 +11,8 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.fits.fit import GROUPS, SCHEMA, Fit
-from bayescale.fits.sealing import check_seal
+from bayescale.fits.fit import GROUPS, PUBLISHED, SCHEMA, Fit, add_published
+from bayescale.fits.sealing import AGAIN, check_seal
 from bayescale.laws import LAWS, Law, known_laws, law_record, priors_from_record
 from bayescale.storage import content_hash
 
@@ -40,28 +40,34 @@ def load_fit(path: str | os.PathLike[str], law: Law | None = None) -> Fit:
 
 def read_fit(path: Path, law: Law | None = None) -> Fit:
     """Read and check a saved fit; see :func:`load_fit`."""
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; expected a fit saved by bayescale")
-    try:
-        check_seal(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    tree = _read_tree(path)
+    return fit_of_tree(path, read_tree(path, "fit"), law)
+
+
+def fit_of_tree(path: Path, tree: xr.DataTree, law: Law | None) -> Fit:
+    """Check the tree of a saved fit; raise InputError, with the path of its file, if it is none."""
     record = _read_record(path, tree)
     missing = [group for group in GROUPS if group not in tree.children]
     if missing:
         raise InputError(f"{path}: the saved fit lacks {', '.join(missing)}; fit again")
-    return Fit(_law_of(path, record["law"], law), tree)
+    fitted = Fit(_law_of(path, record["law"], law), tree)
+    return fitted if PUBLISHED in tree.children else add_published(fitted)
 
 
-def _read_tree(path: Path) -> xr.DataTree:
+def read_tree(path: Path, what: str) -> xr.DataTree:
+    """Read a file, or raise InputError if it cannot be read as what was saved in it."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; expected a {what} saved by bayescale")
+    try:
+        check_seal(path, what)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         with xr.open_datatree(path, engine="netcdf4") as tree:
             return tree.load()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise InputError(
-            f"{path}: cannot be read as a saved fit ({type(error).__name__}: {error}); the file is truncated or of "
-            "another kind; fit again"
+            f"{path}: cannot be read as a saved {what} ({type(error).__name__}: {error}); the file is truncated or of "
+            f"another kind; {AGAIN[what]}"
         ) from error
 
 

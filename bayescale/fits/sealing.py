@@ -13,6 +13,9 @@ MARK = b"\nbayescale sha256 "
 LENGTH = len(MARK) + 65
 CHUNK = 1 << 20
 
+AGAIN = {"fit": "fit again", "comparison": "compare again"}
+"""What to do about a file that cannot be used, by what it should hold."""
+
 
 def seal(path: Path) -> None:
     """Add the checksum to the end of a file."""
@@ -27,8 +30,8 @@ def is_sealed(path: Path) -> bool:
     return _split(path)[1] is not None
 
 
-def check_seal(path: Path) -> None:
-    """Refuse a file that has no checksum, or another content than its checksum says.
+def check_seal(path: Path, what: str) -> None:
+    """Refuse a file of a saved fit, or of what else it should be, without a checksum or with another content.
 
     Raises
     ------
@@ -38,13 +41,13 @@ def check_seal(path: Path) -> None:
     length, expected = _split(path)
     if expected is None:
         raise InputError(
-            f"{path}: cannot be read as a saved fit (it does not end with a checksum); the file is truncated or of "
-            "another kind; fit again"
+            f"{path}: cannot be read as a saved {what} (it does not end with a checksum); the file is truncated or of "
+            f"another kind; {AGAIN[what]}"
         )
     if _digest(path, length) != expected:
         raise InputError(
-            f"{path}: cannot be read as a saved fit (its content is not what its checksum says); the file is damaged; "
-            "fit again"
+            f"{path}: cannot be read as a saved {what} (its content is not what its checksum says); the file is "
+            f"damaged; {AGAIN[what]}"
         )
 
 

@@ -15,9 +15,10 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits import versions
 from bayescale.fits.fit import Fit, log_likelihood
-from bayescale.fits.fitting import canonical_frame, distinct_laws, laws_and_table, sample_posterior_alone, table_hash
+from bayescale.fits.fitting import distinct_laws, laws_and_table, sample_posterior_alone
 from bayescale.fits.forecast import Forecast, forecast_runs
 from bayescale.fits.settings import Settings
+from bayescale.fits.tree import canonical_frame, table_hash
 from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
 from bayescale.forecasts.scores import equal_tailed, pointwise, summarise
 from bayescale.laws import Law, law_record

@@ -51,7 +51,15 @@ from bayescale.laws.precision import PRECISION
 from bayescale.laws.precision_post import PRECISION_POST
 from bayescale.laws.routed import ROUTED
 from bayescale.laws.routed_separable import ROUTED_SEPARABLE
-from bayescale.laws.scales import REAL_RUNS, in_ones, published_scale, real_range, reference_units, unit_columns
+from bayescale.laws.scales import (
+    REAL_RUNS,
+    in_ones,
+    published_scale,
+    real_range,
+    reference_scale,
+    reference_units,
+    unit_columns,
+)
 from bayescale.laws.three_term import THREE_TERM
 from bayescale.laws.tilt import TILT
 from bayescale.laws.time_size import TIME_SIZE
@@ -122,6 +130,7 @@ __all__ = [
     "priors_record",
     "published_scale",
     "real_range",
+    "reference_scale",
     "reference_units",
     "unit_columns",
 ]

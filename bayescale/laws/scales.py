@@ -112,3 +112,26 @@ def _exponent(exponent: str | float, parameters: Mapping[str, Quantity]) -> Quan
     if not isinstance(exponent, str):
         return exponent
     return -parameters[exponent[1:]] if exponent.startswith("-") else parameters[exponent]
+
+
+def reference_scale(
+    law: Law, reference: Mapping[str, float], parameters: Mapping[str, Quantity]
+) -> dict[str, Quantity]:
+    """Carry parameters from the scale of published values to reference scale: the way back of ``published_scale``.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    reference : mapping of str to float
+        Reference value of each covariate.
+    parameters : mapping of str to number or array
+        Inferred parameters at ``N = D = C = 1``.
+
+    Returns
+    -------
+    dict
+        All inferred parameters at reference scale.
+    """
+    inverse = {name: 1 / reference[name] for name in law.covariates}
+    return {name: value for name, value in published_scale(law, inverse, parameters).items() if name in law.parameters}

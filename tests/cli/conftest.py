@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
-from test_plots import simulated_backtest
+from made import simulated_backtest
 
 import bayescale as bs
 from bayescale.cli import main

@@ -1,7 +1,7 @@
 """The command ``backtest``: its wiring, shape and words."""
 
 import pytest
-from test_plots import simulated_backtest
+from made import simulated_backtest
 
 from bayescale.cli import main
 from bayescale.cli.commands.backtest import hold_out
