@@ -136,13 +136,9 @@ def kinds[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _positional(signature: inspect.Signature) -> list[str]:
-    """Return the parameters that have no default: those that a call names by their order."""
+    """Return the parameters that a call can name by their order."""
     taken = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [
-        name
-        for name, each in signature.parameters.items()
-        if each.kind in taken and each.default is inspect.Parameter.empty
-    ]
+    return [name for name, each in signature.parameters.items() if each.kind in taken]
 
 
 def _is_of(hint: Any, value: object) -> bool:  # noqa: ANN401  (any annotation)

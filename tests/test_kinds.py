@@ -18,14 +18,14 @@ CALLS = {
     "one law for several": (lambda g: bs.fit_laws(g["runs"], "chinchilla"), "fit_laws(runs, laws): laws is a str; exp"),
     "a list of runs": (lambda _: bs.fit([1, 2], "chinchilla"), "runs: found list; expected a DataFrame of pandas or"),
     "judge of a fit": (lambda g: bs.judge(g["fit"]), "judge(comparison): comparison is a Fit; expected Comparison; Co"),
-    "allocate of runs": (lambda g: bs.allocate(g["runs"], [1e21]), "allocate(source): source is a RunTable; expected "),
+    "allocate of runs": (lambda g: bs.allocate(g["runs"], [1e21]), "allocate(source, flops): source is a RunTable; ex"),
     "compare of a fit": (lambda g: bs.compare(g["fit"]), "compare(fits): fits is a Fit; expected a mapping of names t"),
     "compare of a list": (lambda g: bs.compare([g["fit"]]), "compare(fits): fits is a list; expected a mapping of na"),
     "compare of names": (lambda _: bs.compare({"tilt": "tilt"}), "compare(fits): fits is a dict; expected a mapping o"),
     "load_runs of a frame": (lambda g: bs.load_runs(g["frame"]), "load_runs(name): name is a pandas DataFrame; expect"),
-    "plan of text": (lambda _: bs.plan("x", spend=1e20, target=1e21), "plan(source): source is a str; expected Fit or"),
+    "plan of text": (lambda _: bs.plan("x", spend=1e20, target=1e21), "plan(source, candidates): source is a str; exp"),
     "report of a fit": (lambda g: bs.write_report("a.html", g["fit"], None, None), "write_report(path, comparison, ve"),
-    "plot of runs": (lambda g: bs.plots.plot_elpd(g["runs"]), "plot_elpd(comparison): comparison is a RunTable; expec"),
+    "plot of runs": (lambda g: bs.plots.plot_elpd(g["runs"]), "plot_elpd(comparison, ax): comparison is a RunTable; e"),
 }  # fmt: skip
 
 
