@@ -67,7 +67,7 @@ def test_scores_of_any_size_have_finite_quantiles():
         assert np.isfinite(from_normal(Prior(family, parameters), np.array([-50.0, 50.0]))).all()
 
 
-@pytest.mark.parametrize("prior", [Prior("Gamma", {"alpha": 2.0, "beta": 1.0}), Prior("Normal", {"mu": 0, "tau": 1.0})])
+@pytest.mark.parametrize("prior", [Prior("Rice", {"nu": 2.0, "sigma": 1.0}), Prior("Normal", {"mu": 0, "tau": 1.0})])
 def test_a_family_without_quantiles_is_named(prior):
     with pytest.raises(InputError, match=rf"quantiles of the prior {prior.family}\(.*\) are not known without PyMC"):
         from_normal(prior, SCORES)

@@ -29,7 +29,7 @@ from bayescale.fits.saving import read_fit
 from bayescale.fits.settings import Settings
 from bayescale.fits.tree import canonical_frame, posterior_fit, prior_groups, table_hash, with_groups
 from bayescale.fits.versions import versions
-from bayescale.laws import Law, Prior, Share, get_law, law_record
+from bayescale.laws import Given, Law, get_law, law_record, laws_with_priors, with_priors
 from bayescale.laws.published import published_priors
 from bayescale.laws.usual import usual_laws
 from bayescale.processes import in_processes
@@ -42,7 +42,7 @@ def fit(
     runs: Runs,
     law: str | Law,
     *,
-    priors: Mapping[str, Prior | Share] | Literal["published"] | None = None,
+    priors: Given | Literal["published"] | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -58,9 +58,10 @@ def fit(
         The runs, as :func:`bayescale.read_runs` takes them; their order does not matter.
     law : str or Law
         A built-in law by name, or a law of your own.
-    priors : mapping of str to Prior or Share, or "published", optional
-        Priors that replace the law's own, at reference scale; ``"published"`` takes the law's published fit with its
-        uncertainties, to update it with runs of your own.
+    priors : mapping of str to Prior, Share or str, or "published", optional
+        Priors that replace the law's own, at reference scale, as records or as text:
+        ``{"alpha": "Normal(0.34, 0.05)"}``, by PyMC's names; see :func:`bayescale.laws.with_priors`. ``"published"``
+        takes the law's published fit with its uncertainties, to update it with runs of your own.
     draws, tune : int
         Kept draws and tuning steps of each chain.
     chains : int
@@ -81,8 +82,8 @@ def fit(
     Raises
     ------
     InputError
-        If the law or its priors are unknown, the table lacks a column the law needs, has another
-        response than the law describes, or has no more rows than the model has parameters.
+        If the law is unknown, a prior cannot be read or does not suit its parameter, the table lacks a column the law
+        needs, has another response than the law describes, or has no more rows than the model has parameters.
     """
     law = get_law(law)
     runs = as_table(runs, law.covariates)
@@ -90,7 +91,7 @@ def fit(
     check_table(law, runs)
     if priors == "published":
         priors = published_priors(law, reference_values(runs.frame, runs.response, law), runs.response)
-    law = _with_priors(law, priors)
+    law = with_priors(law, priors) if priors else law
     with _waiting(runs, [] if cache and is_cached(law, runs, settings) else [law], progress=progress):
         return _fit(law, runs, settings, cache=cache)
 
@@ -100,6 +101,7 @@ def fit_laws(
     runs: Runs,
     laws: Iterable[str | Law] | None = None,
     *,
+    priors: Given | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -116,6 +118,8 @@ def fit_laws(
     laws : iterable of str or Law, optional
         Laws by name, or laws of your own; names must differ. By default the usual ones of the response
         (``bayescale.laws.usual.USUAL_LAWS``), or where the table lacks N or D every law of the columns that it has.
+    priors : mapping of str to Prior, Share or str, optional
+        As for :func:`fit`, for each law that has the parameter; ``"chinchilla.alpha"`` is for that law alone.
     draws, tune, chains, random_seed, cache
         As for :func:`fit`.
     progress : bool, callable or None
@@ -130,9 +134,11 @@ def fit_laws(
     Raises
     ------
     InputError
-        If ``laws`` is empty, two have one name, or one cannot be fitted to this table (see :func:`fit`).
+        If ``laws`` is empty, two have one name, none has the parameter of a prior, or one cannot be fitted to this
+        table (see :func:`fit`).
     """
     chosen, runs = laws_and_table(laws, runs)
+    chosen = laws_with_priors(chosen, priors) if priors else chosen
     names = [law.name for law in chosen]
     for law in chosen:
         check_table(law, runs)
@@ -266,13 +272,6 @@ def is_cached(law: Law, runs: RunTable, settings: Settings) -> bool:
     """Return whether the fit of this law to this table is in the cache."""
     frame = canonical_frame(runs)
     return _cache_path(law, runs, frame, settings, reference_values(frame, runs.response, law)).exists()
-
-
-def _with_priors(law: Law, priors: Mapping[str, Prior | Share] | None) -> Law:
-    unknown = set(priors or {}) - set(law.parameters)
-    if unknown:
-        raise InputError(f"law '{law.name}' has no parameter {sorted(unknown)}; it has {', '.join(law.parameters)}")
-    return dataclasses.replace(law, priors={**law.priors, **priors}) if priors else law
 
 
 def _fit_frame(

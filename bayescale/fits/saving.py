@@ -13,7 +13,7 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import GROUPS, PUBLISHED, SCHEMA, Fit, add_published
 from bayescale.fits.sealing import AGAIN, check_seal
-from bayescale.laws import LAWS, Law, known_laws, law_record, priors_from_record
+from bayescale.laws import LAWS, Law, Prior, Share, known_laws, law_record, priors_from_record
 from bayescale.storage import content_hash
 
 RECORDED = ("law", "table", "settings", "reference", "diagnostics")
@@ -97,10 +97,17 @@ def _law_of(path: Path, record: Mapping[str, Any], law: Law | None) -> Law:
         )
     priors, same = priors_from_record(record["priors"]), set(found.parameters) == set(record["priors"])
     # Shares are drawn in their order, which a record does not keep.
-    read = dataclasses.replace(found, priors={name: priors[name] for name in found.priors}) if same else found
+    read = _with_recorded(found, priors) if same else found
     if content_hash(law_record(read)) != content_hash(record):
         raise InputError(
             f"{path}: fit of a law '{record['name']}' whose formula differs from the one here "
             f"({record['formula']} there, {found.formula} here); fit again"
         )
     return read
+
+
+def _with_recorded(law: Law, priors: Mapping[str, Prior | Share]) -> Law:
+    """Return a law with the priors of a record, and note which of its own they replace."""
+    own = {**law.priors, **law.replaced}
+    replaced = {name: prior for name, prior in own.items() if prior != priors[name]}
+    return dataclasses.replace(law, priors={name: priors[name] for name in law.priors}, replaced=replaced)

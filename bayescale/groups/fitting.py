@@ -11,7 +11,7 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import fit
-from bayescale.laws import Law, Prior, Quantity, get_law, law_record
+from bayescale.laws import Given, Law, Prior, Quantity, get_law, law_record, with_priors
 from bayescale.runs import Runs, RunTable, as_table
 from bayescale.storage import content_hash
 
@@ -37,6 +37,7 @@ def fit_groups(
     law: str | Law,
     groups: str = "family",
     *,
+    priors: Given | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -60,6 +61,8 @@ def fit_groups(
         A law of N and D, of C, or of all three.
     groups : str
         Column that names each run's group.
+    priors : mapping of str to Prior, Share or str, optional
+        Priors of the shared law's parameters, as for :func:`bayescale.fit`.
     draws, tune, chains, random_seed, cache
         As for :func:`bayescale.fit`.
 
@@ -72,10 +75,10 @@ def fit_groups(
     Raises
     ------
     InputError
-        If the column is missing, has gaps or fewer than two groups, the groups are not measured in one unit, or the law
-        is of other columns.
+        If the column is missing, has gaps or fewer than two groups, the groups are not measured in one unit, the law
+        is of other columns, or a prior cannot be read or does not suit its parameter.
     """
-    law = get_law(law)
+    law = with_priors(get_law(law), priors or {})
     table, (grouped,) = pooled(as_table(runs, law.covariates), law, groups)
     return fit(
         table,
@@ -228,6 +231,7 @@ def grouped_law(law: Law, count: int) -> Law:
         units=dict.fromkeys(_indicators(count), 1.0) | dict(law.units),
         floor=law.floor,
         cost=law.cost,
+        replaced=law.replaced,
     )
 
 

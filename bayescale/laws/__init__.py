@@ -19,6 +19,7 @@ from bayescale.laws.dmft import DMFT
 from bayescale.laws.droppo_elibol import DROPPO_ELIBOL
 from bayescale.laws.ensemble import ENSEMBLE
 from bayescale.laws.farseer import FARSEER
+from bayescale.laws.given import Given, laws_with_priors, parse_given, read_prior, with_priors, without_given
 from bayescale.laws.guo_compute import GUO_COMPUTE
 from bayescale.laws.identity import law_record, priors_from_record, priors_record
 from bayescale.laws.isoflop import ISOFLOP
@@ -117,6 +118,7 @@ __all__ = [
     "REAL_RUNS",
     "SMALLEST_VALUE",
     "Example",
+    "Given",
     "Law",
     "Prior",
     "Quantity",
@@ -125,14 +127,19 @@ __all__ = [
     "in_ones",
     "known_laws",
     "law_record",
+    "laws_with_priors",
     "list_laws",
+    "parse_given",
     "priors_from_record",
     "priors_record",
     "published_scale",
+    "read_prior",
     "real_range",
     "reference_scale",
     "reference_units",
     "unit_columns",
+    "with_priors",
+    "without_given",
 ]
 
 

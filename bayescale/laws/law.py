@@ -49,8 +49,14 @@ class Prior:
     relative: bool = False
 
     def __str__(self) -> str:
-        arguments = ", ".join(f"{name}={value:.4g}" for name, value in self.parameters.items())
+        arguments = ", ".join(f"{name}={_written(value)}" for name, value in self.parameters.items())
         return f"{self.family}({arguments})" + (" x typical loss" if self.relative else "")
+
+
+def _written(value: float) -> str:
+    """Return a number as somebody wrote it, and one that was computed with four digits."""
+    whole = f"{value:.6g}"
+    return whole if float(whole) == value else f"{value:.4g}"
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,8 @@ class Law(Value):
         FLOP of a run that the law describes; by default 6 per parameter and token.
     unverified : str
         What of the formula or the published values was not read in the paper itself; empty when all was.
+    replaced : mapping of str to Prior or Share
+        The law's own priors of the parameters that were given others by hand; empty for a law as it is.
 
     Raises
     ------
@@ -193,6 +201,7 @@ class Law(Value):
     examples: tuple[Example, ...] = ()
     cost: Cost = DENSE
     unverified: str = ""
+    replaced: Mapping[str, Prior | Share] = field(default_factory=FrozenMapping)
 
     def __post_init__(self) -> None:
         """Check that every part of the law speaks of the same parameters."""

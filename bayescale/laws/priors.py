@@ -6,6 +6,7 @@ import numpy as np
 
 from bayescale.errors import InputError
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Prior, Quantity, Share
+from bayescale.laws.families import FAMILIES, distribution, signature
 
 LEVEL_SCALE = 0.3
 """Prior s.d. of the log of the law's value at a typical run, relative to the table's typical response."""
@@ -143,7 +144,7 @@ def from_normal(prior: Prior, scores: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     prior : Prior
-        Of a family that the built-in laws use.
+        Of one of :data:`bayescale.laws.families.FAMILIES`.
     scores : numpy.ndarray
         Standard normal scores, in any shape.
 
@@ -157,21 +158,20 @@ def from_normal(prior: Prior, scores: np.ndarray) -> np.ndarray:
     scores = np.clip(np.asarray(scores, dtype=float), -WIDEST_SCORE, WIDEST_SCORE)
     match prior.family, dict(prior.parameters):
         case "LogNormal", {"mu": mu, "sigma": sigma, **others} if not others:
-            return np.asarray(np.exp(mu + sigma * scores))
+            found = np.exp(mu + sigma * scores)
         case "Normal", {"mu": mu, "sigma": sigma, **others} if not others:
-            return np.asarray(mu + sigma * scores)
+            found = mu + sigma * scores
         case "TruncatedNormal", {"mu": mu, "sigma": sigma, **ends} if not set(ends) - {"lower", "upper"}:
-            return _truncated(mu, sigma, ends, ndtr(scores))
+            found = _truncated(mu, sigma, ends, ndtr(scores))
         case "HalfNormal", {"sigma": sigma, **others} if not others:
-            return _truncated(0.0, sigma, {"lower": 0.0}, ndtr(scores))
+            found = _truncated(0.0, sigma, {"lower": 0.0}, ndtr(scores))
         case "Exponential", {"scale": scale, **others} if not others:
-            return np.asarray(-scale * np.log(ndtr(-scores)))
+            found = -scale * np.log(ndtr(-scores))
         case "Beta", {"alpha": alpha, "beta": beta, **others} if not others:
-            return np.asarray(betaincinv(alpha, beta, ndtr(scores)))
-    raise InputError(
-        f"the quantiles of the prior {prior} are not known without PyMC; expected LogNormal or Normal (mu, sigma), "
-        "TruncatedNormal (mu, sigma, lower, upper), HalfNormal (sigma), Exponential (scale) or Beta (alpha, beta)"
-    )
+            found = betaincinv(alpha, beta, ndtr(scores))
+        case _:
+            found = _further(prior, ndtr(scores))
+    return np.asarray(found)
 
 
 def _truncated(mu: float, sigma: float, ends: Mapping[str, float], chance: np.ndarray) -> np.ndarray:
@@ -179,3 +179,14 @@ def _truncated(mu: float, sigma: float, ends: Mapping[str, float], chance: np.nd
 
     low, high = (ndtr((ends.get(name, end) - mu) / sigma) for name, end in (("lower", -np.inf), ("upper", np.inf)))
     return np.asarray(mu + sigma * ndtri(low + chance * (high - low)))
+
+
+def _further(prior: Prior, chance: np.ndarray) -> np.ndarray:
+    """Return the quantiles of a prior that no built-in law has."""
+    known = distribution(prior.family, prior.parameters)
+    if known is None:
+        raise InputError(
+            f"the quantiles of the prior {prior} are not known without PyMC; expected "
+            f"{', '.join(map(signature, FAMILIES))}"
+        )
+    return np.asarray(known.ppf(chance))
