@@ -9,7 +9,7 @@ from rich.console import Console
 from bayescale.cli.options import Printing, Refitting, Sampling
 from bayescale.cli.output import emit
 from bayescale.cli.stages import Stages
-from bayescale.cli.steps import about, waiting_laws
+from bayescale.cli.steps import about, laws_of, waiting_laws
 from bayescale.cli.tables import make_table, show_hanging, show_heading, show_list, show_table
 from bayescale.cli.timings import seconds_each
 
@@ -60,12 +60,11 @@ def refits_of(table: "RunTable", names: Sequence[str], by: str, sampling: Sampli
     """Return the refits of a cross-validation."""
     import bayescale as bs  # noqa: PLC0415  (as below)
     from bayescale.comparison.cross_validation import planned_refits  # noqa: PLC0415  (ArviZ)
-    from bayescale.laws import get_law  # noqa: PLC0415  (NumPy, which --help does not need)
 
+    laws = laws_of(names, sampling)
     waiting = waiting_laws(table, names, sampling)
-    there = [name for name in names if name not in waiting]
+    there = [law for law in laws if law.name not in waiting]
     fits = bs.fit_laws(table, there, draws=sampling.draws, random_seed=sampling.seed) if there else {}
-    laws = [get_law(name) for name in names]
     planned = planned_refits(table, laws, by, fits=fits, random_seed=sampling.seed, cache=not sampling.no_cache)
     return Work(f"without runs, by {by}", f"refit by {by}", planned)
 
@@ -77,7 +76,12 @@ def folds_of(
     from bayescale.forecasts.backtesting import planned_folds  # noqa: PLC0415  (ArviZ, which --help does not need)
 
     planned = planned_folds(
-        table, names, by=by, thresholds=thresholds, random_seed=refitting.seed, cache=not refitting.no_cache
+        table,
+        laws_of(names, refitting),
+        by=by,
+        thresholds=thresholds,
+        random_seed=refitting.seed,
+        cache=not refitting.no_cache,
     )
     return Work(f"runs held out by {by}", f"fold by {by}", planned)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from bayescale.cli.completion import complete_laws, complete_runs
-from bayescale.cli.parsing import UsageError, parse_columns, parse_laws, plausible_flops, validate_file
+from bayescale.cli.parsing import UsageError, parse_columns, parse_laws, parse_priors, plausible_flops, validate_file
 from bayescale.hardware import read_amount
 
 STDIN = "-"
@@ -50,6 +50,11 @@ def _check_part(_: object, value: float) -> None:
         raise ValueError(f"expected a number between 0 and 1; found {value:g}")
 
 
+def _check_priors(_: object, texts: tuple[str, ...]) -> None:
+    if texts:
+        parse_priors(texts)
+
+
 def _at_least(smallest: int) -> Parameter:
     def check(_: object, value: int) -> None:
         if value < smallest:
@@ -89,6 +94,18 @@ class Reading:
         return parse_columns(self.map)
 
 
+GivenPriors = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--prior",
+        help='A prior of your own, by PyMC\'s name, such as "alpha=Normal(0.34, 0.05)"; E=Share(4) for a part of the '
+        "loss; repeat it for several. It goes to each law that has the parameter; LAW.alpha=... to one.",
+        metavar="PARAMETER=PRIOR",
+        validator=_check_priors,
+    ),
+]
+
+
 @Parameter(name="*", group=FITTING)
 @dataclass(frozen=True)
 class Sampling:
@@ -103,6 +120,13 @@ class Sampling:
     no_cache: bool = False
     """Neither read fits from the cache nor keep them there."""
 
+    prior: GivenPriors = ()
+
+    @property
+    def priors(self) -> dict[str, str] | None:
+        """The priors given by hand, by parameter."""
+        return parse_priors(self.prior) if self.prior else None
+
 
 @Parameter(name="*", group=FITTING)
 @dataclass(frozen=True)
@@ -114,6 +138,13 @@ class Refitting:
 
     no_cache: bool = False
     """Neither read results from the cache nor keep them there."""
+
+    prior: GivenPriors = ()
+
+    @property
+    def priors(self) -> dict[str, str] | None:
+        """The priors given by hand, by parameter."""
+        return parse_priors(self.prior) if self.prior else None
 
 
 @Parameter(name="*", group=RESULT)

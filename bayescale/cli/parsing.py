@@ -94,6 +94,19 @@ def parse_laws(text: str) -> list[str]:
     return names
 
 
+def parse_priors(texts: tuple[str, ...]) -> dict[str, str]:
+    """Read ``alpha=Normal(0.34, 0.05)``.
+
+    Raises
+    ------
+    ValueError
+        If a prior cannot be read, or a parameter has two.
+    """
+    from bayescale.laws import parse_given  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    return parse_given(texts)
+
+
 def parse_count(text: str) -> float:
     """Read ``70B``, ``15T`` or ``1.5e13``.
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import bayescale as bs
-from bayescale.cli.options import STDIN, Reading, Sampling
+from bayescale.cli.options import SAMPLING, STDIN, Reading, Refitting, Sampling
 from bayescale.cli.parsing import UsageError, check_folder, parse_laws
 from bayescale.cli.stages import Stages
 from bayescale.cli.timings import keep_timing
@@ -66,14 +66,46 @@ def _suffix(content: bytes) -> str:
     return ".tsv" if b"\t" in content.partition(b"\n")[0] else ".csv"
 
 
-def choose_laws(table: "RunTable", asked: str | None) -> tuple[list[str], list[str]]:
-    """Return the laws asked for or those of the response, and a sentence where they are the default."""
+def choose_laws(
+    table: "RunTable", asked: str | None, sampling: Sampling | Refitting = SAMPLING
+) -> tuple[list[str], list[str]]:
+    """Return the laws asked for or those of the response, and sentences on a default and on priors given by hand."""
     if asked is not None:
-        return parse_laws(asked), []
-    from bayescale.laws.usual import usual_laws  # noqa: PLC0415  (NumPy, which --help does not need)
+        names, note = parse_laws(asked), []
+    else:
+        from bayescale.laws.usual import usual_laws  # noqa: PLC0415  (NumPy, which --help does not need)
 
-    names = usual_laws(table)
-    return names, [f"laws: {', '.join(names)} (the default for {table.response})"]
+        names = usual_laws(table)
+        note = [f"laws: {', '.join(names)} (the default for {table.response})"]
+    return names, [*note, *prior_notes(laws_of(names, sampling))]
+
+
+def laws_of(laws: "Sequence[str | Law]", sampling: Sampling | Refitting) -> "list[Law]":
+    """Return laws, those that are named with the priors given by hand.
+
+    Raises
+    ------
+    InputError
+        If none of them has a parameter that a prior is for, or a prior does not suit it.
+    """
+    from bayescale.laws import get_law, laws_with_priors  # noqa: PLC0415  (NumPy, which --help does not need)
+
+    named = [get_law(law) for law in laws if isinstance(law, str)]
+    if sampling.priors and named:
+        named = laws_with_priors(named, sampling.priors)
+    given = {law.name: law for law in named}
+    return [given[law] if isinstance(law, str) else law for law in laws]
+
+
+def prior_notes(laws: "Sequence[Law]") -> list[str]:
+    """Say which priors are the user's, and in which laws."""
+    from bayescale.laws import given_record  # noqa: PLC0415  (as above)
+
+    places: dict[tuple[str, str], list[str]] = {}
+    for entry in given_record(laws):
+        own = f"{entry['law']} (its own: {entry['own']})"
+        places.setdefault((entry["parameter"], entry["prior"]), []).append(own)
+    return [f"prior by hand: {name} ~ {prior}, for {', '.join(own)}" for (name, prior), own in places.items()]
 
 
 def choose_budgets(table: "RunTable", asked: Sequence[float]) -> tuple[list[float], list[str]]:
@@ -102,6 +134,7 @@ def fit_laws(table: "RunTable", names: Sequence[str], sampling: Sampling, say: S
     fits = bs.fit_laws(
         table,
         names,
+        priors=sampling.priors,
         draws=sampling.draws,
         random_seed=sampling.seed,
         cache=not sampling.no_cache,
@@ -129,10 +162,10 @@ def waiting_laws[T: "str | Law"](table: "RunTable", names: Sequence[T], sampling
     if sampling.no_cache:
         return list(names)
     from bayescale.fits.fitting import is_cached  # noqa: PLC0415  (ArviZ, which --help does not need)
-    from bayescale.laws import get_law  # noqa: PLC0415  (NumPy)
 
     settings = Settings(draws=sampling.draws, random_seed=sampling.seed)
-    return [name for name in names if not is_cached(get_law(name), table, settings)]
+    laws = laws_of(names, sampling)
+    return [name for name, law in zip(names, laws, strict=True) if not is_cached(law, table, settings)]
 
 
 def compare_laws(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stages, **options: Any) -> "Comparison":  # noqa: ANN401
@@ -195,6 +228,13 @@ def check_cache() -> None:
 def about(table: "RunTable") -> dict[str, Any]:
     """Return what a record says of the table that it is made from."""
     return {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit}
+
+
+def priors_record(source: "Fit | Comparison") -> list[dict[str, str]]:
+    """Return the priors by hand behind a result."""
+    from bayescale.records.fits import given_priors  # noqa: PLC0415  (ArviZ, which --help does not need)
+
+    return given_priors(source)
 
 
 def expect_several(laws: str | None) -> None:

@@ -19,7 +19,15 @@ from bayescale.laws.dmft import DMFT
 from bayescale.laws.droppo_elibol import DROPPO_ELIBOL
 from bayescale.laws.ensemble import ENSEMBLE
 from bayescale.laws.farseer import FARSEER
-from bayescale.laws.given import Given, laws_with_priors, parse_given, read_prior, with_priors, without_given
+from bayescale.laws.given import (
+    Given,
+    given_record,
+    laws_with_priors,
+    parse_given,
+    read_prior,
+    with_priors,
+    without_given,
+)
 from bayescale.laws.guo_compute import GUO_COMPUTE
 from bayescale.laws.identity import law_record, priors_from_record, priors_record
 from bayescale.laws.isoflop import ISOFLOP
@@ -124,6 +132,7 @@ __all__ = [
     "Quantity",
     "Share",
     "get_law",
+    "given_record",
     "in_ones",
     "known_laws",
     "law_record",

@@ -84,7 +84,9 @@ def laws_with_priors(laws: Iterable[Law], priors: Given) -> list[Law]:
     for name, found in places.items():
         if not found:
             known = "; ".join(f"{law.name} has {', '.join(law.parameters)}" for law in chosen)
-            raise InputError(f"no law here has the parameter {name} of a prior: {known}; correct the name or leave it")
+            raise InputError(
+                f"no law here has the parameter {name} of a prior: {known}; correct the name, or leave the prior out"
+            )
     return [_with_its_own(law, priors, several=len(chosen) > 1) for law in chosen]
 
 
@@ -113,6 +115,16 @@ def _parameter_of(law: Law, name: str) -> str | None:
     """Return the parameter of a law that a name means, if it means one."""
     parameter = name.removeprefix(f"{law.name}.")
     return parameter if parameter in law.parameters else None
+
+
+def given_record(laws: Iterable[Law]) -> list[dict[str, str]]:
+    """Return the priors given by hand as plain data: ``law``, ``parameter``, ``prior``, and the law's ``own``."""
+    return [
+        {"law": law.name, "parameter": name, "prior": str(law.priors[name]), "own": str(law.replaced[name])}
+        for law in laws
+        for name in law.parameters
+        if name in law.replaced
+    ]
 
 
 def without_given(law: Law) -> Law:

@@ -15,6 +15,7 @@ from bayescale.forecasts import backtesting
 from bayescale.forecasts.backtesting import Backtest, threshold_text
 from bayescale.forecasts.reliability import reliability_statement
 from bayescale.intervals import credible_interval
+from bayescale.laws import NOISE_PRIORS, given_record
 from bayescale.records.allocation import allocation_record
 from bayescale.records.sensitivity import sensitivity_record
 from bayescale.runs import RunTable
@@ -32,6 +33,7 @@ def fit_record(
         "runs": _runs_record(next(iter(fits.values())).runs),
         "probability": probability,
         "fits": [_law_record(name, fitted, probability, paths.get(name)) for name, fitted in fits.items()],
+        "priors": given_record(fitted.law for fitted in fits.values()),
         "defaults": list(defaults),
         "doubts": _fit_doubts(fits),
     }
@@ -43,12 +45,13 @@ def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -
     names = (*fitted.law.parameters, *(each for each in published if each not in fitted.law.parameters), "sigma", "nu")
     diagnostics = fitted.diagnostics
     told = contraction(fitted)
+    text = {**{each: str(prior) for each, prior in fitted.law.priors.items()}, **NOISE_PRIORS}.get
     return {
         "law": name,
         "formula": fitted.law.formula,
         "typical_run": dict(fitted.reference),
         "parameters": [
-            {"name": each, "contraction": told.get(each)}
+            {"name": each, "contraction": told.get(each), "prior": text(each), "given": each in fitted.law.replaced}
             | {
                 scale: credible_interval(draws[each], probability).record() if each in draws else None
                 for scale, draws in zip(("reference", "published"), scales, strict=True)
@@ -72,6 +75,12 @@ def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -
     }
 
 
+def given_priors(source: Fit | Comparison) -> list[dict[str, str]]:
+    """Return the priors by hand behind a fit or a comparison."""
+    fits = source.fits.values() if isinstance(source, Comparison) else [source]
+    return given_record(fitted.law for fitted in fits)
+
+
 def compare_record(
     comparison: Comparison,
     verdict: Verdict | None,
@@ -89,6 +98,7 @@ def compare_record(
         "notes": [*record.pop("notes"), *notes],
         **record,
         "criteria": [cross_validation_record(each) for each in criteria],
+        "priors": given_priors(comparison),
         "defaults": list(defaults),
         "doubts": [*_comparison_doubts(comparison), *(doubt for each in criteria for doubt in _fold_doubts(each))],
     }

@@ -11,8 +11,8 @@ from bayescale.cli.options import Refitting
 def test_backtest_hands_its_options_on(verbs, wide_runs):
     options = ["--laws", "tilt,chinchilla", "--by", "N", "--thresholds", "0.2,10", "--seed", "7", "--no-cache"]
     assert main(["backtest", "wide", *options]) == 0
-    (runs, names), keywords = verbs.backtest.call_args
-    assert (runs, names) == (wide_runs, ["tilt", "chinchilla"])
+    (runs, laws), keywords = verbs.backtest.call_args
+    assert (runs, [law.name for law in laws]) == (wide_runs, ["tilt", "chinchilla"])
     assert callable(keywords.pop("progress"))
     assert keywords == {"by": "N", "thresholds": [0.2, 10.0], "random_seed": 7, "cache": False}
 

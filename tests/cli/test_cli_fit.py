@@ -22,7 +22,7 @@ def test_fit_hands_its_options_to_fit_laws(verbs, wide_runs):
     (runs, names), keywords = verbs.fit_laws.call_args
     assert (runs, names) == (wide_runs, ["tilt", "chinchilla"])
     assert callable(keywords.pop("progress"))
-    assert keywords == {"draws": 300, "random_seed": 7, "cache": False}
+    assert keywords == {"priors": None, "draws": 300, "random_seed": 7, "cache": False}
 
 
 @pytest.mark.usefixtures("verbs")

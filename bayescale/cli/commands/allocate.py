@@ -92,7 +92,7 @@ def allocate(
         from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
-        names, law_note = choose_laws(table, laws)
+        names, law_note = choose_laws(table, laws, sampling)
         flops, budget_note = (None, []) if targets else choose_budgets(table, budgets, spending)
         if dry_run:
             return emit_work(fits_record(table, names, sampling, [*law_note, *budget_note]), printing, say)

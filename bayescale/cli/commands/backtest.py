@@ -28,7 +28,7 @@ from bayescale.cli.options import (
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
 from bayescale.cli.stages import Stages, progress
-from bayescale.cli.steps import adding, check_cache, choose_laws, laws_text, load_table
+from bayescale.cli.steps import adding, check_cache, choose_laws, laws_of, laws_text, load_table
 from bayescale.cli.tables import Record, make_table, number, show_hanging, show_heading, show_list, show_table
 from bayescale.cli.timings import keep_timing
 
@@ -103,16 +103,20 @@ def backtest(
     if thresholds is not None and by in ("budget", "family"):
         raise UsageError(f"--thresholds goes with --by C, N or D; --by {by} holds out each in turn")
     with progress(printing) as say:
+        from bayescale.laws import given_record  # noqa: PLC0415  (NumPy, which --help does not need)
         from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
-        names, defaults = choose_laws(table, laws)
+        names, defaults = choose_laws(table, laws, refitting)
         chosen = None if thresholds is None else parse_thresholds(thresholds)
         if dry_run:
             work = [folds_of(table, names, by, chosen, refitting)]
             return emit_work(work_record(table, work, defaults), printing, say)
         found = hold_out(table, names, by, chosen, refitting, say=say)
-        record = records.backtest_record(found, defaults)
+        record = {
+            **records.backtest_record(found, defaults),
+            "priors": given_record(laws_of(names, refitting)),
+        }
     return emit(record, show_backtest, printing, output=output, strict=strict)
 
 
@@ -137,10 +141,11 @@ def hold_out(
     if not refitting.no_cache:
         check_cache()
     say("looking for what is known")
-    planned = planned_folds(table, names, **asked)
+    laws = laws_of(names, refitting)
+    planned = planned_folds(table, laws, **asked)
     say(f"forecasting runs held out by {by}, with {laws_text(list(planned))}")
     show = adding(say, {name: folds for name, (folds, _) in planned.items()})
-    found = bs.backtest(table, names, **asked, progress=show)
+    found = bs.backtest(table, laws, **asked, progress=show)
     keep_timing(f"fold by {by}", say.seconds_each)
     return found
 

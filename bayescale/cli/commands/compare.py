@@ -99,7 +99,7 @@ def compare(
         from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
-        names, defaults = choose_laws(table, laws)
+        names, defaults = choose_laws(table, laws, sampling)
         if dry_run:
             work = [fits_of(table, names, sampling), *(refits_of(table, names, each, sampling) for each in asked)]
             return emit_work(work_record(table, work, defaults, [EXACT_REFITS]), printing, say)

@@ -29,7 +29,7 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import above_zero, parse_count
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table
+from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table, priors_record
 from bayescale.cli.tables import interval, number, show_end, show_hanging, show_heading, show_side_by_side
 from bayescale.words import chance
 
@@ -89,7 +89,7 @@ def data_limit(
         from bayescale.records.serving import data_limit_record  # noqa: PLC0415  (as above)
 
         table = load_table(runs, reading, say)
-        names, law_note = choose_laws(table, laws)
+        names, law_note = choose_laws(table, laws, sampling)
         flops, budget_note = choose_budgets(table, budgets, spending)
         if dry_run:
             return emit_work(fits_record(table, names, sampling, [*law_note, *budget_note]), printing, say)
@@ -107,6 +107,7 @@ def data_limit(
         "schema": "bayescale/data-limit/1",
         "runs": about(table),
         **numbers,
+        "priors": priors_record(source),
         "defaults": [*law_note, *budget_note],
         **({"figure": str(figure)} if figure is not None else {}),
     }

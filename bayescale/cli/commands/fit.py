@@ -73,7 +73,7 @@ def fit(
         from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
-        names, defaults = choose_laws(table, laws)
+        names, defaults = choose_laws(table, laws, sampling)
         if dry_run:
             return emit_work(fits_record(table, names, sampling, defaults), printing, say)
         fits = fit_laws(table, names, sampling, say)

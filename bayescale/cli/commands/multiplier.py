@@ -30,7 +30,7 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import about, load_table
+from bayescale.cli.steps import about, laws_of, load_table, prior_notes
 from bayescale.cli.tables import make_table, show_hanging, show_table
 from bayescale.words import chance
 
@@ -92,16 +92,19 @@ def multiplier(
     with progress(printing) as say:
         from bayescale.groups.fitting import pooled  # noqa: PLC0415  (as below)
         from bayescale.groups.multipliers import group_table, multiplier_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.laws import given_record  # noqa: PLC0415  (NumPy, which --help does not need)
 
         table = load_table(runs, reading, say)
         flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])
+        (shared,) = laws_of([law], sampling)
+        prior_note = prior_notes([shared])
         if dry_run:
-            work = [fits_of(*pooled(table, law, groups), sampling)]
-            return emit_work(work_record(table, work, budget_note), printing, say)
+            work = [fits_of(*pooled(table, shared, groups), sampling)]
+            return emit_work(work_record(table, work, [*prior_note, *budget_note]), printing, say)
         say("compiling and sampling one law for all groups")
         fitted = bs.groups.fit_groups(
             table,
-            law,
+            shared,
             groups,
             draws=sampling.draws,
             random_seed=sampling.seed,
@@ -117,7 +120,8 @@ def multiplier(
         "probability": probability,
         "groups": group_table(fitted),
         "multipliers": [multiplier_record(each) for each in found],
-        "defaults": [*pair_note, *budget_note],
+        "priors": given_record([shared]),
+        "defaults": [*prior_note, *pair_note, *budget_note],
         "doubts": list(dict.fromkeys(doubt for each in found for doubt in each.doubts)),
     }
     return emit(record, show, printing, output=output, strict=strict)

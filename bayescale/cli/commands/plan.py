@@ -30,7 +30,15 @@ from bayescale.cli.options import (
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import plausible_flops
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import about, choose_laws, expect_several, fit_laws, fitted_or_compared, load_table
+from bayescale.cli.steps import (
+    about,
+    choose_laws,
+    expect_several,
+    fit_laws,
+    fitted_or_compared,
+    load_table,
+    priors_record,
+)
 from bayescale.cli.tables import number, show_hanging, show_table
 from bayescale.errors import InputError
 from bayescale.words import percent
@@ -128,7 +136,7 @@ def plan(
         from bayescale.planning.plan import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
-        names, defaults = choose_laws(table, laws)
+        names, defaults = choose_laws(table, laws, sampling)
         if dry_run:
             return emit_work(fits_record(table, names, sampling, defaults), printing, say)
         fits = fit_laws(table, names, sampling, say)
@@ -148,6 +156,7 @@ def plan(
         "schema": "bayescale/plan/1",
         "table": about(table),
         **plan_record(found),
+        "priors": priors_record(source),
         "defaults": defaults,
     }
     return emit(record, show, printing, output=output, strict=strict)

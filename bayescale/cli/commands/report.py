@@ -35,7 +35,16 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import validate_file
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import Stages, progress
-from bayescale.cli.steps import adding, choose_laws, compare_laws, expect_several, fit_laws, load_table
+from bayescale.cli.steps import (
+    adding,
+    choose_laws,
+    compare_laws,
+    expect_several,
+    fit_laws,
+    laws_of,
+    load_table,
+    prior_notes,
+)
 from bayescale.cli.tables import Record, make_table, number, show_heading, show_list, show_table
 from bayescale.errors import InputError
 from bayescale.processes import prepare
@@ -120,6 +129,7 @@ def report(
         names, law_note = choose_laws(table, laws)
         flops, budget_note = choose_budgets(table, budgets, spending)
         names += [split_by] if split_by and split_by not in names else []
+        law_note += prior_notes(laws_of(names, sampling))
         if dry_run:
             work = [fits_of(table, names, sampling)]
             return emit_work(work_record(table, work, law_note, [EXACT_REFITS, ONE_BACKTEST]), printing, say)

@@ -29,7 +29,7 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import above_zero, parse_count
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table
+from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table, priors_record
 from bayescale.cli.tables import number, show_end, show_hanging, show_heading, show_side_by_side
 
 FIGURE_MULTIPLES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -91,7 +91,7 @@ def serve(
         from bayescale.records.serving import serving_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
-        names, law_note = choose_laws(table, laws)
+        names, law_note = choose_laws(table, laws, sampling)
         flops, budget_note = choose_budgets(table, budgets, spending)
         if dry_run:
             return emit_work(fits_record(table, names, sampling, [*law_note, *budget_note]), printing, say)
@@ -108,6 +108,7 @@ def serve(
         "schema": "bayescale/serve/1",
         "runs": about(table),
         **serving_record(found),
+        "priors": priors_record(source),
         "defaults": [*law_note, *budget_note],
         **({"figure": str(figure)} if figure is not None else {}),
     }
