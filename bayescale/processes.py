@@ -1,13 +1,18 @@
 """Work shared between processes, as many as there are cores for, or between threads."""
 
 import importlib
+import os
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+
+from bayescale.storage import abandon
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -20,6 +25,9 @@ THREADS = 2
 
 PART = 2000
 """Draws that one thread handles at once."""
+
+WATCH = 0.5
+"""Seconds between two looks at whether the process is still there that began this one."""
 
 _PREPARED: "list[ProcessPoolExecutor]" = []
 """The process that is prepared, if any."""
@@ -134,6 +142,19 @@ def stop() -> None:
         _PREPARED.clear()
 
 
+def _watch(parent: int) -> None:
+    """Let this process end when the one that began it has ended, however that came: nobody reads its results."""
+    if os.name == "posix":
+        threading.Thread(target=_end_with, args=(parent,), name="bayescale-watch", daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH)
+    abandon()
+    os._exit(1)
+
+
 def _cores() -> int:
     """Return the processors that this process may use, which a container or a batch job limits; 1 where it is alone."""
     import loky  # noqa: PLC0415  (0.1 s that few commands need)
@@ -145,14 +166,16 @@ def _companion() -> "ProcessPoolExecutor":
     """Return a process of its own: loky ends one of the others that grows, and with it what it has compiled."""
     from loky import ProcessPoolExecutor  # noqa: PLC0415  (as above)
 
-    return ProcessPoolExecutor(max_workers=1)
+    return ProcessPoolExecutor(max_workers=1, initializer=_watch, initargs=(os.getpid(),))
 
 
 def _pool(processes: int | None = None) -> "ProcessPoolExecutor":
     """Return the processes that fit laws: so many, or those that there are."""
     from loky import get_reusable_executor  # noqa: PLC0415  (as above)
 
-    return get_reusable_executor(max_workers=processes, reuse="auto" if processes else True)
+    return get_reusable_executor(
+        max_workers=processes, reuse="auto" if processes else True, initializer=_watch, initargs=(os.getpid(),)
+    )
 
 
 class _Work[T, R]:

@@ -58,7 +58,7 @@ app = App(
     help="Bayesian scaling-law fits: which law holds on your runs, and what to train with a compute budget.",
     help_epilogue="Example: bayescale compare chinchilla\n\n"
     "Exit status: 0 fine, 1 unexpected, 2 usage, 3 unusable data, 4 doubtful diagnostics under --strict, "
-    "130 interrupted. Results go to stdout, progress to stderr.",
+    "130 interrupted, 143 terminated. Results go to stdout, progress to stderr.",
     version=bs.__version__,
     help_format="plaintext",
     suppress_keyboard_interrupt=False,

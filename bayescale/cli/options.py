@@ -41,6 +41,8 @@ def _check_budgets(_: object, budgets: tuple[str, ...]) -> None:
 
 
 def _check_runs(_: object, name: str) -> None:
+    if not name:
+        raise ValueError("this is no name; expected a file, a name that `bayescale data` lists, or -")
     if name.startswith("-") and name != STDIN:
         raise ValueError("this is no option here; expected a file, a name that `bayescale data` lists, or -")
 

@@ -1,8 +1,14 @@
 """How text of the command line is read, and what cannot be meant refused."""
 
 import math
+import os
 import tempfile
 from pathlib import Path
+
+from bayescale.words import shortened
+
+LONGEST_NAME = 255
+"""Bytes of the longest name that file systems take."""
 
 
 class UsageError(Exception):
@@ -11,6 +17,8 @@ class UsageError(Exception):
 
 def check_file(path: Path) -> None:
     """Raise ValueError for what cannot become a file, before anything is computed."""
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise ValueError(f"the name of {shortened(path.name, 40)} is too long; at most {LONGEST_NAME} bytes")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file")
     if path.exists() and not path.is_file():  # such as /dev/null, which a file would take the place of

@@ -16,8 +16,11 @@ from cyclopts import CycloptsError, MissingArgumentError, ValidationError
 
 from bayescale.cli.app import app
 from bayescale.cli.parsing import UsageError
+from bayescale.cli.replacing import check_outputs, replaced, standing
+from bayescale.cli.surroundings import ended_by, prepare, signals_end
 from bayescale.errors import InputError
 from bayescale.processes import stop
+from bayescale.words import clean
 
 FINE, UNEXPECTED, USAGE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -41,14 +44,16 @@ def main(tokens: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 fine, 1 unexpected, 2 usage, 3 unusable data, 4 doubtful diagnostics under ``--strict``, 130 interrupted.
+        0 fine, 1 unexpected, 2 usage, 3 unusable data, 4 doubtful diagnostics under ``--strict``, 130 interrupted,
+        143 terminated, 129 hung up.
     """
+    prepare()
     arguments = list(sys.argv[1:] if tokens is None else tokens)
     gc.set_threshold(GARBAGE)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an author's name must not stop a table on an ASCII terminal
     try:
-        with _interruptions_repeated():
+        with signals_end(), _interruptions_repeated():
             status = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
@@ -65,8 +70,14 @@ def _run(arguments: list[str]) -> int:
         arguments = [*arguments[1:], "--help"]
     command, bound, unparsed = app.parse_args(arguments, exit_on_error=False, print_error=False)
     if "command_line" in unparsed:
-        bound.arguments["command_line"] = shlex.join(["bayescale", *arguments])
-    return command(*bound.args, **bound.kwargs) or FINE
+        bound.arguments["command_line"] = clean(shlex.join(["bayescale", *arguments]))
+    check_outputs(bound.arguments)
+    before = standing(bound.arguments)
+    status = command(*bound.args, **bound.kwargs) or FINE
+    printing = bound.arguments.get("printing")
+    if not getattr(printing, "quiet", False):
+        sys.stderr.write("".join(f"replaced {clean(str(path))}\n" for path in replaced(before)))
+    return status
 
 
 def _command(arguments: Sequence[str]) -> str:
@@ -91,8 +102,9 @@ def _explain(error: BaseException, command: str) -> int:
 def _reading(error: BaseException, command: str) -> tuple[int, Sequence[str], str]:
     """Return the exit status of an error, its lines, and what else helps."""
     see_help = f"see {command} --help\n"
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, ["interrupted"], ""
+    ending = ended_by() or ((INTERRUPTED, "interrupted") if isinstance(error, KeyboardInterrupt) else None)
+    if ending is not None:
+        return ending[0], [ending[1]], ""
     if isinstance(error, CycloptsError):
         return USAGE, [_usage(error)], see_help
     if isinstance(error, UsageError):
@@ -100,7 +112,7 @@ def _reading(error: BaseException, command: str) -> tuple[int, Sequence[str], st
     if isinstance(error, InputError):
         return UNUSABLE, error.faults, see_help
     if isinstance(error, OSError):
-        return UNEXPECTED, [str(error)], ""
+        return UNEXPECTED, [clean(str(error))], ""
     report = (
         "This is a fault in bayescale: please report it with the command; BAYESCALE_DEBUG=1 shows where it arose.\n"
     )

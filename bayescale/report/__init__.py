@@ -24,6 +24,8 @@ from bayescale.storage import write_whole
 __all__ = ["check_report_name", "law_in_use", "report_record", "write_report"]
 
 FORMATS = (".html", ".md", ".pdf")
+REPORT = "bayescale/report"
+"""How the schema of a report's numbers begins."""
 
 
 def check_report_name(path: str | os.PathLike[str]) -> Path:
@@ -32,14 +34,41 @@ def check_report_name(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        If the name ends in none of ``.html``, ``.md`` and ``.pdf``, or PDF cannot be made here.
+        If the name ends in none of ``.html``, ``.md`` and ``.pdf``, PDF cannot be made here, or what goes beside the
+        page would replace a file that is not of a report.
     """
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
         raise InputError(f"{target}: a report is a page whose name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if target.suffix.lower() == ".pdf":
         check_pdf()
+    _check_beside(target)
     return target
+
+
+def _check_beside(target: Path) -> None:
+    """Refuse to replace what nobody named, unless an earlier report left it there."""
+    numbers, folder = target.with_suffix(".json"), _figures_folder(target)
+    if _is_report(numbers):
+        return
+    remedy = "and what is there is not of a report; move it, or name the report otherwise"
+    if numbers.exists():
+        raise InputError(f"{numbers}: the numbers of {target.name} go there, {remedy}")
+    if target.suffix.lower() == ".md" and folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder}: the figures of {target.name} go there, {remedy}")
+
+
+def _is_report(path: Path) -> bool:
+    """Return whether a file holds the numbers of a report."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and str(content.get("schema", "")).startswith(f"{REPORT}/")
+
+
+def _figures_folder(target: Path) -> Path:
+    return target.with_name(f"{target.stem}-figures")
 
 
 @checks.kinds
@@ -93,16 +122,15 @@ def write_report(
     figures = draw_figures(comparison, verdict, allocation, own, plan)
     explorer = explorer_data(comparison, allocation) if allocation and target.suffix.lower() == ".html" else None
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(target.with_suffix(".json"), _writer(text))
     match target.suffix.lower():
         case ".html":
-            write_whole(target, _writer(render_page(record, figures, explorer)))
+            page = render_page(record, figures, explorer).encode()
         case ".md":
-            folder = _write_figures(target, figures)
-            write_whole(target, _writer(render_markdown(record, figures, folder)))
+            page = render_markdown(record, figures, _write_figures(target, figures)).encode()
         case _:
-            content = page_as_pdf(render_page(record, figures, paper=True), itertools.chain(*figures.values()))
-            write_whole(target, lambda temporary: temporary.write_bytes(content))
+            page = page_as_pdf(render_page(record, figures, paper=True), itertools.chain(*figures.values()))
+    write_whole(target.with_suffix(".json"), _writer(text))
+    write_whole(target, lambda temporary: temporary.write_bytes(page))  # last: where it is, all is
     return record
 
 
@@ -112,7 +140,7 @@ def _writer(text: str) -> Callable[[Path], object]:
 
 def _write_figures(target: Path, figures: Mapping[str, tuple[Picture, ...]]) -> str:
     """Write each drawing and its data into a folder beside the page, and return the folder's name."""
-    folder = target.with_name(f"{target.stem}-figures")
+    folder = _figures_folder(target)
     folder.mkdir(exist_ok=True)
     for picture in itertools.chain(*figures.values()):
         write_whole(folder / f"{picture.name}.svg", _writer(picture.on_white))

@@ -1,5 +1,6 @@
 """``bayescale fit``: parameters of laws with credible intervals, and diagnostics."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -76,12 +77,23 @@ def fit(
         names, defaults = choose_laws(table, laws, sampling)
         if dry_run:
             return emit_work(fits_record(table, names, sampling, defaults), printing, say)
+        if output and not single:
+            _check_fits(output / f"{name}.nc" for name in names)
         fits = fit_laws(table, names, sampling, say)
         paths = {name: output if single else output / f"{name}.nc" for name in fits} if output else {}
         for name, path in paths.items():
             fits[name].save(path)
         record = records.fit_record(fits, probability, paths, defaults)
     return emit(record, show_fit, printing, strict=strict)
+
+
+def _check_fits(paths: Iterable[Path]) -> None:
+    """Refuse to replace files in a folder that nobody named, unless they are saved fits."""
+    from bayescale.fits.sealing import is_sealed  # noqa: PLC0415  (as above)
+
+    for path in paths:
+        if path.exists() and not (path.is_file() and is_sealed(path)):
+            raise UsageError(f"--output: a fit goes to {path}, and this is none; move it, or name another folder")
 
 
 def show_fit(console: Console, record: Record) -> None:

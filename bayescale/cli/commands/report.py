@@ -125,6 +125,7 @@ def report(
         from bayescale.report import check_report_name  # noqa: PLC0415  (Matplotlib)
 
         path = check_report_name(output or Path(f"{'stdin' if runs == STDIN else Path(runs).stem}-report.html"))
+        replaced_note = [f"{path} is replaced"] * (output is None and path.exists())
         table = load_table(runs, reading, say)
         names, law_note = choose_laws(table, laws)
         flops, budget_note = choose_budgets(table, budgets, spending)
@@ -151,7 +152,7 @@ def report(
         numbers = bs.write_report(
             path, comparison, verdict, allocation, backtest=found, plan=next_runs, command=command_line
         )
-        notes = [*law_note, *budget_note, *backtest_note, *plan_note]
+        notes = [*replaced_note, *law_note, *budget_note, *backtest_note, *plan_note]
         doubts = records.report_doubts(comparison, allocation, found)
         record = {**numbers, "path": str(path), "defaults": notes, "doubts": doubts}
     return emit(record, show_report, printing, strict=strict)
