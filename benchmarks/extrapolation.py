@@ -3,7 +3,6 @@
 import numpy as np
 
 import bayescale as bs
-from bayescale.fits.fit import law_value
 
 HELD_OUT = 0.2
 PROBABILITY = 0.9
@@ -16,7 +15,7 @@ def coverage(table: str, law: str) -> tuple[int, float, float]:
     fitted = bs.fit(bs.select_runs(runs, f"C <= {largest}"), law, random_seed=1)
     held_out = runs.frame[runs.frame["C"] > largest]
     covariates = {name: held_out[name].to_numpy() for name in ("N", "D", "C")}
-    center = np.log(law_value(fitted.law, fitted.draws, covariates, fitted.reference))
+    center = np.log(fitted.draws.value(covariates))
     noise = np.random.default_rng(1).standard_t(fitted.draws["nu"][:, None], size=center.shape)
     observed = np.log(held_out[runs.response].to_numpy())
     held = [_part_inside(observed, draws) for draws in (center + fitted.draws["sigma"][:, None] * noise, center)]

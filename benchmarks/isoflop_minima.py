@@ -19,7 +19,7 @@ from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
-from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.optimum import find_optimum
 
 CORPORA = {"rw": "RefinedWeb", "owt2": "OpenWebText2"}
 SCHEDULES = ("base-long-kaplan", "base-short-kaplan", "base-short-chinchilla", "tuned-short-const")
@@ -71,9 +71,7 @@ def near_minima(runs: bs.RunTable) -> bs.RunTable:
 
 def log_best(fitted: Fit, flops: np.ndarray) -> np.ndarray:
     """Return ln N of the law's best split (draw, budget)."""
-    few = {name: values[::10] for name, values in fitted.draws.items()}
-    found = find_optimum(fitted.law, few, fitted.reference, flops)
-    return np.log(sizes(flops, found.log_ratio)[0])
+    return np.log(find_optimum(fitted.draws.take(slice(None, None, 10)), flops).N)
 
 
 @dataclass(frozen=True)

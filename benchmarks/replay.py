@@ -24,15 +24,15 @@ from scipy.special import gammaln
 
 import bayescale as bs
 from bayescale.fits.diagnostics import Diagnostics
-from bayescale.fits.fit import fit_record, log_center, reference_values
+from bayescale.fits.fit import fit_record, reference_values
 from bayescale.fits.fitting import sample_posterior_alone, sampler_data
 from bayescale.fits.settings import Settings
 from bayescale.fits.tree import canonical_frame, table_hash
 from bayescale.laws import SMALLEST_VALUE, Law, get_law
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
-from bayescale.planning.beliefs import Outcomes, candidate_points, decide, foresee, pool, split_loss
+from bayescale.planning.beliefs import Outcomes, believe, candidate_points, decide, foresee, split_loss
 from bayescale.planning.goals import choose
-from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.optimum import find_optimum
 
 LAW = get_law("chinchilla")
 FIRST = 10
@@ -178,8 +178,8 @@ class Table:
         self.C = runs.frame["C"].to_numpy()
         self.flops = np.array([self.C.max()])
         whole = quick_fit(runs, 99, last=120)
-        self.pool = pool({LAW.name: whole}, {LAW.name: 1.0}, self.flops)
-        self.best = decide(self.pool, self.flops)
+        self.laws, _ = believe(whole, self.flops)
+        self.best = decide(self.laws, self.flops)
         self.largest = runs.frame[np.quantile(self.C, 1 - LARGEST) <= self.C]
 
     def part(self, rows: Sequence[int]) -> bs.RunTable:
@@ -188,9 +188,9 @@ class Table:
 
     def scores(self, fitted: bs.Fit) -> tuple[float, float]:
         """Return the expected regret of a fit's split under the whole table's posterior, and its forecast error."""
-        chosen = decide(pool({LAW.name: fitted}, {LAW.name: 1.0}, self.flops), self.flops).chosen
-        regret = split_loss(self.pool, self.flops, chosen[None, :]) - np.exp(self.best.log_loss)
-        forecast = np.median(log_center(LAW, fitted.draws, self.largest, self.runs.response, fitted.reference), axis=0)
+        chosen = decide(believe(fitted, self.flops)[0], self.flops).chosen
+        regret = split_loss(self.laws, self.flops, chosen[None, :]) - np.exp(self.best.log_loss)
+        forecast = np.median(fitted.draws.log_value(self.largest, self.runs.response), axis=0)
         error = forecast - np.log(self.largest[self.runs.response].to_numpy())
         return float(regret.mean()), float(np.sqrt((error**2).mean()))
 
@@ -261,8 +261,7 @@ def choices(table: Table, base: bs.Fit, rest: np.ndarray, count: int, spend: flo
 
 
 def _outcomes(table: Table, base: bs.Fit, frame: pd.DataFrame) -> Outcomes:
-    fits = {LAW.name: base}
-    return foresee(pool(fits, {LAW.name: 1.0}, table.flops), candidate_points(fits, frame))
+    return foresee(believe(base, table.flops)[0], candidate_points({LAW.name: base}, frame))
 
 
 def replay(table: Table, start: int) -> Iterator[dict]:
@@ -330,8 +329,8 @@ def check(table: Table, starts: Sequence[int]) -> None:
         part = table.part(np.random.default_rng(start).choice(cheap, FIRST, replace=False))
         fits = {"tempering": quick_fit(part, start), "sampler": sample_posterior_alone(LAW, part, Settings(1000))}
         for name, fitted in fits.items():
-            found = find_optimum(LAW, fitted.draws, fitted.reference, table.flops)
-            ends = np.nanquantile(np.log(sizes(table.flops, found.log_ratio)[0]), [0.05, 0.25, 0.5, 0.75, 0.95])
+            found = find_optimum(fitted.draws, table.flops)
+            ends = np.nanquantile(np.log(found.N), [0.05, 0.25, 0.5, 0.75, 0.95])
             print(table.name, start, name, ends.round(2), "" if fitted.diagnostics.passed else "(doubtful)")
 
 
