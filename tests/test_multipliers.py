@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -134,6 +135,32 @@ def test_the_record_of_a_grouped_law_is_the_same_in_every_process_and_tells_laws
     records = [json.dumps(law_record(grouped_law(get_law(name), 3))) for name in names]
     assert records[0] == records[1] != records[2]
     assert " at 0x" not in records[0]
+
+
+def test_the_record_of_a_grouped_law_holds_the_law_that_groups_share_and_what_is_done_with_it():
+    law = get_law("chinchilla")
+
+    def double(N, D, *, E, A, B, alpha, beta):
+        return 2 * law.loss(N, D, E=E, A=A, B=B, alpha=alpha, beta=beta)
+
+    doubled = dataclasses.replace(law, loss=double)
+    records = [law_record(made) for made in (grouped_law(law, 3), grouped_law(doubled, 3))]
+    assert records[0]["source"] != records[1]["source"]
+    assert "def __call__" in records[0]["source"]
+    assert "def _pooled_loss" in records[0]["source"]
+    assert "def _offset" in records[0]["source"]
+
+
+def test_a_grouped_law_and_its_fit_pickle(fit_of):
+    fitted = fit_of(gain=(0.1, -0.2, 0.3))
+    again = pickle.loads(pickle.dumps(fitted))
+    assert again == fitted
+    assert law_record(again.law) == law_record(fitted.law)
+    assert multiplier(again, "plain", "new", [1e20]) == multiplier(fitted, "plain", "new", [1e20])
+    member, law = group_law(fitted.law, 1, 3), grouped_law(get_law("compute_floor"), 2)
+    for each in (member, law):
+        assert pickle.loads(pickle.dumps(each)) == each
+    assert grouped_law(get_law("chinchilla"), 3) != grouped_law(get_law("kaplan_nd"), 3)
 
 
 def test_the_law_of_one_group_is_the_grouped_law_of_its_runs(fit_of):

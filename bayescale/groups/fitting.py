@@ -1,6 +1,7 @@
 """fit_groups: one law for several groups of runs, each with its own effective compute, partially pooled."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, Signature
@@ -11,9 +12,8 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import fit
-from bayescale.laws import Given, Law, Prior, Quantity, get_law, law_record, with_priors
+from bayescale.laws import Given, Law, Prior, Quantity, get_law, with_priors
 from bayescale.runs import Runs, RunTable, as_table
-from bayescale.storage import content_hash
 
 RECORD = "groups"
 """Where the record of a table keeps the column and the names of its groups, as JSON."""
@@ -167,14 +167,73 @@ def _with_indicators(runs: RunTable, column: str, names: Sequence[str]) -> RunTa
     return dataclasses.replace(runs, frame=runs.frame.assign(**columns), record=record)
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class _Base:
-    """The law that groups share; it prints as a hash of itself, for the source of a formula holds what it encloses."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class _GroupedLoss:
+    """The formula of a law whose runs belong to groups; an object, unlike an inner function, pickles with a fit.
+
+    Parameters
+    ----------
+    law : Law
+        The law that the groups share.
+    added : tuple of str
+        The parameters that groups add to it.
+    count : int
+        Number of groups.
+    """
+
+    law: Law
+    added: tuple[str, ...]
+    count: int
+
+    @functools.cached_property
+    def __signature__(self) -> Signature:
+        """Columns by order, parameters by name: what :class:`bayescale.Law` reads."""
+        return _signature((*self.law.covariates, *_indicators(self.count)), (*self.law.parameters, *self.added))
+
+    def __call__(self, *given: Quantity, **named: Quantity) -> Quantity:
+        """Return the law at the effective compute of each run's group."""
+        return _pooled_loss(self.law, self.__signature__.bind(*given, **named).arguments, self.count)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _GroupedRescale:
+    """How the parameters of the law that groups share change with the units of its columns."""
 
     law: Law
 
-    def __repr__(self) -> str:
-        return content_hash(law_record(self.law))
+    def __call__(self, **named: Quantity) -> Mapping[str, Quantity]:
+        """Return the parameters of the shared law that change, at published scale."""
+        own = {name: named[name] for name in (*self.law.covariates, *self.law.parameters)}
+        return self.law.rescale(**own) if self.law.rescale else {}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _MemberLoss:
+    """The formula of a grouped law for the runs of one group."""
+
+    law: Law
+    group: int
+    count: int
+
+    @functools.cached_property
+    def __signature__(self) -> Signature:
+        """The grouped law's, without the columns of groups."""
+        own = tuple(name for name in self.law.covariates if name not in _indicators(self.count))
+        return _signature(own, self.law.parameters)
+
+    def __call__(self, *given: Quantity, **named: Quantity) -> Quantity:
+        """Return the grouped law where the columns of groups say this group."""
+        member = {name: float(j == self.group) for j, name in enumerate(_indicators(self.count))}
+        return self.law.loss(**self.__signature__.bind(*given, **named).arguments, **member)
+
+
+def _signature(columns: Sequence[str], parameters: Sequence[str]) -> Signature:
+    return Signature(
+        [
+            *(Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in columns),
+            *(Parameter(name, Parameter.KEYWORD_ONLY) for name in parameters),
+        ]
+    )
 
 
 def grouped_law(law: Law, count: int) -> Law:
@@ -202,31 +261,15 @@ def grouped_law(law: Law, count: int) -> Law:
     kinds = [kind for kind in OFFSETS if kind not in absent]
     priors = {f"{kind}_scale": Prior("HalfNormal", {"sigma": OFFSETS[kind]}) for kind in kinds}
     scores = {f"{kind}_{j}": Prior("Normal", {"mu": 0.0, "sigma": 1.0}) for kind in kinds for j in range(1, count + 1)}
-    signature = Signature(
-        [
-            *(Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in (*law.covariates, *_indicators(count))),
-            *(Parameter(name, Parameter.KEYWORD_ONLY) for name in (*law.parameters, *priors, *scores)),
-        ]
-    )
-    base = _Base(law)
-
-    def loss(*given: Quantity, **named: Quantity) -> Quantity:
-        return _pooled_loss(base.law, signature.bind(*given, **named).arguments, count)
-
-    def rescale(**named: Quantity) -> Mapping[str, Quantity]:
-        own = {name: named[name] for name in (*law.covariates, *law.parameters)}
-        return law.rescale(**own) if law.rescale else {}
-
-    loss.__dict__["__signature__"] = signature
     return Law(
         name=f"{law.name}_by_group",
-        loss=loss,
+        loss=_GroupedLoss(law, (*priors, *scores), count),
         priors={**law.priors, **priors, **scores},
         formula=f"{law.formula}, of the effective compute of each group",
         reference=law.reference,
         scales=law.scales,
         meanings=law.meanings,
-        rescale=rescale,
+        rescale=_GroupedRescale(law),
         responses=law.responses,
         units=dict.fromkeys(_indicators(count), 1.0) | dict(law.units),
         floor=law.floor,
@@ -247,20 +290,7 @@ def group_law(law: Law, group: int, count: int) -> Law:
     count : int
         Number of groups.
     """
-    columns = tuple(name for name in law.covariates if name not in _indicators(count))
-    member = {name: float(j == group) for j, name in enumerate(_indicators(count))}
-    signature = Signature(
-        [
-            *(Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in columns),
-            *(Parameter(name, Parameter.KEYWORD_ONLY) for name in law.parameters),
-        ]
-    )
-
-    def loss(*given: Quantity, **named: Quantity) -> Quantity:
-        return law.loss(**signature.bind(*given, **named).arguments, **member)
-
-    loss.__dict__["__signature__"] = signature
-    return dataclasses.replace(law, loss=loss, scales={}, rescale=None, units={})
+    return dataclasses.replace(law, loss=_MemberLoss(law, group, count), scales={}, rescale=None, units={})
 
 
 def _pooled_loss(law: Law, at: Mapping[str, Quantity], count: int) -> Quantity:

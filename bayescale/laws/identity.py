@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from bayescale.laws.law import Law, Prior, Quantity, Share
@@ -20,7 +20,16 @@ def law_record(law: Law) -> dict[str, Any]:
 
 
 def _source(formula: Callable[..., Quantity]) -> str:
-    """Return the text of a formula, and of the functions and constants of its own module that it uses."""
+    """Return the text of a formula, and of the functions and constants of its own module that it uses.
+
+    A formula may be a dataclass that is called, made of another law: its text is what its fields hold, and its call.
+    """
+    if is_dataclass(formula):
+        held = {field.name: getattr(formula, field.name) for field in fields(formula)}
+        values = [
+            f"{name} = {law_record(value) if isinstance(value, Law) else value!r}" for name, value in held.items()
+        ]
+        return "\n".join([*values, _source(type(formula).__call__)])
     own = {name: value for name, value in formula.__globals__.items() if name in formula.__code__.co_names}
     helpers = [value for value in own.values() if inspect.isfunction(value) and value.__module__ == formula.__module__]
     constants = [f"{name} = {value!r}" for name, value in sorted(own.items()) if isinstance(value, int | float | tuple)]
