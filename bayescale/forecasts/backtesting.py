@@ -3,9 +3,8 @@
 import dataclasses
 import functools
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,16 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.fits import versions
 from bayescale.fits.fit import Fit, log_likelihood
-from bayescale.fits.fitting import distinct_laws, laws_and_table, sample_posterior_alone
+from bayescale.fits.fitting import distinct_laws, laws_and_table
 from bayescale.fits.forecast import Forecast, forecast_runs
-from bayescale.fits.settings import Settings
-from bayescale.fits.tree import canonical_frame, table_hash
+from bayescale.fits.tree import canonical_frame
 from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
+from bayescale.forecasts.refits import Kind, Progress, Result, Task, Way, planned, run
 from bayescale.forecasts.scores import equal_tailed, pointwise, summarise
-from bayescale.laws import Law, law_record
-from bayescale.processes import in_processes
+from bayescale.laws import Law
 from bayescale.runs import Runs, RunTable
 from bayescale.runs.folds import Fold, size_folds
-from bayescale.storage import cache_dir, content_hash, keep, kept
 from bayescale.values import Value
 from bayescale.words import short
 
@@ -37,8 +33,6 @@ FEWEST_HELD = 3
 
 EDGES = (0.0, 1.0, 3.0, 10.0, 30.0, np.inf)
 """Of the bins of the extrapolation factor."""
-
-type Progress = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,9 +120,9 @@ def backtest(
         If a name is unknown, or no fold leaves enough runs on both sides.
     """
     chosen, runs = laws_and_table(laws, runs)
-    tasks, notes = _tasks(chosen, runs, by, thresholds, _Way(tuple(methods), random_seed, cache))
+    tasks, notes = _tasks(chosen, runs, by, thresholds, Way(tuple(methods), random_seed, cache))
     table = tasks[0].runs
-    results = [result for done in _run(tasks, progress) for result in done]
+    results = [result for done in run(tasks, progress) for result in done]
     order = {law.name: i for i, law in enumerate(chosen)}
     results.sort(key=lambda result: order[result["law"]])
     points = pd.concat([_points(result) for result in results], ignore_index=True)
@@ -163,32 +157,20 @@ def planned_folds(
     InputError
         As :func:`backtest`.
     """
-    tasks, _ = _tasks(distinct_laws(laws), runs, by, thresholds, _Way(METHODS, random_seed, cache))
-    return {
-        task.law.name: (len(task.folds), sum(all(_known(task, fold, m) for m in task.methods) for fold in task.folds))
-        for task in tasks
-    }
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How runs are forecast, whatever the law."""
-
-    methods: tuple[str, ...]
-    random_seed: int
-    cache: bool
+    tasks, _ = _tasks(distinct_laws(laws), runs, by, thresholds, Way(METHODS, random_seed, cache))
+    return planned(tasks)
 
 
 def _tasks(
-    laws: Sequence[Law], runs: RunTable, by: str, thresholds: Sequence[float] | None, way: _Way
-) -> "tuple[list[_Task], list[str]]":
+    laws: Sequence[Law], runs: RunTable, by: str, thresholds: Sequence[float] | None, way: Way
+) -> tuple[list[Task], list[str]]:
     """Return what is to be done for each law that has folds, and what is not scored and why."""
     _check_methods(way.methods)
     table = dataclasses.replace(runs, frame=canonical_frame(runs))
     folds = size_folds(table, by, thresholds)
     usable = {law.name: [fold for fold in folds if _enough(law, fold)] for law in laws}
     tasks = [
-        _Task(law, table, by, tuple(usable[law.name]), way.methods, way.random_seed, way.cache)
+        Task(KIND, by, law, table, tuple(usable[law.name]), way.methods, way.random_seed, way.cache)
         for law in laws
         if usable[law.name]
     ]
@@ -232,65 +214,10 @@ def _skipped(usable: dict[str, list[Fold]], folds: Sequence[Fold], by: str) -> l
     ]
 
 
-# Refits
+# Forecasts
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """All that the backtest of one law needs, small enough to be sent to another process."""
-
-    law: Law
-    runs: RunTable
-    by: str
-    folds: tuple[Fold, ...]
-    methods: tuple[str, ...]
-    random_seed: int
-    cache: bool
-
-
-def _run(tasks: Sequence[_Task], progress: Progress | None) -> Iterator[list[dict[str, Any]]]:
-    """Yield each law's results; a law stays in one process, which compiles it once."""
-    waiting = [task for task in tasks if not all(_known(task, fold, m) for fold in task.folds for m in task.methods)]
-    yield from (_backtest_law(task, progress) for task in tasks if task not in waiting)
-    alone = len(waiting) == 1
-    run = functools.partial(_backtest_law, progress=progress if alone else None)
-    for results in in_processes(run, waiting, lambda task: len(task.law.parameters)):
-        if progress and not alone:
-            count = len({str(result["threshold"]) for result in results})
-            progress(results[0]["law"], count, count)
-        yield results
-
-
-def _backtest_law(task: _Task, progress: Progress | None) -> list[dict[str, Any]]:
-    results: list[dict[str, Any]] = []
-    for i, fold in enumerate(task.folds):
-        results += _backtest_fold(task, fold)
-        if progress:
-            progress(task.law.name, i + 1, len(task.folds))
-    return results
-
-
-def _backtest_fold(task: _Task, fold: Fold) -> list[dict[str, Any]]:
-    """Return the result of each method, from the cache where it is there."""
-    results, fitted = [], None
-    for method in task.methods:
-        known = _known(task, fold, method)
-        if known is None:
-            if fitted is None and method not in ALTERNATIVES:
-                fitted = _refit(task, fold)
-            known = _forecast(task, fold, method, fitted)
-            if task.cache:
-                keep(_path(task, fold, method), known)
-        results.append(known)
-    return results
-
-
-def _refit(task: _Task, fold: Fold) -> Fit:
-    train = dataclasses.replace(task.runs, frame=task.runs.frame.iloc[list(fold.train)].reset_index(drop=True))
-    return sample_posterior_alone(task.law, train, Settings(random_seed=task.random_seed))
-
-
-def _forecast(task: _Task, fold: Fold, method: str, fitted: Fit | None) -> dict[str, Any]:
+def _forecast(task: Task, fold: Fold, method: str, fitted: Fit | None) -> Result:
     frame, response = task.runs.frame, task.runs.response
     train, held = frame.iloc[list(fold.train)], frame.iloc[list(fold.held)]
     if method in ALTERNATIVES:
@@ -318,9 +245,9 @@ def _ends(forecast: Forecast, observed: pd.Series) -> dict[str, np.ndarray]:
     return {"observed": observed.to_numpy(dtype=float), "low_90": np.exp(low), "high_90": np.exp(high)}
 
 
-def _factor(task: _Task, train: pd.DataFrame, held: pd.DataFrame) -> np.ndarray:
+def _factor(task: Task, train: pd.DataFrame, held: pd.DataFrame) -> np.ndarray:
     """Return how many times each held-out run exceeds the largest training run."""
-    size = task.by if task.by in ("N", "D") or "C" not in train else "C"
+    size = task.setting if task.setting in ("N", "D") or "C" not in train else "C"
     return np.asarray(held[size].to_numpy(dtype=float) / train[size].max())
 
 
@@ -334,35 +261,13 @@ def _plain(fitted: Fit, held: pd.DataFrame, *, random_seed: int) -> Forecast:
 _OWN = {"discrepancy": forecast_runs, "plain": _plain}
 
 
-# The cache
+def _whole(result: Result, fold: Fold) -> bool:
+    points = _points(result)
+    return len(points) == len(fold.held) and "low_90" in points and "passed" in result
 
 
-def _path(task: _Task, fold: Fold, method: str) -> Path:
-    content = {
-        "law": law_record(task.law),
-        "table": table_hash(task.runs.frame, task.runs.response),
-        "labels": task.runs.frame["run"].tolist(),
-        "own": {name: task.runs.frame[name].tolist() for name in task.law.covariates},
-        "by": task.by,
-        "fold": dataclasses.asdict(fold),
-        "method": method,
-        "seed": task.random_seed,
-        "versions": versions.versions() | {"scores": versions.source_hash("forecasts")},
-    }
-    return cache_dir() / "backtests" / f"{content_hash(content)[:32]}.json"
-
-
-def _known(task: _Task, fold: Fold, method: str) -> dict[str, Any] | None:
-    """Read a result; a missing or damaged file counts as none."""
-    if not task.cache:
-        return None
-    try:
-        result = dict(kept(_path(task, fold, method)))
-        points = _points(result)
-        whole = len(points) == len(fold.held) and "low_90" in points and "passed" in result
-        return result if whole else None
-    except (ValueError, TypeError, KeyError):
-        return None
+KIND = Kind("backtests", ("forecasts",), frozenset(ALTERNATIVES), _forecast, _whole)
+"""Forecasts of the responses of runs; the setting is what the largest of was held out."""
 
 
 # Scores
