@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bayescale.decisions import sensitivity as sensitivity
     from bayescale.decisions import serving as serving
     from bayescale.decisions.allocation import Allocation, allocate
+    from bayescale.decisions.size_backtesting import SizeBacktest, backtest_sizes
     from bayescale.designs.identifiability import identify
     from bayescale.designs.simulation import simulate
     from bayescale.errors import InputError
@@ -55,6 +56,7 @@ _MODULES = {
     "comparison.cross_validation": ("cross_validate",),
     "comparison.verdict": ("Verdict", "judge"),
     "decisions.allocation": ("Allocation", "allocate"),
+    "decisions.size_backtesting": ("SizeBacktest", "backtest_sizes"),
     "designs.identifiability": ("identify",),
     "designs.simulation": ("simulate",),
     "errors": ("InputError",),
@@ -96,10 +98,12 @@ __all__ = [
     "Prior",
     "RunTable",
     "Share",
+    "SizeBacktest",
     "Verdict",
     "__version__",
     "allocate",
     "backtest",
+    "backtest_sizes",
     "compare",
     "credible_interval",
     "cross_validate",

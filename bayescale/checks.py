@@ -106,6 +106,7 @@ MAKERS = {
     "Verdict": "judge(comparison) makes one",
     "Allocation": "allocate(fit_or_comparison, flops) makes one",
     "Backtest": "backtest(runs, laws) makes one",
+    "SizeBacktest": "backtest_sizes(runs, laws) makes one",
     "Plan": "plan(fit_or_comparison, ...) makes one",
 }
 """Where the records that functions take come from."""

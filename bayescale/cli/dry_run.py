@@ -86,6 +86,14 @@ def folds_of(
     return Work(f"runs held out by {by}", f"fold by {by}", planned)
 
 
+def size_folds_of(table: "RunTable", names: Sequence[str], refitting: Refitting) -> Work:
+    """Return the folds of a backtest of best sizes."""
+    from bayescale.decisions.size_backtesting import planned_size_folds  # noqa: PLC0415  (ArviZ, as above)
+
+    planned = planned_size_folds(table, names, random_seed=refitting.seed, cache=not refitting.no_cache)
+    return Work("slices held out", "fold by slices", planned)
+
+
 def work_record(
     table: "RunTable", work: Sequence[Work], defaults: Sequence[str], notes: Sequence[str] = ()
 ) -> dict[str, Any]:

@@ -160,6 +160,29 @@ def conformal(law: Law, train: pd.DataFrame, test: pd.DataFrame, response: str, 
     return _mixture(law, draws, norm.logpdf(task.log_observed, draws, bandwidth))
 
 
+def bootstrap_least_squares(law: Law, train: pd.DataFrame, response: str, *, random_seed: int) -> Draws:
+    """Fit a law by least squares on log response to 1000 resamples of the rows, as :func:`least_squares` does.
+
+    Parameters
+    ----------
+    law, train, response, random_seed
+        As for :func:`least_squares`.
+
+    Returns
+    -------
+    Draws
+        One for each resample: approach 3 of Hoffmann et al. (2022), with squares in place of Huber's loss.
+
+    Raises
+    ------
+    InputError
+        As for :func:`least_squares`.
+    """
+    task = _task(law, train, train, response)
+    _, fits = _bootstrap(task, _best(task, math.inf), math.inf, np.random.default_rng(random_seed))
+    return task.draws(fits)
+
+
 METHODS: Mapping[str, Callable[..., Forecast]] = FrozenMapping(
     {"least_squares": least_squares, "huber": huber, "conformal": conformal}
 )
@@ -208,11 +231,14 @@ class _Task:
             columns.append((self.misfit(moved) - misfit) / step[:, None])
         return np.stack(columns, axis=1)
 
+    def draws(self, points: np.ndarray) -> Draws:
+        """Return points as draws of the law."""
+        values = np.where(self.signs == 0, points, self.signs * np.exp(points))
+        return Draws(self.law, dict(zip(self.law.parameters, values.T, strict=True)), self.reference)
+
     def _log_law(self, points: np.ndarray, frame: pd.DataFrame) -> np.ndarray:
         with np.errstate(all="ignore"):
-            values = np.where(self.signs == 0, points, self.signs * np.exp(points))
-            draws = dict(zip(self.law.parameters, values.T, strict=True))
-            return Draws(self.law, draws, self.reference).log_value(frame, self.response)
+            return self.draws(points).log_value(frame, self.response)
 
 
 def _log_response(frame: pd.DataFrame, response: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 import bayescale as bs
+from bayescale.cli.commands.backtest_sizes import backtest_of_sizes
 from bayescale.cli.dry_run import emit_work, folds_of, work_record
 from bayescale.cli.options import (
     FITTING,
@@ -61,6 +62,17 @@ def _check_thresholds(_: object, text: str | None) -> None:
         parse_thresholds(text)
 
 
+Of = Annotated[
+    Literal["loss", "size"],
+    Parameter(
+        help="What is forecast: the loss of held-out runs, or the best size of held-out isoFLOP slices, the 1, 2, 3 "
+        "and 5 largest.",
+        show_default=True,
+        group=FITTING,
+    ),
+]
+
+
 HeldOut = Annotated[
     Literal["C", "N", "D", "budget", "family"],
     Parameter(
@@ -90,6 +102,7 @@ def backtest(
     /,
     *,
     laws: Laws = None,
+    of: Of = "loss",
     by: HeldOut = "C",
     thresholds: Thresholds = None,
     reading: Reading = READING,
@@ -100,6 +113,11 @@ def backtest(
     printing: Watching = WATCHING,
 ) -> int:
     """Hold out runs, forecast them from the others, and score the forecasts beside those of the usual methods."""
+    if of == "size":
+        if by != "C" or thresholds is not None:
+            raise UsageError("--of size holds out the largest isoFLOP slices; leave out --by and --thresholds")
+        asked = (runs, laws, reading, refitting)
+        return backtest_of_sizes(*asked, strict=strict, dry_run=dry_run, output=output, printing=printing)
     if thresholds is not None and by in ("budget", "family"):
         raise UsageError(f"--thresholds goes with --by C, N or D; --by {by} holds out each in turn")
     with progress(printing) as say:
