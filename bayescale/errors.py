@@ -1,6 +1,9 @@
 """The one error users meet: data or arguments that cannot be used."""
 
-from bayescale.words import clean
+from bayescale.words import clean, shortened
+
+LONGEST = 4000
+"""Characters of the longest fault that is shown: a cell may hold a whole file."""
 
 
 class InputError(ValueError):
@@ -11,6 +14,8 @@ class InputError(ValueError):
     """
 
     def __init__(self, *faults: str) -> None:
-        faults = tuple("\n".join(map(clean, fault.split("\n"))) for fault in faults)  # names may come from anywhere
+        faults = tuple(
+            "\n".join(map(clean, shortened(fault, LONGEST).split("\n"))) for fault in faults
+        )  # names may come from anywhere
         super().__init__("\n".join(faults))
         self.faults = faults

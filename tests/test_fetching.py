@@ -31,20 +31,40 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         server.asked.append((self.path, self.headers.get("Range")))
         step = server.script.pop(0) if server.script else "whole"
-        if step == "missing":
-            self.send_error(404)
+        if isinstance(step, int):
+            self.send_error(step)
+            return
+        if step == "elsewhere":
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
             return
         start = 0
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if wanted and step != "no ranges":
             start = int(wanted[1])
+        if start >= len(server.content):
+            self.send_error(416)
+            return
         body = server.content[start:]
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if step == "dribble":
+            self.dribble(body)
+            return
         self.wfile.write(body[: len(body) // 2] if step == "broken" else body)
+
+    def dribble(self, body):
+        """Send a byte now and then, until nobody listens."""
+        try:
+            for place in range(len(body)):
+                self.wfile.write(body[place : place + 1])
+                threading.Event().wait(0.01)  # time.sleep is replaced
+        except OSError:
+            return
 
     def log_message(self, *_):
         pass
@@ -95,15 +115,85 @@ def test_an_interrupted_download_goes_on_where_it_ended(server):
 
 
 def test_a_part_is_kept_for_the_next_call_when_all_attempts_fail(server):
-    server.script = ["broken", "missing", "missing", "missing"]
+    server.script = ["broken", 503, 429, 500]
     with pytest.raises(
-        InputError, match=r"cannot be downloaded after 4 attempts .*404.*try again, what has come is kept"
+        InputError, match=r"cannot be downloaded after 4 attempts .*500.*try again, what has come is kept"
     ):
         fetch_file(remote(server))
     assert kept() == ["runs.csv.part"]
     assert not is_fetched(remote(server))
     assert fetch_file(remote(server)).read_bytes() == CONTENT
     assert server.asked[-1][1] is not None
+
+
+def test_a_part_longer_than_the_file_upstream_is_dropped_and_begun_again(server):
+    part = data_cache() / "s" / "runs.csv.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT[:300_000])
+    server.content = CONTENT[:200_000]
+    file = remote(server, sha256=hashlib.sha256(server.content).hexdigest(), bytes=400_000)
+    assert fetch_file(file).read_bytes() == server.content
+    assert [asked for _, asked in server.asked] == ["bytes=300000-", None]
+
+
+@pytest.mark.parametrize(("step", "said"), [(404, "404"), (403, "403"), (410, "410"), ("elsewhere", "redirects")])
+def test_an_answer_that_will_stay_the_same_is_not_asked_for_again(server, step, said):
+    server.script = [step] * 40
+    with pytest.raises(InputError, match=f"cannot be downloaded .*{said}.*asking again would not help") as caught:
+        fetch_file(remote(server))
+    assert "network" not in str(caught.value)
+    assert len(server.asked) == (1 if isinstance(step, int) else 31)
+    assert kept() == []
+
+
+def test_an_address_that_is_none_is_asked_once(monkeypatch):
+    slept = []
+    monkeypatch.setattr("pooch.core.time.sleep", slept.append)
+    with pytest.raises(InputError, match="asking again would not help"):
+        fetch_file(remote(), mirror="http://[broken")
+    assert slept == []
+
+
+def test_a_server_that_sends_hardly_anything_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(fetching, "TIMEOUT", 0.5)
+    server.script = ["dribble"] * 4
+    with pytest.raises(UnreachableError, match="fewer than 1000 bytes a second"):
+        fetch_file(remote(server))
+
+
+def test_a_part_that_points_elsewhere_is_not_written_through(server, tmp_path):
+    part = data_cache() / "s" / "runs.csv.part"
+    part.parent.mkdir(parents=True)
+    other = tmp_path / "other"
+    other.write_bytes(CONTENT[:1000])
+    part.symlink_to(other)
+    assert fetch_file(remote(server)).read_bytes() == CONTENT
+    assert other.read_bytes() == CONTENT[:1000]
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "runs.csv.part"])
+def test_a_folder_in_place_of_a_file_is_named(server, name):
+    (data_cache() / "s" / name).mkdir(parents=True)
+    with pytest.raises(InputError, match=f"{name}: a folder is in the place of a file; remove it"):
+        fetch_file(remote(server))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"source": ".."},
+        {"source": "."},
+        {"source": ""},
+        {"source": "a\\b"},
+        {"source": "C:"},
+        {"name": "a\x1b.csv"},
+        {"name": "..\\x.csv"},
+        {"source": "\u202e"},
+    ],
+)
+def test_a_name_that_leads_elsewhere_or_steers_a_terminal_is_refused(facts):
+    with pytest.raises(InputError, match="directly in the folder of its source"):
+        remote(**facts)
 
 
 def test_a_server_without_ranges_restarts_the_download(server):

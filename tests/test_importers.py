@@ -1,9 +1,11 @@
 """Importers, on files that the trackers' own libraries wrote (tests/fixtures/importers/README.md)."""
 
+import contextlib
 import importlib
 import json
 import lzma
 import math
+import sqlite3
 import subprocess
 import sys
 import warnings
@@ -322,6 +324,78 @@ def test_runs_in_a_tracking_folder_are_named_with_their_experiment(tracking_fold
             bs.import_runs(experiment)
 
 
+def everything_in(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_reading_a_tracking_folder_leaves_it_as_it_was(tracking_folder):
+    (tracking_folder / ".trash").rmdir()  # MLflow makes it again where it reads
+    before = everything_in(tracking_folder)
+    assert len(bs.import_runs(tracking_folder).frame) == 6
+    assert everything_in(tracking_folder) == before
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[1, 2", b"", b"3", b"!!python/object/apply:os.system [true]"])
+def test_one_damaged_description_in_a_tracking_folder_is_named(content, tracking_folder):
+    path = sorted(tracking_folder.glob("*/*/meta.yaml"))[0]
+    path.write_bytes(content)
+    with pytest.raises(bs.InputError, match=rf"{path.parent.name}/meta\.yaml: this is no description of a run"):
+        bs.import_runs(tracking_folder)
+
+
+def test_a_database_with_a_value_that_is_no_number_names_the_run(database, tmp_path):
+    pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    copy = tmp_path / "mlflow.db"
+    copy.write_bytes(database.read_bytes())
+    with contextlib.closing(sqlite3.connect(copy)) as connection:
+        connection.execute("UPDATE metrics SET value = 'x' WHERE key LIKE '%loss%'")
+        connection.commit()
+    with pytest.raises(bs.InputError, match=r"mlflow\.db: run .* cannot be read \("):
+        bs.import_runs(copy, N=N)
+
+
+def test_a_damaged_database_is_refused(database, tmp_path):
+    pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    content = database.read_bytes()
+    (tmp_path / "mlflow.db").write_bytes(content[:3000] + bytes(9000) + content[12000:])
+    with pytest.raises(bs.InputError, match=r"mlflow\.db: cannot be read \("):
+        bs.import_runs(tmp_path / "mlflow.db", N=N)
+
+
+def test_a_damaged_event_names_run_and_file(tmp_path):
+    writer = pytest.importorskip(
+        "tensorboard.summary.writer.record_writer", reason="the extra tensorboard is not installed"
+    )
+    path = tmp_path / "run-a" / "events.out.tfevents.1.x"
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        writer.RecordWriter(file).write(b"\xff\xff no event")  # its checksum is right
+    with pytest.raises(bs.InputError, match=r"run-a: run 'run-a' cannot be read \(DecodeError"):
+        bs.import_runs(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "words"), [("true", "loss"), ("1" + "0" * 400, "finite|diverged|loss")])
+def test_a_yes_is_no_loss_and_no_number_is_too_long(value, words, tmp_path):
+    state = '{"global_step": 100, "max_steps": 100, "log_history": [{"step": 100, "eval_loss": VALUE}]}'.replace(
+        "VALUE", value
+    )
+    for label in "abcde":
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "trainer_state.json").write_text(state)
+    with pytest.raises(bs.InputError, match=words):
+        bs.import_runs(tmp_path, N=dict.fromkeys("abcde", "1B"), D=dict.fromkeys("abcde", "20B"))
+
+
+def test_an_importer_that_fails_refuses_the_path(tmp_path, monkeypatch):
+    def fail(_):
+        raise ZeroDivisionError("of a library")
+
+    (tmp_path / "x.csv").write_text("Name,State\na,finished\n")
+    monkeypatch.setitem(IMPORTERS, "wandb", Importer("wandb", "", lambda _: True, fail))
+    with pytest.raises(bs.InputError, match=r"x\.csv: cannot be read \(ZeroDivisionError: of a library\)"):
+        bs.import_runs(tmp_path / "x.csv")
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     with pytest.raises(bs.InputError, match="this is no MLflow database"):
@@ -493,7 +567,7 @@ def test_the_command_does_not_write_over_what_it_reads(tmp_path, capsys):
     path = tmp_path / "export.csv"
     path.write_bytes(TABLE.read_bytes())
     assert main(["import", str(path), "--output", str(path)]) == 2
-    assert "is what is read; name another file" in capsys.readouterr().err
+    assert "which is read; name another file" in capsys.readouterr().err
     assert path.read_bytes() == TABLE.read_bytes()
     assert main(["import", str(path), "--output", str(tmp_path / "runs.txt")]) == 2
 

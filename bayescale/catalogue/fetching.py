@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from bayescale.errors import InputError
 from bayescale.storage import cache_dir, write_whole
+from bayescale.words import clean
 
 if TYPE_CHECKING:
     import requests
@@ -18,7 +20,14 @@ MIRROR = "BAYESCALE_MIRROR"
 SUFFIXES = (".csv", ".csv.gz", ".jsonl")  # text that pandas parses; what could run code when it is read is not fetched
 RETRIES = 3
 TIMEOUT = 30.0  # seconds without an answer
+SLOWEST = 1000  # bytes per second, on average, after that time
 CHUNK = 1 << 16
+WORTH_ASKING = (408, 425, 429)
+"""What a server answers that is busy, though the client is blamed for it."""
+
+
+class RefusedError(Exception):
+    """An answer that stays the same however often one asks."""
 
 
 class UnreachableError(InputError):
@@ -56,7 +65,8 @@ class RemoteFile:
 
     def __post_init__(self) -> None:
         """Refuse kinds of files that are not plain tables."""
-        if not self.name.endswith(SUFFIXES) or Path(self.key).parts != (self.source, self.name):
+        plain = all(_is_plain(part) for part in (self.source, self.name))
+        if not plain or not self.name.endswith(SUFFIXES) or Path(self.key).parts != (self.source, self.name):
             raise InputError(
                 f"{self.key}: expected a file {', '.join(SUFFIXES)} directly in the folder of its source; "
                 "pickles and other formats that can run code are never fetched or read"
@@ -66,6 +76,11 @@ class RemoteFile:
     def key(self) -> str:
         """Path below the cache and below a mirror."""
         return f"{self.source}/{self.name}"
+
+
+def _is_plain(part: str) -> bool:
+    """Return whether a part of a path is a name and nothing else on any system."""
+    return part not in ("", ".", "..") and "\\" not in part and ":" not in part and clean(part) == part
 
 
 def data_cache() -> Path:
@@ -92,6 +107,7 @@ def fetched_file(file: RemoteFile) -> Path:
         If it is not what was catalogued; it is removed then.
     """
     path = data_cache() / file.key
+    _check_place(path)
     found = file_hash(path)
     if found != file.sha256:
         path.unlink()
@@ -125,6 +141,7 @@ def fetch_file(
         If it cannot be reached (an ``UnreachableError`` where nobody answers), or is not what was catalogued; nothing
         is kept then but the part of an interrupted download, with which the next one goes on.
     """
+    _check_place(data_cache() / file.key)
     mirror = chosen_mirror(mirror)
     if mirror is not None and "://" not in mirror:
         return _copied(file, Path(mirror))
@@ -132,6 +149,17 @@ def fetch_file(
     if not address.startswith(("https://", "http://")):
         raise InputError(f"{address}: a mirror is a folder, or an address that begins with https:// or http://")
     return _downloaded(file, address, progress)
+
+
+def _check_place(path: Path) -> None:
+    """Raise InputError where a folder is in the place of a file, or of the part of one."""
+    for place in (path, _part_of(path)):
+        if place.is_dir():
+            raise InputError(f"{place}: a folder is in the place of a file; remove it")
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _copied(file: RemoteFile, mirror: Path) -> Path:
@@ -168,6 +196,10 @@ def _downloaded(file: RemoteFile, address: str, progress: Progress | None) -> Pa
     download = _Download(file, progress)
     try:
         return Path(store.fetch(file.key, downloader=download))
+    except RefusedError as error:
+        raise InputError(
+            f"{address}: cannot be downloaded ({error}), and asking again would not help; give --mirror or {MIRROR}"
+        ) from None
     except requests.RequestException as error:
         kind = UnreachableError if isinstance(error, requests.ConnectionError) else InputError
         raise kind(
@@ -189,10 +221,30 @@ class _Download:
     def __init__(self, file: RemoteFile, progress: Progress | None) -> None:
         self.file = file
         self.progress = progress or (lambda *_: None)
-        self.part = data_cache() / f"{file.key}.part"
+        self.part = _part_of(data_cache() / file.key)
         self.found = ""
 
     def __call__(self, url: str, output_file: str, _: object) -> None:
+        import requests  # noqa: PLC0415
+
+        if self.part.is_symlink():  # what it points to is not ours
+            self.part.unlink()
+        try:
+            if not self._go_on(url):
+                self.part.unlink(missing_ok=True)
+                self._go_on(url)
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.TooManyRedirects) as error:
+            raise RefusedError(str(error)) from error
+        except requests.HTTPError as error:
+            status = error.response.status_code if error.response is not None else 0
+            if 400 <= status < 500 and status not in WORTH_ASKING:
+                raise RefusedError(str(error)) from error
+            raise
+        self.found = file_hash(self.part)
+        self.part.replace(output_file)
+
+    def _go_on(self, url: str) -> bool:
+        """Ask for what is missing; False where the server has no such part, since the file there is shorter."""
         import requests  # noqa: PLC0415
 
         start = self.part.stat().st_size if self.part.is_file() else 0
@@ -200,21 +252,33 @@ class _Download:
             start = 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            if response.status_code == 416 and start:
+                return False
             response.raise_for_status()
             goes_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
                 f"bytes {start}-"
             )
             with self.part.open("ab" if goes_on else "wb") as part:
                 self._write(response, part)
-        self.found = file_hash(self.part)
-        self.part.replace(output_file)
+        return True
 
     def _write(self, response: "requests.Response", part: IO[bytes]) -> None:
-        for chunk in response.iter_content(CHUNK):
-            part.write(chunk)
-            self.progress(self.file.name, part.tell(), self.file.bytes)
-            if part.tell() > self.file.bytes:  # not the catalogued file, however much more is to come
-                return
+        """Write what comes, as it comes; a server that sends hardly anything is given up as one that sends nothing."""
+        import requests  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415  (of requests)
+
+        begun, first = time.monotonic(), part.tell()
+        try:
+            while chunk := response.raw.read1(CHUNK, decode_content=True):
+                part.write(chunk)
+                self.progress(self.file.name, part.tell(), self.file.bytes)
+                if part.tell() > self.file.bytes:  # not the catalogued file, however much more is to come
+                    return
+                seconds = time.monotonic() - begun
+                if seconds > TIMEOUT and part.tell() - first < SLOWEST * seconds:
+                    raise requests.ConnectionError(f"fewer than {SLOWEST} bytes a second in {seconds:.0f} seconds")
+        except HTTPError as error:
+            raise requests.ConnectionError(error) from error
 
 
 def file_hash(path: Path) -> str:

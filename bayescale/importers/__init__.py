@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 
 from bayescale.errors import InputError
-from bayescale.importers.base import Importer, TrackedRun, matching
+from bayescale.importers.base import Importer, TrackedRun, matching, reading
 from bayescale.importers.mlflow import MLFLOW
 from bayescale.importers.rows import rows_of
 from bayescale.importers.tensorboard import TENSORBOARD
@@ -77,7 +77,8 @@ def import_runs(
     """
     locations = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     importer = _importer(locations, kind)
-    found = list(importer.read(locations))
+    with reading(", ".join(locations)):
+        found = list(importer.read(locations))
     runs = matching(found, only)
     if not runs:
         labels = f"; their labels are {quoted([run.label for run in found])}" if found else ""
@@ -106,7 +107,8 @@ def _importer(locations: Sequence[str], kind: str | None) -> Importer:
 
 
 def _able(importers: Mapping[str, Importer], locations: Sequence[str]) -> list[Importer]:
-    return [each for each in importers.values() if all(each.recognises(location) for location in locations)]
+    with reading(", ".join(locations)):
+        return [each for each in importers.values() if all(each.recognises(location) for location in locations)]
 
 
 def _stranger(locations: Sequence[str]) -> str:

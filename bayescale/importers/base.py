@@ -1,10 +1,14 @@
 """What an importer is, and what it tells of one training run."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from bayescale.errors import InputError
 from bayescale.runs.numerals import UnreadableNumberError, cell_text, parse_number
+from bayescale.words import shortened
 
 type Series = Sequence[tuple[float, float]]
 """What was logged under one key: steps and values, in the order of the steps."""
@@ -76,6 +80,27 @@ class Importer:
     read: Callable[[Sequence[str]], Iterable[TrackedRun]]
 
 
+@contextmanager
+def reading(place: str, label: str | None = None) -> Iterator[None]:
+    """Turn whatever a library meets in a damaged file into a refusal that names the file, and its run where known.
+
+    Raises
+    ------
+    InputError
+        In place of any exception but an ``InputError``.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        run = "" if label is None else f"run {label!r} "
+        raise InputError(
+            f"{place}: {run}cannot be read ({type(error).__name__}: {shortened(str(error))}); if it is "
+            "damaged, take it out, or export it again"
+        ) from error
+
+
 def as_number(value: object) -> float | None:
     """Return a logged value as a number; None where it is missing or none."""
     if isinstance(value, bool):
@@ -98,9 +123,8 @@ def flattened(content: Mapping[str, object], prefix: str = "") -> dict[str, obje
 
 def distinct_labels(labels: Sequence[str], places: Sequence[str]) -> list[str]:
     """Return the labels, with the place added where several runs have the same."""
-    return [
-        f"{label} ({place})" if labels.count(label) > 1 else label for label, place in zip(labels, places, strict=True)
-    ]
+    counts = Counter(labels)
+    return [f"{label} ({place})" if counts[label] > 1 else label for label, place in zip(labels, places, strict=True)]
 
 
 def matching(runs: Iterable[TrackedRun], pattern: str | None) -> list[TrackedRun]:

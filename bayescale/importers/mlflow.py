@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import re
+import shutil
 import sqlite3
 import tempfile
 import warnings
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bayescale.errors import InputError
-from bayescale.importers.base import Importer, Series, TrackedRun, distinct_labels
+from bayescale.importers.base import Importer, Series, TrackedRun, distinct_labels, reading
 from bayescale.runs.headers import normalised
 
 SQLITE, MAGIC = "sqlite:///", b"SQLite format 3\x00"
@@ -65,7 +66,7 @@ def _library_at_rest() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _address(location: str) -> Iterator[str]:
-    """Give the address to read from: for a database that of a copy, since MLflow may alter what it opens."""
+    """Give the address to read from: of a database or folder that of a copy, since MLflow alters what it opens."""
     path = Path(location.removeprefix(SQLITE))
     if location.startswith(SERVERS):
         yield location
@@ -75,7 +76,10 @@ def _address(location: str) -> Iterator[str]:
             "and choose runs by only='EXPERIMENT/*' (--only)"
         )
     elif path.is_dir():
-        yield path.resolve().as_uri()
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, reading(location):
+            copy = Path(folder) / "mlruns"
+            shutil.copytree(path, copy, ignore=_left_out)
+            yield copy.as_uri()
     elif not path.is_file() or not _is_database(path):
         raise InputError(
             f"{location}: this is no MLflow database; give a tracking folder (mlruns), a SQLite file or a server"
@@ -84,6 +88,7 @@ def _address(location: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             copy = Path(folder) / "mlflow.db"
             with (
+                reading(location),
                 contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
                 contextlib.closing(sqlite3.connect(copy)) as target,
             ):
@@ -91,18 +96,47 @@ def _address(location: str) -> Iterator[str]:
             yield f"{SQLITE}{copy}"
 
 
+def _left_out(folder: str, names: list[str]) -> list[str]:
+    """Return what of a folder need not be copied: what folders of artifacts, which must be there, hold, and bins."""
+    return names if Path(folder).name == "artifacts" else [".trash"]
+
+
 def _runs(location: str, address: str) -> list[TrackedRun]:
-    import mlflow  # noqa: PLC0415  an extra
-    from mlflow.tracking import MlflowClient  # noqa: PLC0415
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415  an extra
 
     try:
-        client = MlflowClient(tracking_uri=address, registry_uri=address)
-        names = {each.experiment_id: each.name for each in _pages(client.search_experiments)}
-        found = list(_pages(client.search_runs, list(names))) if names else []
-        labels = _labels(found, names)
-        return [_run(client, label, run) for label, run in zip(labels, found, strict=True)]
-    except mlflow.MlflowException as error:
-        raise InputError(f"{location}: MLflow cannot read it: {error}") from None
+        with reading(location):
+            client = MlflowClient(tracking_uri=address, registry_uri=address)
+            names = {each.experiment_id: each.name for each in _pages(client.search_experiments)}
+            found = list(_pages(client.search_runs, list(names))) if names else []
+            labels = _labels(found, names)
+    except InputError as error:
+        damaged = _damaged(location)
+        raise (
+            InputError(f"{damaged}: this is no description of a run as MLflow writes it; take it out")
+            if damaged
+            else error
+        ) from error.__cause__
+    return [_read_run(location, client, label, run) for label, run in zip(labels, found, strict=True)]
+
+
+def _damaged(location: str) -> str | None:
+    """Return the first description in a tracking folder that is not YAML, which MLflow would not name."""
+    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415  which MLflow needs
+
+    for path in sorted(Path(location).glob("*/**/meta.yaml")) if Path(location).is_dir() else ():
+        try:
+            sound = isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
+        except Exception:
+            sound = False
+        if not sound:
+            return str(path)
+    return None
+
+
+def _read_run(location: str, client: Any, label: str, run: Any) -> TrackedRun:  # noqa: ANN401  no types for us
+    with reading(location, label):
+        return _run(client, label, run)
 
 
 def _pages(search: Any, *arguments: object) -> Iterator[Any]:  # noqa: ANN401  the library has no types for us

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bayescale.errors import InputError
-from bayescale.importers.base import Importer, Series, TrackedRun, flattened
+from bayescale.importers.base import Importer, Series, TrackedRun, flattened, reading
 
 PATTERN = "*tfevents*"
 SESSION = "_hparams_/session_start_info"
@@ -25,7 +25,9 @@ def _read(locations: Sequence[str]) -> Iterator[TrackedRun]:
     for location in locations:
         root = Path(location)
         for folder, source in _sources(root).items():
-            runs[folder] = _run(_label(root, folder), source)
+            label = _label(root, folder)
+            with reading(str(source), label):
+                runs[folder] = _run(label, source)
     for folder, run in runs.items():
         if not _is_session(run) or folder.parent not in runs:
             sessions = [other for other in runs if other.parent == folder and _is_session(runs[other])]

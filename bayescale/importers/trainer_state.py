@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bayescale.errors import InputError
-from bayescale.importers.base import Importer, Series, TrackedRun, as_number
+from bayescale.importers.base import Importer, Series, TrackedRun, as_number, reading
 
 FILE = "trainer_state.json"
 CHECKPOINT = re.compile(r"checkpoint-\d+")
@@ -52,7 +52,9 @@ def _read(locations: Sequence[str]) -> Iterator[TrackedRun]:
         state = _State(path, _content(path))
         groups.setdefault(state.folder, []).append(state)
     for folder, label in zip(groups, _labels(list(groups)), strict=True):
-        yield _run(label, groups[folder])
+        with reading(str(groups[folder][0].path), label):
+            run = _run(label, groups[folder])
+        yield run
 
 
 def _files(path: Path) -> list[Path]:
@@ -105,10 +107,21 @@ def _series(history: Sequence[Mapping[str, object]]) -> dict[str, Series]:
     for entry in history:
         step = as_number(entry.get("step"))
         for key, value in entry.items():
-            if step is not None and isinstance(value, int | float) and key not in ("step", "epoch", AVERAGE):
-                series.setdefault(key, []).append((step, float(value)))
+            logged = _logged(value)
+            if step is not None and logged is not None and key not in ("step", "epoch", AVERAGE):
+                series.setdefault(key, []).append((step, logged))
     series.pop("num_input_tokens_seen", None)  # the state has it, as far as it is
     return {key: sorted(points, key=lambda point: point[0]) for key, points in series.items()}
+
+
+def _logged(value: object) -> float | None:
+    """Return a value that was logged; None where it is no number, as yes and no are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # JSON has whole numbers of any length
+        return math.inf
 
 
 def _reasons(content: Mapping[str, object]) -> tuple[str, ...] | None:

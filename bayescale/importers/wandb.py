@@ -6,6 +6,7 @@ from pathlib import Path
 from bayescale.errors import InputError
 from bayescale.importers.base import Importer, TrackedRun, distinct_labels
 from bayescale.runs.headers import quoted
+from bayescale.runs.numerals import cell_text
 from bayescale.runs.source import Source, read_source
 
 NAME, STATE, IDENTIFIER = "Name", "State", "ID"
@@ -37,7 +38,7 @@ def _read(locations: Sequence[str]) -> Iterator[TrackedRun]:
 
 
 def _runs(source: Source) -> Iterator[TrackedRun]:
-    cells = {str(header): [cell.strip() for cell in source.frame[header]] for header in source.frame}
+    cells = {str(header): [cell_text(cell).strip() for cell in source.frame[header]] for header in source.frame}
     labels = distinct_labels(cells[NAME], cells.get(IDENTIFIER, source.places))
     for row, (label, place) in enumerate(zip(labels, source.places, strict=True)):
         facts = {key: column[row] for key, column in cells.items() if key not in OWN and column[row] not in EMPTY}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bayescale.words import shortened
+
 SHOWN = 5
 
 
@@ -37,12 +39,12 @@ class Draft:
     def call(self, column: str) -> str:
         """Name a column, with its header where that differs."""
         header = self.headers.get(column, column)
-        return f"column {column}" if header == column else f"column {column} ({header!r})"
+        return f"column {shortened(column)}" if header == column else f"column {column} ({shortened(header)!r})"
 
     def where(self, row: int) -> str:
         """Say where a row stands: for run 'gpt-small' (line 3)."""
         label = str(self.cells["run"].iloc[row]).strip() if "run" in self.cells else ""
-        return f"for run {label!r} ({self.places[row]})" if label else f"on {self.places[row]}"
+        return f"for run {shortened(label)!r} ({self.places[row]})" if label else f"on {self.places[row]}"
 
     def show(self, column: str, row: int) -> str:
         """Show a cell as it was written, shortened, in quotes where it is no number."""

@@ -1,11 +1,13 @@
 """Which column of a table is which: canonical names, aliases, and what to say when one is not found."""
 
 import difflib
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bayescale.schedules import PIECE_MEANINGS
+from bayescale.words import clean, shortened
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "run": ("run_id", "run_name", "id", "name", "model"),
@@ -114,7 +116,7 @@ class Assignment:
 
 def assign_columns(source: str, headers: Sequence[str], columns: Mapping[str, str] | None) -> Assignment:
     """Find the canonical columns among the headers, by the user's mapping first and by alias after."""
-    asked = {name: header.strip() for name, header in (columns or {}).items()}
+    asked = {name: clean(header.strip()) for name, header in (columns or {}).items()}
     faults = list(_faults_of_mapping(source, headers, asked))
     chosen = {name: header for name, header in asked.items() if name in ALIASES and header in headers}
     for canonical in ALIASES:
@@ -157,13 +159,14 @@ def _rank(header: str, canonical: str) -> int:
     return (canonical.casefold(), *ALIASES[canonical]).index(normalised(header))
 
 
+@functools.lru_cache(maxsize=8192)
 def normalised(header: str) -> str:
     """Return a header in lower case with underscores: ``Eval/loss`` and ``eval loss`` are ``eval_loss``."""
     return re.sub(r"[\s\-./]+", "_", header.strip()).casefold()
 
 
 def _notes(headers: Sequence[str], chosen: Mapping[str, str]) -> Iterator[str]:
-    renamed = [f"{name} from {header!r}" for name, header in chosen.items() if name != header]
+    renamed = [f"{name} from {shortened(header)!r}" for name, header in chosen.items() if name != header]
     if renamed:
         yield f"columns read under another name: {', '.join(renamed)}"
     if normalised(chosen.get("loss", "")) in TRAINING_LOSS:
@@ -189,5 +192,5 @@ def missing_column(source: str, canonical: str, headers: Sequence[str], taken: S
 
 def quoted(names: Sequence[str], keep: int = 12) -> str:
     """List names in quotes, the first ``keep`` of them."""
-    shown = ", ".join(repr(name) for name in names[:keep])
+    shown = ", ".join(repr(shortened(name)) for name in names[:keep])
     return f"{shown} and {len(names) - keep} more" if len(names) > keep else shown

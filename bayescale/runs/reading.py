@@ -29,6 +29,7 @@ from bayescale.runs.responses import choose_response, choose_unit
 from bayescale.runs.rules import column_faults
 from bayescale.runs.source import Source, frame_source, read_source
 from bayescale.runs.table import RunTable
+from bayescale.words import clean
 
 DEFAULT_NEEDS = ("N", "D")
 """Covariates that must be there and vary, unless a call names others."""
@@ -96,7 +97,7 @@ def read_runs(
         name = name or "runs"
         cells = frame_source(name, to_pandas(name, source))
     needs = DEFAULT_NEEDS if needs is None else needs
-    return _checked(cells, name, columns=columns, response=response, unit=unit, needs=needs, record=record)
+    return _checked(cells, clean(name), columns=columns, response=response, unit=unit, needs=needs, record=record)
 
 
 def as_table(runs: Runs, covariates: Container[str] = DEFAULT_NEEDS) -> RunTable:
@@ -173,11 +174,15 @@ def _numbers(source: Source, cells: pd.DataFrame, chosen: Mapping[str, str]) -> 
         if known:
             values[column], unreadable[column] = numbers.array, numbers.unreadable
         elif column in TEXT:
-            values[column] = [cell_text(cell).strip() for cell in cells[column]]
+            values[column] = [clean(cell_text(cell).strip()) for cell in cells[column]]
         else:
-            values[column] = cells[column] if numbers.unreadable else numbers.array
+            values[column] = cells[column].map(_clean_cell) if numbers.unreadable else numbers.array
     frame = pd.DataFrame(values, index=cells.index)
     return Draft(source.name, frame, cells, source.places, chosen), unreadable
+
+
+def _clean_cell(cell: object) -> object:
+    return clean(cell) if isinstance(cell, str) else cell
 
 
 def _final_frame(draft: Draft, response: str) -> pd.DataFrame:

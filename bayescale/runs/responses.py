@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bayescale.runs.draft import Draft, listed
+from bayescale.runs.draft import Draft
 from bayescale.runs.headers import MEANINGS, RESPONSES, USUAL_RESPONSES, missing_column, normalised, quoted
 from bayescale.runs.numerals import cell_text
+from bayescale.words import clean, shortened
 
 UNITS = {response: MEANINGS[response] for response in RESPONSES}
 UNIT_HEADERS = ("loss_unit", "unit", "units")
@@ -17,6 +18,10 @@ CEILINGS = {
     "bits per byte": 8.0,
     "fraction wrong": 1.0,
 }
+
+
+LONGEST_UNIT = 60
+"""Characters of the longest unit that is taken."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,16 @@ def choose_unit(draft: Draft, asked: str | None) -> UnitChoice:
     found = list(dict.fromkeys(filter(None, (cell_text(cell).strip() for cell in draft.cells[columns[0]]))))
     if len({recognised_unit(text) for text in found}) > 1:
         fault = (
-            f"{draft.source}: column {columns[0]} has {len(found)} units, {listed(map(repr, found[:5]), len(found))}; "
+            f"{draft.source}: column {columns[0]} has {len(found)} units, {quoted(found, 5)}; "
             "responses in different units are never mixed: keep the rows of one"
         )
         return UnitChoice(asked or usual, (fault,))
     stated = recognised_unit(found[0]) if found else usual
+    if clean(stated) != stated or len(stated) > LONGEST_UNIT:
+        fault = (
+            f"{draft.source}: column {columns[0]} says {shortened(stated)!r}; a unit is a few words, such as {usual!r}"
+        )
+        return UnitChoice(asked or usual, (fault,))
     if asked is not None and stated != asked:
         return UnitChoice(asked, notes=(f"unit {asked!r} as asked; column {columns[0]} says {found[0]!r}",))
     if stated == usual:

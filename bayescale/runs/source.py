@@ -14,10 +14,14 @@ import pandas as pd
 from bayescale.errors import InputError
 from bayescale.runs.headers import quoted
 from bayescale.runs.numerals import PLAIN
+from bayescale.words import clean, shortened
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", "")
 LINE_SUFFIXES = (".jsonl", ".ndjson")
 PARQUET_SUFFIXES = (".parquet", ".pq")
+MOST_COLUMNS, MOST_CELLS = 2_000, 20_000_000
+"""Limits of a table: one of finished runs has tens of columns, and no law is fitted to a million rows."""
+
 BINARY = {
     b"PK\x03\x04": "a spreadsheet or zip archive; export it as CSV",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
@@ -50,15 +54,30 @@ def read_source(path: Path) -> Source:
         raise InputError(
             f"{path.name}: the suffix {path.suffix!r} is not known; use .csv, .tsv, .jsonl, .ndjson or .parquet"
         )
-    text = _decoded(path.name, content)
-    return _line_source(path.name, text) if suffix in LINE_SUFFIXES else _delimited_source(path.name, text)
+    name = clean(path.name)
+    text = _decoded(name, content)
+    return _line_source(name, text) if suffix in LINE_SUFFIXES else _delimited_source(name, text)
+
+
+def check_size(name: str, columns: int, rows: int) -> None:
+    """Raise InputError for a table larger than any of runs, before it is built."""
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"{name}: {columns:,} columns; at most {MOST_COLUMNS:,} are read: keep run, N, D, loss and what laws use"
+        )
+    if columns * rows > MOST_CELLS:
+        raise InputError(
+            f"{name}: {rows:,} rows or more of {columns:,} columns; at most {MOST_CELLS:,} cells are read: keep a row "
+            "for each finished run"
+        )
 
 
 def frame_source(name: str, frame: pd.DataFrame, faults: Sequence[str] = ()) -> Source:
     """Take a DataFrame as a source; a named index becomes a column."""
     if frame.index.name is not None and frame.index.name not in frame.columns:
         frame = frame.reset_index()
-    headers = [str(header).strip() for header in frame.columns]
+    check_size(name, len(frame.columns), len(frame))
+    headers = [clean(str(header).strip()) for header in frame.columns]
     kept = _kept_headers(name, headers)
     if not len(frame):
         raise InputError(*faults, f"{name}: the table has no rows")
@@ -113,17 +132,15 @@ def _kept_headers(name: str, headers: Sequence[str]) -> _Kept:
     faults = [f"{name}: more than one column is called {quoted(repeated)}; rename or remove the others"] * bool(
         repeated
     )
-    notes = [f"columns without a name are left out: number {', '.join(nameless)}"] * bool(nameless)
-    positions = tuple(
-        position for position, header in enumerate(headers) if header and headers.index(header) == position
-    )
-    return _Kept(positions, tuple(faults), tuple(notes))
+    notes = [f"columns without a name are left out: number {shortened(', '.join(nameless))}"] * bool(nameless)
+    first = {header: position for position, header in reversed(list(enumerate(headers))) if header}
+    return _Kept(tuple(sorted(first.values())), tuple(faults), tuple(notes))
 
 
 def _delimited_source(name: str, text: str) -> Source:
     separator = _separator(text)
-    (header_place, header), *rows = _records(name, text, separator)
-    headers = [cell.strip() for cell in header]
+    (header_place, header), *rows = _limited(name, _records(name, text, separator))
+    headers = [clean(cell.strip()) for cell in header]
     if all(PLAIN.fullmatch(cell) for cell in headers):
         raise InputError(f"{name}: {header_place} holds only numbers, so there is no header; add one: run,N,D,loss")
     if not rows:
@@ -147,6 +164,15 @@ def _separator(text: str) -> str:
     header = next(line for line in text.splitlines() if re.search(r'[^\s,;"]', line))
     unquoted = re.sub(r'"[^"]*"', "", header)
     return max(",\t;", key=unquoted.count)
+
+
+def _limited(name: str, records: Iterator[tuple[str, list[str]]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the header and the rows, as long as they are no more than is read."""
+    columns = 0
+    for rows, (place, cells) in enumerate(records):
+        columns = columns or len(cells)
+        check_size(name, columns, rows)
+        yield place, cells
 
 
 def _records(name: str, text: str, separator: str) -> Iterator[tuple[str, list[str]]]:
@@ -193,6 +219,7 @@ def _line_source(name: str, text: str) -> Source:
     if not records:
         raise InputError(*_shortened(faults))
     headers = list(dict.fromkeys(key for record in records for key in record))
+    check_size(name, len(headers), len(records))
     columns = {header: [record.get(header) for record in records] for header in headers}
     frame = frame_source(name, pd.DataFrame(columns, dtype=object), _shortened(faults))
     return Source(name, frame.frame, tuple(places), frame.faults, frame.notes)
@@ -220,14 +247,21 @@ def _shortened(faults: Sequence[str]) -> list[str]:
 
 
 def _parquet_source(path: Path) -> Source:
+    name = clean(path.name)
     try:
         from pyarrow import parquet  # noqa: PLC0415  an optional extra
 
+        there = parquet.read_metadata(path)
+        check_size(name, there.num_columns, there.num_rows)
         content = parquet.read_table(path)
         content.validate(full=True)
         frame = content.to_pandas()
     except ImportError:
-        raise InputError(f"{path.name}: reading Parquet needs pyarrow; pip install 'bayescale[parquet]'") from None
-    except (ValueError, OSError, KeyError, TypeError, NotImplementedError) as error:
-        raise InputError(f"{path.name}: this is no readable Parquet file ({error}); write it again") from None
-    return frame_source(path.name, frame)
+        raise InputError(f"{name}: reading Parquet needs pyarrow; pip install 'bayescale[parquet]'") from None
+    except InputError:
+        raise
+    except (ValueError, OSError, KeyError, TypeError, NotImplementedError, MemoryError) as error:
+        raise InputError(
+            f"{name}: this is no readable Parquet file ({shortened(str(error))}); write it again"
+        ) from None
+    return frame_source(name, frame)

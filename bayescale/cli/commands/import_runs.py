@@ -11,7 +11,7 @@ from rich.console import Console
 import bayescale as bs
 from bayescale.cli.options import PRINTING, NoSeed, Printing
 from bayescale.cli.output import emit
-from bayescale.cli.parsing import UsageError, check_file, parse_columns
+from bayescale.cli.parsing import check_file, parse_columns
 from bayescale.storage import write_whole
 
 if TYPE_CHECKING:
@@ -99,8 +99,6 @@ def import_command(
 ) -> int:
     """Import runs from W&B, transformers, TensorBoard or MLflow, and write them as a table that is checked."""
     del seed
-    if any(Path(path).resolve() == output.resolve() for path in paths):
-        raise UsageError(f"--output {output} is what is read; name another file")
     table = bs.import_runs(
         paths,
         kind=kind,
