@@ -10,8 +10,9 @@ import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.fits import sampling
 from bayescale.forecasts import alternatives
-from bayescale.forecasts.backtesting import METHODS, backtest_record, scores_by_factor, threshold_text
+from bayescale.forecasts.backtesting import METHODS, scores_by_factor, threshold_text
 from bayescale.forecasts.scores import summarise
+from bayescale.records.backtest import backtest_record
 from bayescale.runs import RunTable
 from bayescale.runs.folds import THRESHOLDS
 from bayescale.storage import keep, kept

@@ -11,11 +11,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bayescale.comparison import comparison as module
-from bayescale.comparison.comparison import compare, comparison_record, difference
+from bayescale.comparison.comparison import compare, difference
 from bayescale.comparison.ranking import Difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.tree import canonical_frame
+from bayescale.records.comparison import comparison_record
 
 SAID_BY_ARVIZ = pytest.mark.filterwarnings("ignore:Estimated shape parameter")
 NAMES = ["chinchilla", "compute_floor", "tilt", "kaplan_n"]

@@ -13,13 +13,14 @@ import bayescale as bs
 from bayescale.cli.program import main
 from bayescale.comparison import cross_validation as module
 from bayescale.comparison.comparison import compare, difference, pointwise_difference
-from bayescale.comparison.cross_validation import cross_validate, cross_validation_record, weights_by
+from bayescale.comparison.cross_validation import cross_validate, weights_by
 from bayescale.comparison.ranking import rank_laws, standard_error
 from bayescale.errors import InputError
 from bayescale.fits import sampling
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
 from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
+from bayescale.records.comparison import cross_validation_record
 from bayescale.runs import RunTable
 from bayescale.runs.folds import Grouping, grouping_of
 

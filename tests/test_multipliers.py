@@ -22,10 +22,11 @@ from bayescale.groups.fitting import (
     grouped_law,
     offsets,
 )
-from bayescale.groups.multipliers import group_table, multiplier, multiplier_record, multiplier_statements
+from bayescale.groups.multipliers import group_table, multiplier, multiplier_statements
 from bayescale.intervals import credible_interval
 from bayescale.laws import LAWS, get_law, law_record
 from bayescale.laws.costs import Cost
+from bayescale.records.multiplier import multiplier_record
 from bayescale.runs import RunTable
 
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2000.0, "alpha": 0.35, "beta": 0.37}

@@ -14,9 +14,9 @@ import bayescale as bs
 from bayescale.cli.output import without_infinities
 from bayescale.planning.beliefs import believe, decide, effective_noise, split_loss
 from bayescale.planning.goals import LawGoal, NormalGoal, choose
-from bayescale.planning.plan import plan_record
 from bayescale.planning.proposals import design_candidates
 from bayescale.plots.plan import plot_plan
+from bayescale.records.plan import plan_record
 
 TARGET = 1e23
 

@@ -11,10 +11,11 @@ from bayescale.catalogue import load_runs
 from bayescale.errors import InputError
 from bayescale.fits.fitting import fit
 from bayescale.laws import LAWS
+from bayescale.records.comparison import range_record
 from bayescale.runs import select_runs
 from bayescale.splits.frontier import RATIOS
 from bayescale.splits.optimum import find_optimum, loss_on_budget
-from bayescale.splits.ranges import chance_inside, range_record, ratio_ends, ratio_range, ratio_ranges
+from bayescale.splits.ranges import chance_inside, ratio_ends, ratio_range, ratio_ranges
 from bayescale.splits.waste import extra_compute
 
 BUDGETS = np.array([1e19, 1e21, 5.76e23])

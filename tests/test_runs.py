@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bayescale.errors import InputError
+from bayescale.records.runs import description_record
 from bayescale.runs import (
     RunTable,
     describe,
-    description_record,
     read_runs,
     select_runs,
 )

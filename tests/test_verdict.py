@@ -8,11 +8,12 @@ import pytest
 import xarray as xr
 
 from bayescale.comparison.comparison import compare
-from bayescale.comparison.verdict import judge, verdict_record
+from bayescale.comparison.verdict import judge
 from bayescale.designs.simulation import simulate
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import credible_interval
+from bayescale.records.comparison import verdict_record
 from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.splits.waste import FACTORS, find_waste
 

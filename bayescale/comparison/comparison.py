@@ -14,7 +14,6 @@ import pandas as pd
 from bayescale import checks
 from bayescale.comparison.ranking import Difference, elpd_difference, rank_laws, ranking_notes, shared, standard_error
 from bayescale.errors import InputError
-from bayescale.fits.discrepancy import infer_discrepancy
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
 from bayescale.fits.loo import point_loo
@@ -278,33 +277,3 @@ def pointwise_difference(comparison: Comparison, first: str, second: str) -> np.
         )
     diff: np.ndarray = (comparison.pointwise[first].elpd_i - comparison.pointwise[second].elpd_i).to_numpy()
     return diff
-
-
-def comparison_record(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison as plain data, best law first.
-
-    ``missed`` is the size of a law's discrepancy at a typical run, in log response; it plays no part in ``elpd``.
-    """
-    columns = ("elpd", "se", "p", "elpd_diff", "dse", "weight", "best_probability")
-    return {
-        "runs": {
-            "name": comparison.runs.name,
-            "rows": len(comparison.runs.frame),
-            "response": comparison.runs.response,
-        },
-        "laws": [
-            {
-                "name": name,
-                **{column: float(comparison.table.loc[name, column]) for column in columns},
-                "decided": bool(comparison.table.loc[name, "decided"]),
-                "missed": float(np.median(infer_discrepancy(comparison.fits[name]).size)),
-                "bad_k": int(comparison.table.loc[name, "bad_k"]),
-                "exact_refits": len(comparison.exact[name]),
-                "diagnostics_passed": comparison.fits[name].diagnostics.passed,
-            }
-            for name in comparison.table.index
-        ],
-        "ranking_probability": comparison.ranking_probability,
-        "independent_runs": int(independent_units(comparison.runs).max()) + 1,
-        "notes": list(comparison.notes),
-    }

@@ -394,29 +394,6 @@ def _labelled(elpd_i: Mapping[str, np.ndarray], runs: RunTable, grouping: Groupi
     return xr.DataArray(np.stack(list(elpd_i.values())), dims=("law", "run"), coords=coords, name="elpd_i")
 
 
-def cross_validation_record(validation: CrossValidation) -> dict[str, Any]:
-    """Return a cross-validation as plain data, best law first."""
-    columns = ("elpd", "se", "elpd_diff", "dse", "weight", "best_probability")
-    table, scored = validation.table, validation.folds != ALONE
-    return {
-        "by": validation.by,
-        "groups": np.unique(validation.groups[scored]).size,
-        "folds": np.unique(validation.folds[scored]).size,
-        "rows": int(scored.sum()),
-        "laws": [
-            {
-                "name": name,
-                **{column: float(table.loc[name, column]) for column in columns},
-                "decided": bool(table.loc[name, "decided"]),
-                "failed_folds": validation.failed[name],
-            }
-            for name in table.index
-        ],
-        "ranking_probability": validation.ranking_probability,
-        "notes": list(validation.notes),
-    }
-
-
 @checks.kinds
 def weights_by(criteria: Mapping[str, Comparison | CrossValidation]) -> pd.DataFrame:
     """Set stacking weights and differences side by side, to see where criteria disagree.

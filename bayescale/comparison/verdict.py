@@ -1,7 +1,6 @@
 """judge: whether, and over which tokens per parameter, compute alone explains loss."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from bayescale.splits.optimum import find_optimum, has_optimum, sizes
 from bayescale.splits.ranges import (
     RatioRange,
     chance_inside,
-    range_record,
     ratio_ends,
     ratio_range,
 )
@@ -349,32 +347,3 @@ def _remedies(fitted: Fit, diff: Difference) -> tuple[str, ...]:
         if diff.runs < FEW_ROWS
         else "the same at a budget 10 times larger or smaller",
     )
-
-
-def verdict_record(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain data."""
-    return {
-        "answer": verdict.answer,
-        "statement": verdict.statement,
-        "elpd_diff": verdict.difference.elpd_diff,
-        "dse": verdict.difference.dse,
-        "decided": verdict.difference.decided,
-        "compute_law": verdict.compute_law,
-        "split_law": verdict.split_law,
-        "tilt": verdict.tilt.record(),
-        "tilt_law": verdict.tilt_law,
-        "tokens_per_parameter": range_record(verdict.tokens_per_parameter),
-        "ranges": [range_record(each) for each in verdict.ranges],
-        "waste": [
-            {
-                "factor": waste.factor,
-                "extra_compute": waste.extra_compute.record(),
-                "too_small": waste.too_small.record(),
-                "too_large": waste.too_large.record(),
-            }
-            for waste in verdict.waste
-        ],
-        "reasons": list(verdict.reasons),
-        "remedies": list(verdict.remedies),
-        "notes": list(verdict.notes),
-    }

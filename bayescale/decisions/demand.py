@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,7 +13,6 @@ from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.hardware import FLOPS_PER_TOKEN
-from bayescale.intervals import credible_interval
 from bayescale.laws.costs import SERVING_PART
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.frontier import CLOSE, RATIOS, SLOPE_STEP
@@ -178,24 +176,3 @@ def _tokens_for(search: Search, N: np.ndarray, target: float) -> np.ndarray:
     tolerances = {"xatol": CLOSE * SLOPE_STEP, "fatol": 0}
     found = elementwise.find_root(excess, ends, args=(sizes, *values), tolerances=tolerances)
     return np.exp(np.where(found.success, found.x, np.nan))
-
-
-def demand_record(demand: Demand) -> list[dict[str, Any]]:
-    """Return a demand as plain data, one entry for each model."""
-    entries = []
-    for i in range(demand.draws.sizes["model"]):
-        model = demand.draws.isel(model=i)
-        served = model["served_tokens"].to_numpy()
-        known = np.isfinite(served)
-        entries.append(
-            {
-                "N": float(model["N"][0]),
-                "reached": float(known.mean()),
-                "D": credible_interval(model["D"].to_numpy()[known], demand.probability).record()
-                if known.any()
-                else None,
-                "served_tokens": credible_interval(served[known], demand.probability).record() if known.any() else None,
-                "positive": float((served[known] > 0).mean()) if known.any() else None,
-            }
-        )
-    return entries

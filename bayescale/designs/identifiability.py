@@ -1,8 +1,7 @@
 """identify: what a design of runs will tell of a law, before it is fitted."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -308,8 +307,3 @@ def _size_sentence(sizes: Sequence[Expectation]) -> str:
     parts = [f"is told within a factor, end over end of the 90 % interval, of {', '.join(widths)}"] if widths else []
     parts += [f"is not told {', '.join(lost)}: the prior decides it"] if lost else []
     return f"The best size N* {'; it '.join(parts)}."
-
-
-def identifiability_record(found: Identifiability) -> dict[str, Any]:
-    """Return what a design will tell as plain data."""
-    return asdict(found)

@@ -219,28 +219,7 @@ def _repeated(fitted: Fit, pair: Sequence[str]) -> list[str]:
     ]
 
 
-def multiplier_record(found: Multiplier) -> dict[str, Any]:
-    """Return a multiplier as plain data, one entry per budget."""
-    return {
-        "from": found.reference,
-        "to": found.other,
-        "budgets": [_budget_record(found, i) for i in range(found.flops.size)],
-        "statements": list(multiplier_statements(found)),
-        "notes": list(found.notes),
-        "doubts": list(found.doubts),
-    }
-
-
-def _budget_record(found: Multiplier, budget: int) -> dict[str, Any]:
-    draws = _located(found, budget)
-    return {
-        "flops": float(found.flops[budget]),
-        "multiplier": credible_interval(draws, found.probability).record(),
-        "above_one": float((draws > 1).mean()),
-    }
-
-
-def _located(found: Multiplier, budget: int) -> np.ndarray:
+def located_draws(found: Multiplier, budget: int) -> np.ndarray:
     """Return the draws that have a multiplier; what is lost is among the doubts."""
     draws = found.draws[:, budget]
     return draws[np.isfinite(draws)]
@@ -250,7 +229,7 @@ def multiplier_statements(found: Multiplier) -> tuple[str, ...]:
     """Return one sentence for each budget."""
     sentences = []
     for i, flops in enumerate(found.flops):
-        draws = _located(found, i)
+        draws = located_draws(found, i)
         if not draws.size:
             sentences.append(f"around {short(flops)} FLOP no multiplier between {found.other} and {found.reference}")
             continue

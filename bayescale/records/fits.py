@@ -6,17 +6,18 @@ from typing import Any
 
 import arviz_stats  # noqa: F401  (first, as it searches every module that is there by then)
 
-from bayescale.comparison.comparison import Comparison, comparison_record
-from bayescale.comparison.cross_validation import CrossValidation, cross_validation_record
-from bayescale.comparison.verdict import Verdict, verdict_record
+from bayescale.comparison.comparison import Comparison
+from bayescale.comparison.cross_validation import CrossValidation
+from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.fits.fit import Fit, contraction, published_draws
-from bayescale.forecasts import backtesting
 from bayescale.forecasts.backtesting import Backtest, threshold_text
 from bayescale.forecasts.reliability import reliability_statement
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS, given_record
+from bayescale.records import backtest
 from bayescale.records.allocation import allocation_record
+from bayescale.records.comparison import comparison_record, cross_validation_record, verdict_record
 from bayescale.records.sensitivity import sensitivity_record
 from bayescale.runs import RunTable
 
@@ -121,7 +122,7 @@ def backtest_record(found: Backtest, defaults: Sequence[str]) -> dict[str, Any]:
     """Return the scores of a backtest, and in a few sentences what to take from them."""
     return {
         "schema": "bayescale/backtest/1",
-        **backtesting.backtest_record(found),
+        **backtest.backtest_record(found),
         "runs": _runs_record(found.runs),
         "statement": reliability_statement(found.points),
         "defaults": list(defaults),
@@ -135,10 +136,10 @@ def _refit_doubts(found: Backtest) -> list[str]:
     return [f"{law}: diagnostics failed with {threshold_text(value, found.by)} held out" for law, value in folds]
 
 
-def report_doubts(comparison: Comparison, allocation: Allocation | None, backtest: Backtest | None) -> list[str]:
+def report_doubts(comparison: Comparison, allocation: Allocation | None, found: Backtest | None) -> list[str]:
     """Return what the diagnostics hold against the numbers of a report."""
     doubts = [*_comparison_doubts(comparison), *(allocation.doubts if allocation else [])]
-    return doubts + (_refit_doubts(backtest) if backtest else [])
+    return doubts + (_refit_doubts(found) if found else [])
 
 
 def _runs_record(table: RunTable) -> dict[str, Any]:

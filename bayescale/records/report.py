@@ -7,22 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.comparison.comparison import Comparison, comparison_record, pointwise_difference
-from bayescale.comparison.verdict import Verdict, verdict_record
+from bayescale.comparison.comparison import Comparison, pointwise_difference
+from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
-from bayescale.forecasts.backtesting import Backtest, backtest_record, can_backtest
+from bayescale.forecasts.backtesting import Backtest, can_backtest
 from bayescale.forecasts.reliability import earned, reliability_statement
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS
 from bayescale.laws.bibliography import METHOD as CITED
 from bayescale.laws.bibliography import bibtex
-from bayescale.planning.plan import Plan, plan_record
+from bayescale.planning.plan import Plan
 from bayescale.records.allocation import allocation_record
 from bayescale.records.assumptions import assumptions, limits_text
+from bayescale.records.backtest import backtest_record
+from bayescale.records.comparison import comparison_record, verdict_record
+from bayescale.records.plan import plan_record
+from bayescale.records.runs import description_record
 from bayescale.records.sensitivity import sensitivity_record
-from bayescale.runs import RunTable, describe, description_record
+from bayescale.runs import RunTable, describe
 
 SCHEMA = "bayescale/report/1"
 

@@ -4,7 +4,7 @@ The verbs are :func:`read_runs` (a file, or a table in memory), :func:`select_ru
 nouns are :class:`RunTable` and :class:`Description`.
 """
 
-from bayescale.runs.description import LOST_CONDITION, WEAK_CONDITION, Description, describe, description_record
+from bayescale.runs.description import LOST_CONDITION, WEAK_CONDITION, Description, describe
 from bayescale.runs.frames import Frame, Runs
 from bayescale.runs.headers import ALIASES, MEANINGS
 from bayescale.runs.reading import as_table, read_runs
@@ -22,7 +22,6 @@ __all__ = [
     "Runs",
     "as_table",
     "describe",
-    "description_record",
     "read_runs",
     "select_runs",
 ]

@@ -1,8 +1,7 @@
 """What a table of runs can identify, before any law is fitted."""
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -135,16 +134,6 @@ def _without_sizes(runs: RunTable) -> Description:
             f"the table has no {' and no '.join(absent)}.",
         ),
     )
-
-
-def description_record(description: Description) -> dict[str, Any]:
-    """Return a description as plain data for JSON; numbers that are not finite become None."""
-    record = asdict(description)
-    record["ranges"] = {name: list(limits) for name, limits in description.ranges.items()}
-    record["can"], record["cannot"] = list(description.can), list(description.cannot)
-    for name in ("correlation", "spread_N_at_like_C", "span_N_at_like_C", "condition"):
-        record[name] = record[name] if math.isfinite(record[name]) else None
-    return record
 
 
 def condition_number(N: Vector, D: Vector) -> float:

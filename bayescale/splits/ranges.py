@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import elementwise
@@ -174,16 +173,3 @@ def _middle_piece(pieces: np.ndarray, known: np.ndarray) -> tuple[float, float] 
     holding = np.flatnonzero((begin <= middle) & (middle <= end))
     i = holding[0] if holding.size else np.argmax(end - begin)
     return float(np.exp(begin[i])), float(np.exp(end[i]))
-
-
-def range_record(ratios: RatioRange) -> dict[str, Any]:
-    """Return a range as plain data."""
-    ends = {"lower_end": ratios.lower_end, "upper_end": ratios.upper_end}
-    return {
-        "lower": ratios.lower,
-        "upper": ratios.upper,
-        "tolerance": ratios.tolerance,
-        "probability": ratios.probability,
-        "flops": ratios.flops,
-        **{name: end.record() if end else None for name, end in ends.items()},
-    }

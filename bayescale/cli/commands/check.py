@@ -1,5 +1,6 @@
 """``bayescale check``: what a table can and cannot identify, or every fault of it."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -41,7 +42,7 @@ def check(
 
 def check_record(table: "RunTable") -> dict[str, Any]:
     """Return what a table can identify, and all there is to say of it."""
-    from bayescale.runs import description_record  # noqa: PLC0415  (pandas, which laws do not need)
+    from bayescale.records.runs import description_record  # noqa: PLC0415  (pandas, which laws do not need)
 
     return {
         "schema": "bayescale/check/1",
@@ -57,12 +58,12 @@ def check_record(table: "RunTable") -> dict[str, Any]:
 
 def _identifiability(table: "RunTable") -> dict[str, Any] | None:
     """Return what the runs will tell of the law that is fitted to split compute; None where it does not apply."""
-    from bayescale.designs.identifiability import identifiability_record, identify  # noqa: PLC0415  (pandas)
+    from bayescale.designs.identifiability import identify  # noqa: PLC0415  (pandas)
 
     law = bs.LAWS[SPLIT_LAW]
     if table.response not in law.responses or not set(law.covariates) <= set(table.frame):
         return None
-    return identifiability_record(identify(table, law))
+    return asdict(identify(table, law))
 
 
 def faults_record(error: InputError) -> dict[str, Any]:

@@ -91,8 +91,9 @@ def multiplier(
         raise UsageError(f"--from and --to are both {to}; choose two groups")
     with progress(printing) as say:
         from bayescale.groups.fitting import pooled  # noqa: PLC0415  (as below)
-        from bayescale.groups.multipliers import group_table, multiplier_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.groups.multipliers import group_table  # noqa: PLC0415  (ArviZ, which --help does not need)
         from bayescale.laws import given_record  # noqa: PLC0415  (NumPy, which --help does not need)
+        from bayescale.records.multiplier import multiplier_record  # noqa: PLC0415
 
         table = load_table(runs, reading, say)
         flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])

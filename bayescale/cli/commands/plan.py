@@ -133,7 +133,7 @@ def plan(
         expect_several(laws)
     listed = None if candidates is None else read_candidates(candidates)
     with progress(printing) as say:
-        from bayescale.planning.plan import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records.plan import plan_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws, sampling)
