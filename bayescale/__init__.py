@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from bayescale.comparison.cross_validation import cross_validate
     from bayescale.comparison.verdict import Verdict, judge
     from bayescale.decisions import demand as demand
-    from bayescale.decisions import minima as minima
     from bayescale.decisions import sensitivity as sensitivity
     from bayescale.decisions import serving as serving
     from bayescale.decisions.allocation import Allocation, allocate
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from bayescale.planning.plan import Plan, plan
     from bayescale.report import write_report
     from bayescale.runs import RunTable, describe, read_runs, select_runs
+    from bayescale.splits import minima as minima
     from bayescale.splits import ranges as ranges
     from bayescale.splits.constraints import Constraints
 
@@ -76,10 +76,10 @@ _MODULES = {
 _SUBMODULES = {
     "": ("catalogue", "designs", "groups", "hardware", "laws", "plots", "runs", "testing", "tradeoffs"),
     "comparison.": ("cross_validation",),
-    "decisions.": ("demand", "minima", "sensitivity", "serving"),
+    "decisions.": ("demand", "sensitivity", "serving"),
     "fits.": ("diagnostics", "discrepancy"),
     "forecasts.": ("backtesting",),
-    "splits.": ("ranges",),
+    "splits.": ("minima", "ranges"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 _PLACES = {name: f"{package}{name}" for package, names in _SUBMODULES.items() for name in names}

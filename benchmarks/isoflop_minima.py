@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.decisions.minima import isoflop_minima, line_sizes
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
+from bayescale.splits.minima import isoflop_minima, line_sizes
 from bayescale.splits.optimum import find_optimum
 
 CORPORA = {"rw": "RefinedWeb", "owt2": "OpenWebText2"}

@@ -9,7 +9,6 @@ from scipy.stats import norm
 
 import bayescale as bs
 from bayescale.decisions import size_forecasts
-from bayescale.decisions.minima import isoflop_minima
 from bayescale.decisions.size_backtesting import can_backtest_sizes, planned_size_folds
 from bayescale.decisions.size_forecasts import LAWLESS, METHODS, bare_law, parabola
 from bayescale.decisions.size_scores import overall, score_sizes, size_scores, wasted_compute
@@ -18,6 +17,7 @@ from bayescale.forecasts import alternatives, refits
 from bayescale.laws import LAWS
 from bayescale.records.size_backtest import size_backtest_record
 from bayescale.runs import RunTable
+from bayescale.splits.minima import isoflop_minima
 from bayescale.splits.optimum import find_optimum
 
 LAW = "chinchilla"

@@ -5,13 +5,20 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bayescale.decisions import minima as slices
-from bayescale.decisions.minima import BEYOND_CHANCE, disagreement, isoflop_minima, line_sizes, minima_notes
+from bayescale.decisions import disagreement as slices
+from bayescale.decisions.disagreement import BEYOND_CHANCE, disagreement, minima_notes
 from bayescale.errors import InputError
 from bayescale.runs import RunTable
+from bayescale.splits.minima import isoflop_minima, line_sizes
+from bayescale.splits.slices import budgets
+from bayescale.splits.valleys import read_valleys
 
 LOPSIDED = {"E": 2.1, "A": 230.0, "B": 3e6, "alpha": 0.3, "beta": 0.7}
 """A law whose valleys are steeper on the side of large models, as fits of the Gemstones runs are."""
+
+
+OFF_BUDGET = {"E": 1.82, "A": 482.0, "alpha": 0.3478, "B": 2085.0, "beta": 0.3658}
+"""Small models of a published table miss their budgets by 12 % one way, large ones by 18 % the other; its law."""
 
 
 def exact_sizes(truth, flops):
@@ -51,6 +58,90 @@ def test_intervals_of_minima_and_of_the_exponent_hold_what_they_promise(make_run
         slopes.append(low <= values["beta"] / (values["alpha"] + values["beta"]) <= high)
     assert 0.83 <= np.mean(inside) <= 0.96
     assert np.sum(slopes) >= stats.binom.ppf(0.005, 40, 0.9)
+
+
+def off_budget(make_runs, kind, seed, sizes=14, noise=0.008):
+    """Return runs that miss their budgets by what their size is, as published slices do, or slices of another shape."""
+    rng, budgets = np.random.default_rng(seed), np.array([1e19, 3e19, 1e20, 3e20])
+    log_N = np.broadcast_to(np.linspace(np.log(2.5e8), np.log(1.2e10), sizes), (4, sizes))
+    if kind in ("around", "at the end"):
+        steps = np.linspace(-1.4, 1.4, sizes) if kind == "around" else np.linspace(-2.2, 0.35, sizes)
+        log_N = np.log(exact_sizes(OFF_BUDGET, budgets))[:, None] + steps + rng.uniform(-0.15, 0.15, (4, 1))
+    miss = {
+        "jump": np.log(np.where(log_N < np.log(1.2e9), 1.12, 0.82)) + 0.02 * rng.standard_normal(log_N.shape),
+        "drift": 0.25 * np.linspace(-0.5, 0.5, sizes) + 0.02 * rng.standard_normal(log_N.shape),
+    }.get(kind, 0.0)
+    N = np.exp(log_N).ravel()
+    C = (budgets[:, None] * np.exp(miss) * np.ones(sizes)).ravel()
+    runs = make_runs.of(N, C / (6 * N), truth=OFF_BUDGET, noise=noise, seed=seed, name=kind)
+    if kind != "one diverged":
+        return runs
+    loss = runs.frame["loss"] * np.where(np.arange(N.size) == rng.integers(N.size), np.e, 1.0)
+    return RunTable.from_frame(runs.frame.assign(loss=loss), name=kind)
+
+
+SLICES = {
+    "jump": ("jump", 14, 0.008),
+    "drift": ("drift", 14, 0.008),
+    "one diverged": ("one diverged", 14, 0.008),
+    "4 runs": ("around", 4, 0.003),
+    "8 runs": ("around", 8, 0.003),
+    "40 runs": ("around", 40, 0.01),
+    "at the end": ("at the end", 8, 0.003),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SLICES)
+def test_minima_are_covered_as_promised_whatever_the_slices(make_runs, case, record_property):
+    kind, sizes, noise = SLICES[case]
+    inside = []
+    for seed in range(200):
+        found = read_valleys(off_budget(make_runs, kind, seed, sizes, noise), samples=400, random_seed=seed)
+        if found is not None:
+            best = np.log(exact_sizes(OFF_BUDGET, np.exp([part.log_training for part in found.slices])))
+            low, high = np.quantile(found.log_sizes, [0.05, 0.95], axis=0)
+            inside += list((low <= best) & (best <= high))
+    record_property(case, f"{np.mean(inside):.3f}")
+    assert len(inside) > 600
+    assert 0.85 <= np.mean(inside) <= 0.95
+
+
+@pytest.mark.parametrize("kind", ["jump", "drift"])
+def test_slices_that_miss_their_budget_by_size_stay_whole_and_have_the_right_minima(make_runs, kind):
+    """Cut in two, or with a slope of C that is confounded with that of N, minima come out 4 times off."""
+    exponent, held = OFF_BUDGET["beta"] / (OFF_BUDGET["alpha"] + OFF_BUDGET["beta"]), []
+    for seed in range(20):
+        runs = off_budget(make_runs, kind, seed, noise=0.004)
+        found = isoflop_minima(runs, random_seed=seed)
+        assert (found.table["runs"] == 14).all()
+        assert found.table["spread"].between(1.2, 1.75).all()
+        assert found.table["moved"].between(0.005, 0.05).all()
+        best = exact_sizes(OFF_BUDGET, found.table["flops"])
+        assert np.abs(np.log(found.table["N"] / best)).max() < np.log(1.6)
+        low, high = np.quantile(found.lines[:, 1], [0.05, 0.95])
+        held.append(low < exponent < high)
+    assert np.sum(held) >= stats.binom.ppf(0.005, 20, 0.9)
+
+
+def test_the_rows_of_a_slice_are_places_in_the_table(make_runs):
+    runs = crossed(make_runs, make_runs.truth)
+    mixed = RunTable.from_frame(runs.frame.sample(frac=1, random_state=1).reset_index(drop=True), name="mixed")
+    found = isoflop_minima(mixed)
+    for rows, flops in zip(found.rows, found.table["flops"], strict=True):
+        own = mixed.frame.iloc[rows]
+        np.testing.assert_allclose(own["C"], flops, rtol=1e-6)
+        assert own["N"].is_monotonic_increasing
+
+
+def test_budgets_are_those_that_the_table_names_or_the_widest_gaps_of_compute():
+    log_C = np.log(np.array([1e18, 1.1e18, 1.5e18, 4e18, 4.2e18, 3.9e18]))
+    np.testing.assert_array_equal(budgets(log_C) == budgets(log_C)[0], [True] * 3 + [False] * 3)
+    repeated = np.log(np.repeat([1e18, 1.3e18], 5))
+    assert len(np.unique(budgets(repeated))) == 2  # closer than groups of like C, but each value repeats
+    shuffled = np.random.default_rng(0).permutation(6)
+    same = budgets(log_C[shuffled])[:, None] == budgets(log_C[shuffled])
+    np.testing.assert_array_equal(same, (budgets(log_C)[:, None] == budgets(log_C))[np.ix_(shuffled, shuffled)])
 
 
 def test_the_order_of_rows_does_not_matter_and_the_seed_does(make_runs):

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from bayescale.decisions.minima import minima_notes
+from bayescale.decisions.disagreement import minima_notes
 from bayescale.decisions.mixture import Mixture
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from bayescale import checks
-from bayescale.decisions.minima import SLICES, isoflop_minima
 from bayescale.decisions.size_forecasts import LAWLESS, METHODS, UNFITTED
 from bayescale.decisions.size_scores import score_sizes, size_scores, statement
 from bayescale.errors import InputError
@@ -21,6 +20,7 @@ from bayescale.forecasts.refits import Kind, Progress, Result, Task, Way, fitted
 from bayescale.laws import Law
 from bayescale.runs import Runs, RunTable
 from bayescale.runs.folds import Fold
+from bayescale.splits.minima import SLICES, isoflop_minima
 from bayescale.values import Value
 
 HELD_OUT = (1, 2, 3, 5)

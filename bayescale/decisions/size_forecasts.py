@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from bayescale.decisions.minima import isoflop_minima, line_sizes
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
 from bayescale.fits.fit import Fit
@@ -12,6 +11,7 @@ from bayescale.forecasts.alternatives import bootstrap_least_squares
 from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.runs.folds import budgets_of
+from bayescale.splits.minima import isoflop_minima, line_sizes
 from bayescale.splits.optimum import find_optimum
 from bayescale.values import FrozenMapping
 
@@ -79,7 +79,7 @@ def least_squares(law: Law, train: RunTable, flops: np.ndarray, fitted: Fit | No
 def line(law: Law, train: RunTable, flops: np.ndarray, fitted: Fit | None, *, random_seed: int) -> np.ndarray:
     """Return ln N on the line through the isoFLOP minima of the runs; see :func:`path`.
 
-    Approach 2 of Hoffmann et al. (2022), with the minima of :func:`bayescale.decisions.minima.isoflop_minima`.
+    Approach 2 of Hoffmann et al. (2022), with the minima of :func:`bayescale.splits.minima.isoflop_minima`.
     """
     del law, fitted
     return np.asarray(np.log(line_sizes(isoflop_minima(train, random_seed=random_seed), flops)))
