@@ -18,6 +18,7 @@ PAGES = (
     "tutorial.md",
     "how-to/your-own-table.md",
     "how-to/limits.md",
+    "how-to/priors.md",
     "how-to/hardware-and-money.md",
     "how-to/what-to-run-next.md",
     "how-to/comparing-recipes.md",

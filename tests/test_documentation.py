@@ -20,7 +20,7 @@ import bayescale as bs
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 GENERATED = ("api", "laws", "notebooks", "command-line.md", "references.md")
-WITHOUT_SAMPLING = ("how-to/your-own-table.md", "how-to/hardware-and-money.md")
+WITHOUT_SAMPLING = ("how-to/your-own-table.md", "how-to/priors.md", "how-to/hardware-and-money.md")
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "image": "href"}
 
 

@@ -59,7 +59,7 @@ PLOTS = {
 }
 """Every plot, drawn when it is called."""
 
-DRAWN_ELSEWHERE = {"plot_data_limit", "plot_plan", "plot_prior_predictive", "plot_serving"}
+DRAWN_ELSEWHERE = {"plot_data_limit", "plot_given_prior", "plot_plan", "plot_prior_predictive", "plot_serving"}
 """Plots whose results are made in test files of their own."""
 
 

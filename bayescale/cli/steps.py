@@ -17,6 +17,8 @@ from bayescale.storage import cache_dir, sweep_cache
 if TYPE_CHECKING:
     from bayescale.comparison.comparison import Comparison
     from bayescale.comparison.cross_validation import CrossValidation
+    from bayescale.decisions.allocation import Allocation
+    from bayescale.decisions.prior_shift import PriorShift
     from bayescale.fits.fit import Fit
     from bayescale.laws import Law
     from bayescale.runs import RunTable
@@ -232,9 +234,25 @@ def about(table: "RunTable") -> dict[str, Any]:
 
 def priors_record(source: "Fit | Comparison") -> list[dict[str, str]]:
     """Return the priors by hand behind a result."""
-    from bayescale.records.fits import given_priors  # noqa: PLC0415  (ArviZ, which --help does not need)
+    from bayescale.records.priors import given_priors  # noqa: PLC0415  (ArviZ, which --help does not need)
 
     return given_priors(source)
+
+
+def shift_of_priors(
+    table: "RunTable",
+    source: "Fit | Comparison",
+    allocation: "Allocation | None",
+    sampling: Sampling,
+    say: Stages,
+) -> "PriorShift | None":
+    """Fit laws that have priors by hand with their own as well, to see what that changes; None where there are none."""
+    from bayescale.decisions.prior_shift import against_own_priors  # noqa: PLC0415  (as above)
+
+    if not sampling.prior:
+        return None
+    say("fitting with the laws' own priors, to compare")
+    return against_own_priors(table, source, allocation, cache=not sampling.no_cache)
 
 
 def expect_several(laws: str | None) -> None:

@@ -10,6 +10,7 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import CrossValidation
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
+from bayescale.decisions.prior_shift import PriorShift
 from bayescale.fits.fit import Fit, contraction, published_draws
 from bayescale.forecasts.backtesting import Backtest, threshold_text
 from bayescale.forecasts.reliability import reliability_statement
@@ -18,6 +19,7 @@ from bayescale.laws import NOISE_PRIORS, given_record
 from bayescale.records import backtest
 from bayescale.records.allocation import allocation_record
 from bayescale.records.comparison import comparison_record, cross_validation_record, verdict_record
+from bayescale.records.priors import given_priors, shift_record
 from bayescale.records.sensitivity import sensitivity_record
 from bayescale.runs import RunTable
 
@@ -76,12 +78,6 @@ def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -
     }
 
 
-def given_priors(source: Fit | Comparison) -> list[dict[str, str]]:
-    """Return the priors by hand behind a fit or a comparison."""
-    fits = source.fits.values() if isinstance(source, Comparison) else [source]
-    return given_record(fitted.law for fitted in fits)
-
-
 def compare_record(
     comparison: Comparison,
     verdict: Verdict | None,
@@ -105,14 +101,18 @@ def compare_record(
     }
 
 
-def allocate_record(source: Fit | Comparison, allocation: Allocation, defaults: Sequence[str]) -> dict[str, Any]:
-    """Return an allocation with the runs behind it."""
+def allocate_record(
+    source: Fit | Comparison, allocation: Allocation, defaults: Sequence[str], shift: PriorShift | None = None
+) -> dict[str, Any]:
+    """Return an allocation with the runs behind it, and what priors by hand change of it."""
     doubts = _comparison_doubts(source) if isinstance(source, Comparison) else _fit_doubts({source.law.name: source})
     return {
         "schema": "bayescale/allocate/1",
         "runs": _runs_record(allocation.runs),
         **allocation_record(allocation),
         "sensitivity": sensitivity_record(source, allocation),
+        "priors": given_priors(source),
+        "prior_shift": shift_record(shift),
         "defaults": list(defaults),
         "doubts": [*doubts, *allocation.doubts],
     }

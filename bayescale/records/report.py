@@ -10,6 +10,7 @@ import numpy as np
 from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
+from bayescale.decisions.prior_shift import PriorShift
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
 from bayescale.forecasts.backtesting import Backtest, can_backtest
@@ -24,6 +25,7 @@ from bayescale.records.assumptions import assumptions, limits_text
 from bayescale.records.backtest import backtest_record
 from bayescale.records.comparison import comparison_record, verdict_record
 from bayescale.records.plan import plan_record
+from bayescale.records.priors import given_priors, shift_record
 from bayescale.records.runs import description_record
 from bayescale.records.sensitivity import sensitivity_record
 from bayescale.runs import RunTable, describe
@@ -61,6 +63,7 @@ def report_record(
     *,
     backtest: Backtest | None = None,
     plan: Plan | None = None,
+    shift: PriorShift | None = None,
     command: str = "",
 ) -> dict[str, Any]:
     """Return the numbers of a report as plain data; what is not finite becomes None."""
@@ -76,6 +79,8 @@ def report_record(
         "verdict": verdict_record(verdict),
         "allocation": allocation_record(allocation) if allocation else None,
         "sensitivity": sensitivity_record(comparison, allocation, verdict) if allocation else None,
+        "priors": given_priors(comparison),
+        "prior_shift": shift_record(shift),
         "backtest": _backtest(backtest, allocation) if backtest else None,
         "no_backtest": None if backtest else _why_none(comparison, law_in_use(comparison, allocation)),
         "next_runs": plan_record(plan) if plan else None,
@@ -190,8 +195,9 @@ def posterior_record(fitted: Fit, probability: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        For each parameter ``prior``, ``reference`` and ``published`` (intervals, or None), ``contraction``
-        (1 less posterior variance over prior variance) and ``published_values`` by source.
+        For each parameter ``prior``, ``reference`` and ``published`` (intervals, or None), ``given`` (whether its
+        prior is one by hand), ``contraction`` (1 less posterior variance over prior variance) and ``published_values``
+        by source.
     """
     prior = flat_draws(fitted.data["prior"].to_dataset())
     published = published_draws(fitted)
@@ -217,6 +223,7 @@ def _parameter(
     }
     return {
         "prior_text": str(law.priors[name]) if name in law.priors else NOISE_PRIORS.get(name, ""),
+        "given": name in law.replaced,
         "prior": _interval(prior, name, probability),
         "reference": _interval(draws, name, probability),
         "published": _interval(published, name, probability),

@@ -11,6 +11,7 @@ from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
+from bayescale.decisions.prior_shift import PriorShift
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning.plan import Plan
@@ -80,6 +81,7 @@ def write_report(
     *,
     backtest: Backtest | None = None,
     plan: Plan | None = None,
+    shift: PriorShift | None = None,
     command: str = "",
 ) -> dict[str, Any]:
     """Write what was found as one page, HTML, Markdown or PDF by its name, and its numbers as JSON beside it.
@@ -103,6 +105,9 @@ def write_report(
         How forecasts of held-out runs of this table have done, by the law that :func:`law_in_use` names.
     plan : Plan, optional
         The next runs to do.
+    shift : PriorShift, optional
+        How far numbers move against the laws' own priors; see
+        :func:`bayescale.decisions.prior_shift.against_own_priors`.
     command : str
         The command that makes the report again, shown in it.
 
@@ -118,8 +123,8 @@ def write_report(
     """
     target = check_report_name(path)
     own = None if backtest is None else own_backtest(backtest, law_in_use(comparison, allocation))
-    record = report_record(comparison, verdict, allocation, backtest=own, plan=plan, command=command)
-    figures = draw_figures(comparison, verdict, allocation, own, plan)
+    record = report_record(comparison, verdict, allocation, backtest=own, plan=plan, shift=shift, command=command)
+    figures = draw_figures(comparison, verdict, allocation, own, plan, shift=shift)
     explorer = explorer_data(comparison, allocation) if allocation and target.suffix.lower() == ".html" else None
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     match target.suffix.lower():

@@ -187,6 +187,17 @@ def exponents(fits: Sequence[Fit]) -> str:
     )
 
 
+def given_prior(fitted: Fit, name: str, own: Fit | None) -> str:
+    """Say what the prior by hand is, what it replaced, and where the posterior went."""
+    law = fitted.law
+    middle = short(float(np.median(fitted.draws[name])), 3)
+    with_own = f"; with the law's own prior it is {short(float(np.median(own.draws[name])), 3)}" if own else ""
+    return (
+        f"The prior of {name} of {law.name} was given by hand: {law.priors[name]}, in place of {law.replaced[name]}. "
+        f"The median of the posterior is {middle}{with_own}. Densities at a typical run, smoothed from draws."
+    )
+
+
 def check(fitted: Fit, words: str) -> str:
     """Say what would show that a law is wrong."""
     return (

@@ -15,11 +15,13 @@ from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.curves import allocation_curve, isoflop_slices, loss_curve, waste_curve
 from bayescale.decisions.loss_map import loss_map
+from bayescale.decisions.prior_shift import PriorShift
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning.plan import Plan
 from bayescale.plots.calibration import plot_calibration, plot_held_out
 from bayescale.plots.decisions import Quantity, plot_allocation, plot_loss, plot_regret
+from bayescale.plots.given import plot_given_prior
 from bayescale.plots.isoflop import plot_isoflop
 from bayescale.plots.laws import Order, plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
 from bayescale.plots.plan import plot_plan
@@ -92,9 +94,11 @@ def draw_figures(
     allocation: Allocation | None,
     backtest: Backtest | None = None,
     plan: Plan | None = None,
+    *,
+    shift: PriorShift | None = None,
 ) -> dict[str, tuple[Picture, ...]]:
     """Draw every figure of a report, by section; another process writes one down while the next is drawn here."""
-    plots, drawn = itertools.tee(_plots(comparison, verdict, allocation, backtest, plan))
+    plots, drawn = itertools.tee(_plots(comparison, verdict, allocation, backtest, plan, shift=shift))
     render_here = partial(render, settings=rendering_settings())
     rendered = alongside(render_here, ((plot.name, plot.draw()) for _, plot in drawn))
     figures: dict[str, list[Picture]] = {section: [] for section in SECTIONS}
@@ -109,11 +113,13 @@ def _plots(
     allocation: Allocation | None,
     backtest: Backtest | None,
     plan: Plan | None,
+    *,
+    shift: PriorShift | None,
 ) -> Iterator[tuple[str, Plot]]:
     """Yield sections and what to draw in them: what is quickly drawn first, so that no process waits."""
     for plot in _check_plots(comparison, verdict):
         yield "diagnostics", plot
-    yield "laws", _exponents_plot(comparison)
+    yield from zip(itertools.repeat("laws"), _law_plots(comparison, shift), strict=False)
     if plan:
         yield "next", Plot("plan", partial(plot_plan, plan), captions.plan(plan), tuple(plan.weights))
     for plot in _verdict_plots(comparison, verdict):
@@ -193,6 +199,16 @@ def _exponents_plot(comparison: Comparison) -> Plot:
     ranked = _ranked(comparison)
     fits = [comparison.fits[name] for name in ranked]
     return Plot("exponents", partial(plot_exponents, fits), captions.exponents(fits), ranked)
+
+
+def _law_plots(comparison: Comparison, shift: PriorShift | None) -> Iterator[Plot]:
+    """Yield the figure of exponents, and one of each prior by hand beside its posterior."""
+    yield _exponents_plot(comparison)
+    for law in _ranked(comparison):
+        fitted, own = comparison.fits[law], shift.fits.get(law) if shift else None
+        for name in fitted.law.replaced:
+            draw = partial(plot_given_prior, fitted, name, own=own)
+            yield Plot(f"prior-{law}-{name}", draw, captions.given_prior(fitted, name, own), (law,))
 
 
 def _check_plots(comparison: Comparison, verdict: Verdict) -> tuple[Plot, ...]:

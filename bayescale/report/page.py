@@ -159,7 +159,7 @@ def python_script(record: Mapping[str, Any]) -> str:
     lines = [
         "import bayescale as bs",
         f"runs = bs.catalogue.resolve_runs({table!r})  # or the path of the file",
-        f"comparison = bs.compare(bs.fit_laws(runs, {laws!r}, {options}))",
+        f"comparison = bs.compare(bs.fit_laws(runs, {laws!r}, {_priors_option(record)}{options}))",
         "verdict = bs.judge(comparison)",
     ]
     allocation, source = record["allocation"], "comparison"
@@ -175,8 +175,11 @@ def python_script(record: Mapping[str, Any]) -> str:
         )
     given = ["comparison", "verdict", "allocation" if allocation else "None"]
     if record["backtest"]:
-        lines.append(_backtest_line(record["backtest"], settings["random_seed"]))
+        lines.append(_backtest_line(record, settings["random_seed"]))
         given.append("backtest=backtest")
+    if record["prior_shift"]:
+        lines += _shift_lines(record, source)
+        given.append("shift=shift")
     if record["next_runs"]:
         lines.append(_plan_line(record["next_runs"], source, settings["random_seed"]))
         given.append("plan=plan")
@@ -184,11 +187,26 @@ def python_script(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _backtest_line(backtest: Mapping[str, Any], random_seed: int) -> str:
+def _priors_option(record: Mapping[str, Any]) -> str:
+    given = {f"{each['law']}.{each['parameter']}": each["prior"] for each in record["priors"]}
+    return f"priors={given!r}, " if given else ""
+
+
+def _shift_lines(record: Mapping[str, Any], source: str) -> list[str]:
+    allocation = "allocation" if record["allocation"] else "None"
+    return [
+        "from bayescale.decisions.prior_shift import against_own_priors",
+        f"shift = against_own_priors(runs, {source}, {allocation})",
+    ]
+
+
+def _backtest_line(record: Mapping[str, Any], random_seed: int) -> str:
+    backtest = record["backtest"]
+    law = f"comparison.fits[{backtest['law']!r}].law" if record["priors"] else repr(backtest["law"])
     thresholds = list(dict.fromkeys(row["threshold"] for row in backtest["scores"]))
     chosen = "" if isinstance(thresholds[0], str) else f"thresholds={thresholds!r}, "
     return (
-        f"backtest = bs.backtest(runs, [{backtest['law']!r}], by={backtest['by']!r}, {chosen}"
+        f"backtest = bs.backtest(runs, [{law}], by={backtest['by']!r}, {chosen}"
         f"methods={backtest['methods']!r}, random_seed={random_seed})"
     )
 

@@ -109,3 +109,26 @@ def test_multiplier_gives_the_prior_to_the_law_that_groups_share(small_runs, tmp
         ("compute_floor", "Normal(mu=0.17, sigma=0.01)")
     ]
     assert json.dumps(record["defaults"]).count("prior by hand: gamma") == 1
+
+
+def test_allocate_shows_how_far_numbers_move_against_the_laws_own_priors(
+    given_comparison, verbs, wide_comparison, *, run_json, capsys, monkeypatch
+):
+    own = wide_comparison.fits["chinchilla"]
+    monkeypatch.setattr("bayescale.decisions.prior_shift.fit_laws", lambda *_, **__: {"chinchilla": own})
+    verbs.fit_laws.return_value = {"chinchilla": given_comparison["chinchilla"]}
+    command = ["allocate", "wide", "--law", "chinchilla", "--budget", "1e22", "--prior", PRIOR]
+    record = run_json(*command)
+    assert [entry["parameter"] for entry in record["priors"]] == ["alpha"]
+    moved = record["prior_shift"]["moved"]
+    assert [each["quantity"] for each in moved] == ["N", "D", "tokens_per_parameter", "loss"]
+    assert moved[0]["given"] == record["allocations"][0]["N"]
+    assert main(command) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Against the laws' own priors, by a second fit" in printed
+    assert moved[0]["sentence"] in printed
+
+
+def test_allocate_without_priors_by_hand_fits_nothing_again(verbs, wide_fit, run_json):
+    verbs.fit_laws.return_value = {"chinchilla": wide_fit}
+    assert run_json("allocate", "wide", "--law", "chinchilla", "--budget", "1e22")["prior_shift"] is None

@@ -30,7 +30,7 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table
+from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table, shift_of_priors
 from bayescale.cli.tables import (
     Record,
     interval,
@@ -102,7 +102,8 @@ def allocate(
         allocation = bs.allocate(
             source, flops, **asked, probability=probability, tolerance=tolerance, random_seed=sampling.seed
         )
-        record = records.allocate_record(source, allocation, [*law_note, *budget_note])
+        shift = shift_of_priors(table, source, allocation, sampling, say)
+        record = records.allocate_record(source, allocation, [*law_note, *budget_note], shift)
     return emit(record, show_allocate, printing, output=output, strict=strict)
 
 
@@ -121,6 +122,14 @@ def show_allocate(console: Console, record: Record) -> None:
         console.print()
         show_hanging(console, _exhausted(record["data_limit"]), "")
     show_list(console, "Notes", record["notes"])
+    show_shift(console, record["prior_shift"])
+
+
+def show_shift(console: Console, shift: Record | None) -> None:
+    """Print how far the headline numbers move against the laws' own priors."""
+    if shift is not None:
+        sentences = [*(each["sentence"] for each in shift["moved"]), *shift["notes"]]
+        show_list(console, "Against the laws' own priors, by a second fit", sentences)
 
 
 def _averaged(weights: Mapping[str, float]) -> str:

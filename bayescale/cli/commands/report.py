@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 import bayescale as bs
+from bayescale.cli.commands.allocate import show_shift
 from bayescale.cli.completion import complete_law
 from bayescale.cli.dry_run import EXACT_REFITS, emit_work, fits_of, work_record
 from bayescale.cli.limits import LIMITS, Limits
@@ -44,6 +45,7 @@ from bayescale.cli.steps import (
     laws_of,
     load_table,
     prior_notes,
+    shift_of_priors,
 )
 from bayescale.cli.tables import Record, make_table, number, show_heading, show_list, show_table
 from bayescale.errors import InputError
@@ -148,9 +150,10 @@ def report(
             allocation, budget_note = None, [f"no allocation: {error}"]
         found, backtest_note = hold_out_for_report(comparison, allocation, sampling, say)
         next_runs, plan_note = plan_for_report(source, allocation, sampling, say)
+        shift = shift_of_priors(table, source, allocation, sampling, say)
         say("writing the report")
         numbers = bs.write_report(
-            path, comparison, verdict, allocation, backtest=found, plan=next_runs, command=command_line
+            path, comparison, verdict, allocation, backtest=found, plan=next_runs, shift=shift, command=command_line
         )
         notes = [*replaced_note, *law_note, *budget_note, *backtest_note, *plan_note]
         doubts = records.report_doubts(comparison, allocation, found)
@@ -208,6 +211,7 @@ def show_report(console: Console, record: Record) -> None:
     if record["allocation"] is not None:
         show_table(console, _recommended(record["allocation"]["allocations"]))
     show_list(console, "Doubts", record["doubts"])
+    show_shift(console, record["prior_shift"])
     console.print(f"report: {record['path']}", soft_wrap=True)
 
 
