@@ -16,6 +16,7 @@ from bayescale.laws.data_constrained import effective
 from bayescale.processes import in_parts
 from bayescale.splits.constraints import Constraints
 from bayescale.splits.frontier import CLOSE, RATIOS, SLOPE_STEP, Frontier, Span, frontiers
+from bayescale.splits.paths import Paths
 from bayescale.values import Value
 
 EDGE = 0.01
@@ -33,8 +34,11 @@ BELOW = 6.0
 REPETITION_SCALE = "repetition_scale"
 """Name under which R_D goes with the parameters of a law that has none."""
 
+DRAW = "draw"
+"""Name under which the place of a draw goes with its parameters, to find its path."""
+
 type Parameters = Mapping[str, np.ndarray]
-"""The parameters of a law and, where repeats are weighed, R_D; of shapes that broadcast."""
+"""The parameters of a law, R_D where repeats are weighed, and the place of the draw; of shapes that broadcast."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,19 +115,25 @@ class Search:
         R_D of each draw, by which repeats of unique tokens are worth less (draw,).
     sign : float
         1 where less of the response is better, -1 where more is.
+    paths : Paths or None
+        What the law misses of ln N*, for each draw: at training compute C, the law is read at ``N exp(-path)`` and
+        ``D exp(path)``, so its best size moves by the path, and its least loss stays.
     """
 
     draws: Draws
     frontier: Frontier
     repetition_scale: np.ndarray | None = None
     sign: float = 1.0
+    paths: Paths | None = None
 
     @cached_property
     def parameters(self) -> Parameters:
-        """The parameters of the law and, where repeats are weighed, R_D (draw, 1)."""
+        """The parameters of the law, R_D where repeats are weighed, and the draw where it has a path (draw, 1)."""
         flat = {name: self.draws[name] for name in self.draws.law.parameters}
         if self.repetition_scale is not None:
             flat[REPETITION_SCALE] = self.repetition_scale
+        if self.paths is not None:
+            flat[DRAW] = np.arange(self.count, dtype=float)
         return {name: values[:, None] for name, values in flat.items()}
 
     @property
@@ -134,7 +144,8 @@ class Search:
     def take(self, kept: np.ndarray | slice) -> "Search":
         """Return the same for some of the draws."""
         scale = None if self.repetition_scale is None else self.repetition_scale[kept]
-        return replace(self, draws=self.draws.take(kept), repetition_scale=scale)
+        paths = None if self.paths is None else self.paths.take(kept)
+        return replace(self, draws=self.draws.take(kept), repetition_scale=scale, paths=paths)
 
     def with_serving(self, tokens: float) -> "Search":
         """Return the same with other tokens to serve."""
@@ -153,6 +164,9 @@ class Search:
         """Return the law for runs under given parameters, all of shapes that broadcast."""
         law, reference = self.draws.law, self.draws.reference
         points = self.points(N, D, parameters.get(REPETITION_SCALE))
+        if self.paths is not None:
+            missed = np.exp(self.paths.at(parameters[DRAW], np.log(FLOPS_PER_TOKEN * points["N"] * points["D"])))
+            points |= {"N": points["N"] / missed, "active_N": points["active_N"] / missed, "D": points["D"] * missed}
         scaled = {name: points[name] / reference[name] for name in law.covariates}
         return np.asarray(law.loss(**scaled, **{name: parameters[name] for name in law.parameters}))
 
@@ -240,7 +254,8 @@ class Search:
         ends = self.frontier.span(np.exp(guides))
         parts = np.linspace(0, 1, 61)[1:-1]
         grid = ends.low + (ends.high - ends.low) * parts[:, None]
-        losses = self._value(grid, np.exp(guides), *self._median)
+        bare = replace(self, paths=None)
+        losses = bare._value(grid, np.exp(guides), *bare._median)
         log_N = np.interp(logs, guides, np.take_along_axis(grid, np.argmin(losses, axis=0)[None], axis=0)[0])
         return np.asarray((log_N - span.low) / np.where(span.high > span.low, span.high - span.low, 1.0))
 
