@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Number
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bayescale.words import typed
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -18,6 +20,9 @@ LINES = 5
 WIDTH = 100
 """A line of a printed record is at most this many characters long."""
 
+
+COLUMNS = 10
+"""A notebook shows at most this many columns of a table."""
 
 FEW = 4
 """Arrays of at most this many entries print as what they hold."""
@@ -188,19 +193,37 @@ def as_html(lines: Sequence[str], table: Any, notes: Sequence[str], doubts: Sequ
     lines : sequence of str
         In plain text; the first is the headline.
     table : pandas.DataFrame or None
-        Shown with three significant digits.
+        Shown with three significant digits, and with a bar to move it where it is wider than the page.
     notes, doubts : sequence of str
         In plain text.
     """
     head, *rest = map(html.escape, lines)
     parts = [f"<p><strong>{head}</strong></p>", *(f"<p>{line}</p>" for line in rest)]
     if table is not None:
-        parts.append(table.to_html(border=0, float_format=lambda value: f"{value:.3g}".replace("e+", "e")))
+        shown = table.to_html(border=0, float_format=typed, na_rep="", max_cols=COLUMNS)
+        parts.append(f'<div style="overflow-x: auto">{shown}</div>')
     if doubts:
         parts.append(f"<p>Doubts:</p>{_listed(doubts)}")
     if notes:
         parts.append(f"<details><summary>{len(notes)} note{'s'[: len(notes) > 1]}</summary>{_listed(notes)}</details>")
     return f'<div class="bayescale">{"".join(parts)}</div>'
+
+
+def folded(table: Any) -> Any:  # noqa: ANN401  (pandas DataFrames, as above)
+    """Return a table in which a quantity and the ends of its interval are one cell: ``7.4e10 (6.2e10 to 8.8e10)``.
+
+    The ends of a column ``N`` are the columns ``N_lower`` and ``N_upper``.
+    """
+    for name in table.columns:
+        ends = [f"{name}_lower", f"{name}_upper"]
+        if set(ends) <= set(table.columns):
+            cells = [_cell(*row) for row in table[[name, *ends]].itertuples(index=False)]
+            table = table.assign(**{name: cells}).drop(columns=ends)
+    return table
+
+
+def _cell(value: float, lower: float, upper: float) -> str:
+    return "" if math.isnan(value) else f"{typed(value)} ({typed(lower)} to {typed(upper)})"
 
 
 def _listed(sentences: Sequence[str]) -> str:

@@ -1,11 +1,14 @@
 """Results as tables and in a few words."""
 
+import dataclasses
 import io
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread as read_png
@@ -16,6 +19,8 @@ from bayescale.fits.fit import published_draws
 from bayescale.fits.progress import SWITCH, waiting_for
 from bayescale.plots.decisions import plot_allocation
 from bayescale.plots.style import SHOWN_DPI
+from bayescale.values import COLUMNS
+from bayescale.words import typed
 
 BUDGETS = (1e21, 5e22)
 
@@ -107,6 +112,35 @@ def test_a_notebook_shows_the_table_and_the_notes(wide_comparison, allocation):
         assert law in page
     assert len(allocation.notes) > 1
     assert f"<summary>{len(allocation.notes)} notes</summary>" in allocation._repr_html_()
+
+
+def shown_table(record):
+    """Return the table that a notebook shows of a record, each cell as text."""
+    table = ElementTree.fromstring(re.search("<table.*</table>", record._repr_html_(), re.DOTALL)[0])
+    header, *rows = ([cell.text or "" for cell in row][1:] for row in table.iter("tr"))
+    return pd.DataFrame(rows, columns=header)
+
+
+def test_a_notebook_shows_an_interval_in_one_cell_and_the_table_itself_stays(wide_fit, verdict, allocation):
+    table = allocation.table
+    shown = shown_table(allocation)
+    assert list(shown)[:4] == ["flops", "N", "D", "tokens_per_parameter"]
+    assert shown["N"][0] == " ".join(
+        (typed(table["N"][0]), f"({typed(table['N_lower'][0])}", "to", f"{typed(table['N_upper'][0])})")
+    )
+    for record, whole in ((wide_fit, wide_fit.summary()), (verdict, verdict.waste_table), (allocation, table)):
+        assert {name.removesuffix("_lower") for name in whole if name.endswith("_lower")} <= set(whole)
+        assert "_lower" not in record._repr_html_()
+        assert "nan" not in record._repr_html_().lower()
+
+
+def test_a_notebook_shows_few_columns_of_a_wide_table(make_runs):
+    columns = {f"column {i}": 1.0 for i in range(30)}
+    runs = make_runs.of(*make_runs.isoflop())
+    wide = dataclasses.replace(runs, frame=runs.frame.assign(**columns))
+    shown = shown_table(wide)
+    assert shown.shape[1] == COLUMNS + 1
+    assert "..." in shown.columns
 
 
 def test_a_notebook_takes_names_literally(make_runs):

@@ -26,6 +26,9 @@ from bayescale.words import percent, short
 MOST_BAD = 0.1
 """Beyond this part of rows with high Pareto k, single exact refits no longer mend a comparison."""
 
+SHOWN = ("elpd", "se", "elpd_diff", "dse", "weight", "best_probability", "decided", "bad_k")
+"""Columns of a comparison's table that a notebook shows."""
+
 type Progress = Callable[[str, int, int], object]
 """Called with the name of a law, its refits done and its refits in all."""
 
@@ -109,7 +112,7 @@ class Comparison(Value):
         return [f"Comparison of {len(self.fits)} laws on {runs}: {best} predicts best", "; ".join(behind)]
 
     def _shown(self) -> pd.DataFrame:
-        return self.table
+        return self.table[list(SHOWN)]
 
 
 @checks.kinds

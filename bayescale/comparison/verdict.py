@@ -21,7 +21,7 @@ from bayescale.splits.ranges import (
     ratio_range,
 )
 from bayescale.splits.waste import Waste, find_waste
-from bayescale.values import Value
+from bayescale.values import Value, folded
 from bayescale.words import nats, percent, short
 
 LEAST_SPREAD = 0.1
@@ -109,7 +109,7 @@ class Verdict(Value):
         return [self.answer.replace("_", " ").capitalize(), self.statement]
 
     def _shown(self) -> pd.DataFrame:
-        return self.waste_table
+        return folded(self.waste_table)
 
 
 def _parts(waste: Waste) -> dict[str, float]:

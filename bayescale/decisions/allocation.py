@@ -21,11 +21,14 @@ from bayescale.fits.fit import Fit
 from bayescale.runs import RunTable
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.search import BestRuns, chosen
-from bayescale.values import Value
+from bayescale.values import Value, folded
 from bayescale.words import percent, short
 
 USUAL_REACH = 1000.0
 """How far beyond the largest run a law must have a best split where the budget is not known yet."""
+
+SHOWN = ("flops", "N", "D", "tokens_per_parameter", "forecast", "expected_regret", "extrapolation")
+"""Columns of an allocation's table that a notebook shows, each interval with its median."""
 
 COMPARED = 40_000
 """Draws times budgets for which the model that is cheapest to train is sought too: enough for its interval."""
@@ -132,7 +135,7 @@ class Allocation(Value):
         ]
 
     def _shown(self) -> pd.DataFrame:
-        return self.table
+        return folded(self.table)[list(SHOWN)]
 
 
 @checks.kinds

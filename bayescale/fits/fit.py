@@ -32,7 +32,7 @@ from bayescale.laws import (
 )
 from bayescale.runs import ALIASES, Runs, RunTable
 from bayescale.storage import write_whole
-from bayescale.values import FrozenMapping, Value
+from bayescale.values import FrozenMapping, Value, folded
 from bayescale.words import short
 
 SCHEMA = "bayescale/fit/1"
@@ -206,7 +206,7 @@ class Fit(Value):
         ]
 
     def _shown(self) -> pd.DataFrame:
-        return self.summary()
+        return folded(self.summary())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fit as one NetCDF file, whole or not at all; ArviZ opens it as it is.

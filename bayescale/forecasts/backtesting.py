@@ -34,6 +34,9 @@ FEWEST_HELD = 3
 EDGES = (0.0, 1.0, 3.0, 10.0, 30.0, np.inf)
 """Of the bins of the extrapolation factor."""
 
+SHOWN = ("law", "method", "threshold", "held_out", "factor", "coverage_90", "width", "lpd", "bias", "rmse")
+"""Columns of the scores that a notebook shows."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Backtest(Value):
@@ -69,7 +72,7 @@ class Backtest(Value):
         return [f"Backtest of {laws} on {self.runs.name}: {most} forecasts by each method"]
 
     def _shown(self) -> pd.DataFrame:
-        return self.scores
+        return self.scores[list(SHOWN)]
 
 
 @checks.kinds
