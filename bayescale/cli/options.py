@@ -6,8 +6,17 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
+from bayescale import checks
 from bayescale.cli.completion import complete_laws, complete_runs
-from bayescale.cli.parsing import UsageError, parse_columns, parse_laws, parse_priors, plausible_flops, validate_file
+from bayescale.cli.parsing import (
+    UsageError,
+    parse_columns,
+    parse_laws,
+    parse_priors,
+    plausible_flops,
+    validate,
+    validate_file,
+)
 from bayescale.hardware import read_amount
 
 STDIN = "-"
@@ -47,9 +56,12 @@ def _check_runs(_: object, name: str) -> None:
         raise ValueError("this is no option here; expected a file, a name that `bayescale data` lists, or -")
 
 
-def _check_part(_: object, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"expected a number between 0 and 1; found {value:g}")
+def _check_probability(_: object, value: float) -> None:
+    validate(lambda: checks.probability(value))
+
+
+def _check_tolerance(_: object, value: float) -> None:
+    validate(lambda: checks.tolerance(value))
 
 
 def _check_priors(_: object, texts: tuple[str, ...]) -> None:
@@ -223,14 +235,16 @@ Budgets = Annotated[
 
 Probability = Annotated[
     float,
-    Parameter(help="Of the credible intervals.", metavar="P", validator=_check_part, show_default=True, group=RESULT),
+    Parameter(
+        help="Of the credible intervals.", metavar="P", validator=_check_probability, show_default=True, group=RESULT
+    ),
 ]
 Tolerance = Annotated[
     float,
     Parameter(
         help="Extra compute for the same loss that counts as little: 0.05 is 5 %.",
         metavar="PART",
-        validator=_check_part,
+        validator=_check_tolerance,
         show_default=True,
         group=RESULT,
     ),

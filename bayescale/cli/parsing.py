@@ -1,10 +1,11 @@
 """How text of the command line is read, and what cannot be meant refused."""
 
-import math
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from bayescale.errors import InputError
 from bayescale.words import shortened
 
 LONGEST_NAME = 255
@@ -128,8 +129,9 @@ def parse_count(text: str) -> float:
     return read_count(text)
 
 
-def above_zero(text: str, value: float) -> float:
-    """Return a number; raise ValueError unless it is above zero and finite."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"expected a number above zero; found {text!r}")
-    return value
+def validate(check: Callable[[], object]) -> None:
+    """Run a check of ``bayescale.checks``; what it expected follows the option and its value, which stand first."""
+    try:
+        check()
+    except InputError as error:
+        raise ValueError(str(error).partition("; ")[2] or str(error)) from None

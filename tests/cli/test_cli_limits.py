@@ -101,7 +101,7 @@ def test_losses_to_reach_replace_budgets(allocated, capsys):
     ("options", "said"),
     [
         (("--target-loss", "2.1", "--budget", "1e21"), "--budget gives the compute and --target-loss asks for it"),
-        (("--target-loss", "-2"), "losses to reach are above zero"),
+        (("--target-loss", "-2"), "expected losses to reach: one or more, each above zero"),
         (("--max-params", "many"), "this is no number"),
         (("--sizes", "1B,large"), "this is no number"),
         (("--sizes", "1B,70B", "--max-params", "8B"), "lie outside min_params 0 to max_params"),

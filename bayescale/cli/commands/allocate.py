@@ -1,6 +1,5 @@
 """``bayescale allocate``: split compute budgets between parameters and tokens."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
@@ -8,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 import bayescale as bs
+from bayescale import checks
 from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.limits import LIMITING, LIMITS, Limits
 from bayescale.cli.options import (
@@ -27,7 +27,7 @@ from bayescale.cli.options import (
     Watching,
 )
 from bayescale.cli.output import emit
-from bayescale.cli.parsing import UsageError
+from bayescale.cli.parsing import UsageError, validate
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table, shift_of_priors
@@ -46,9 +46,8 @@ from bayescale.words import chance
 
 
 def _check_targets(_: object, losses: tuple[float, ...]) -> None:
-    wrong = [f"{loss:g}" for loss in losses if not 0 < loss < math.inf]
-    if wrong:
-        raise ValueError(f"losses to reach are above zero, such as 2.1; found {', '.join(wrong)}")
+    if losses:
+        validate(lambda: checks.several("target_loss", losses, "losses to reach"))
 
 
 Targets = Annotated[

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 import bayescale as bs
+from bayescale import checks
 from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.options import (
     READING,
@@ -26,7 +27,7 @@ from bayescale.cli.options import (
     Watching,
 )
 from bayescale.cli.output import emit
-from bayescale.cli.parsing import above_zero, parse_count
+from bayescale.cli.parsing import parse_count, validate
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table, priors_record
@@ -41,12 +42,13 @@ FIGURE_BUDGETS = 25
 
 
 def _check_tokens(_: object, text: str) -> None:
-    above_zero(text, parse_count(text))
+    tokens = parse_count(text)
+    validate(lambda: checks.above_zero("unique_tokens", tokens, "tokens"))
 
 
 def _check_scale(_: object, value: float | None) -> None:
     if value is not None:
-        above_zero(f"{value:g}", value)
+        validate(lambda: checks.above_zero("repetition", value))
 
 
 UniqueTokens = Annotated[

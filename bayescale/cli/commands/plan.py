@@ -1,6 +1,5 @@
 """``bayescale plan``: which runs to do next, within a spend, for a decision at a target."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 import bayescale as bs
+from bayescale import checks
 from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.options import (
     READING,
@@ -28,7 +28,7 @@ from bayescale.cli.options import (
     Watching,
 )
 from bayescale.cli.output import emit
-from bayescale.cli.parsing import plausible_flops
+from bayescale.cli.parsing import plausible_flops, validate
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import (
     about,
@@ -49,10 +49,14 @@ if TYPE_CHECKING:
 _PLANNING = Group.create_ordered("Planning")
 
 
+def _above_zero(flops: float) -> None:
+    """Refuse compute that is none."""
+    validate(lambda: checks.above_zero("flops", flops, "FLOP", "1e20"))
+
+
 def _check_flops(_: object, values: float | tuple[float, ...]) -> None:
     for value in values if isinstance(values, tuple) else (values,):
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"expected FLOP, positive and finite, such as 1e20; found {value:g}")
+        _above_zero(value)
         plausible_flops(value)
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 import bayescale as bs
+from bayescale import checks
 from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.options import (
     READING,
@@ -26,7 +27,7 @@ from bayescale.cli.options import (
     Watching,
 )
 from bayescale.cli.output import emit
-from bayescale.cli.parsing import above_zero, parse_count
+from bayescale.cli.parsing import parse_count
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table, priors_record
@@ -48,7 +49,7 @@ def parse_demands(texts: Sequence[str]) -> tuple[list[float], list[float]]:
     multiples: list[float] = []
     for text in (part.strip() for given in texts for part in given.split(",")):
         value = parse_count(text.removesuffix("x"))
-        (multiples if text.endswith("x") else tokens).append(above_zero(text, value))
+        (multiples if text.endswith("x") else tokens).append(checks.above_zero(text, value))
     return tokens, multiples
 
 
