@@ -93,11 +93,11 @@ def test_an_interval_has_a_probability_of_its_own():
 
 
 def test_results_print_their_answer(wide_runs, wide_fit, wide_comparison, verdict, allocation):
-    assert repr(wide_runs).startswith("120 runs of wide\nN 9.13e6 to 9.13e10")
+    assert repr(wide_runs).startswith("120 runs of wide\nN 9.13 M to 91.3 B")
     assert re.match(r"Fit of chinchilla to 120 runs of wide \(4 x 500 draws, diagnostics passed\)\n", repr(wide_fit))
     assert "chinchilla predicts best" in repr(wide_comparison)
     assert repr(verdict).startswith("Split matters\nOn wide")
-    assert repr(allocation).startswith("For 1.00e21 FLOP train")
+    assert repr(allocation).startswith("For 1e21 FLOP train")
 
 
 def test_a_failed_fit_prints_why(synthetic_fit, wide_runs):

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -15,6 +15,9 @@ from bayescale import words
 
 type Record = Mapping[str, Any]
 
+COUNTED = ("N", "D", "active_N", "unique_tokens", "datastore_tokens")
+"""Columns that count parameters or tokens."""
+
 UNLIMITED = 10_000
 """Columns where nothing has to fit: a file or another program."""
 
@@ -24,14 +27,29 @@ def number(value: float | None, digits: int = 3, *, missing: str = "none") -> st
     return missing if value is None else words.short(value, digits)
 
 
-def interval(entry: Record | None, digits: int = 3) -> str:
+def count(value: float, digits: int = 3) -> str:
+    """Return a number of parameters or tokens: 86.8 B."""
+    return words.count_text(value, digits)
+
+
+def flop(value: float | None, digits: int = 3, *, missing: str = "none") -> str:
+    """Return compute as people type it, 5.76e23, and another word for what JSON has as null."""
+    return missing if value is None else words.typed(value, digits)
+
+
+def writer(column: str) -> Callable[[float, int], str]:
+    """Return how values of a column are written."""
+    return count if column in COUNTED else flop if column in ("C", "flops") else number
+
+
+def interval(entry: Record | None, digits: int = 3, write: Callable[[float, int], str] = number) -> str:
     """Return an interval's median and ends, with more digits where they would hide its width."""
     if entry is None:
         return ""
     median, lower, upper = entry["median"], entry["lower"], entry["upper"]
     if None not in (median, lower, upper) and median and upper > lower:
         digits = max(digits, min(6, 1 + math.ceil(math.log10(abs(median) / (upper - lower)))))
-    return f"{number(median, digits)} [{number(lower, digits)}, {number(upper, digits)}]"
+    return f"{write(median, digits)} [{write(lower, digits)}, {write(upper, digits)}]"
 
 
 def percent(value: float | None, digits: int = 3) -> str:
@@ -117,7 +135,8 @@ def show_side_by_side(console: Console, columns: Mapping[str, Mapping[str, Any]]
         for name, label in rows.items():
             if entry.get(name) is not None:
                 value = entry[name]
-                table.add_row(label, words.chance(value) if isinstance(value, float) else interval(value))
+                probable = isinstance(value, float)
+                table.add_row(label, words.chance(value) if probable else interval(value, write=writer(name)))
         console.print(Text(title))
         console.print(Padding(table, (0, 0, 0, 2), expand=False))
 

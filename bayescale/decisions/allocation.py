@@ -22,7 +22,7 @@ from bayescale.runs import RunTable
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.search import BestRuns, chosen
 from bayescale.values import Value, folded
-from bayescale.words import percent, short
+from bayescale.words import count_text, percent, short, typed
 
 USUAL_REACH = 1000.0
 """How far beyond the largest run a law must have a best split where the budget is not known yet."""
@@ -128,8 +128,8 @@ class Allocation(Value):
     def _lines(self) -> list[str]:
         unit = f" {self.runs.unit}" if self.runs.unit else ""
         return [
-            f"For {short(row.flops, 3)} FLOP train {short(row.N, 3)} parameters on {short(row.D, 3)} tokens "
-            f"({short(row.N_lower)} to {short(row.N_upper)} parameters, {percent(self.probability)}); "
+            f"For {typed(row.flops)} FLOP train {count_text(row.N)} parameters on {count_text(row.D)} tokens "
+            f"({count_text(row.N_lower, 2)} to {count_text(row.N_upper, 2)} parameters, {percent(self.probability)}); "
             f"loss {short(row.forecast, 3)}{unit}"
             for row in self.table.itertuples()
         ]

@@ -20,7 +20,7 @@ from bayescale.planning.goals import Goal, NormalGoal, choose
 from bayescale.planning.question import Question, ask, goals_of, list_candidates
 from bayescale.runs import RunTable
 from bayescale.values import Value
-from bayescale.words import percent, short
+from bayescale.words import percent, short, typed
 
 type Aim = Literal["regret", "laws", "size", "loss"]
 
@@ -105,8 +105,8 @@ class Plan(Value):
     doubts: tuple[str, ...]
 
     def _lines(self) -> list[str]:
-        cost = short(float(self.runs["flops"].sum()), 3)
-        head = f"Plan: {len(self.runs)} of {len(self.candidates)} candidates, {cost} FLOP of {short(self.spend, 3)}"
+        cost = typed(float(self.runs["flops"].sum()))
+        head = f"Plan: {len(self.runs)} of {len(self.candidates)} candidates, {cost} FLOP of {typed(self.spend)}"
         change = f"{short(self.aim_before, 3)} before, {short(self.aim_after, 3)} after"
         return [head + ("" if self.worthwhile else "; not worthwhile"), f"{AIMS[self.aim]}: {change}"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bayescale.values import Value
-from bayescale.words import short
+from bayescale.words import count_text, short, typed
 
 if TYPE_CHECKING:
     from bayescale.runs.frames import Frame
@@ -90,8 +90,8 @@ class RunTable(Value):
 
     def _lines(self) -> list[str]:
         ranges = (
-            f"{name} {short(self.frame[name].min(), 3)} to {short(self.frame[name].max(), 3)}"
-            for name in ("N", "D", "C", self.response)
+            f"{name} {write(self.frame[name].min(), 3)} to {write(self.frame[name].max(), 3)}"
+            for name, write in {"N": count_text, "D": count_text, "C": typed, self.response: short}.items()
             if name in self.frame
         )
         unit = f" ({self.unit})" if self.unit else ""

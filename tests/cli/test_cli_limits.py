@@ -63,10 +63,10 @@ def test_every_limit_is_passed_on(allocated, capsys):
     words = " ".join(capsys.readouterr().out.split())
     for said in (
         "within: inference tokens 1.000e12; unique tokens 1.000e13;",
-        "Served 1.00e12 tokens, the best run saves",
+        "Served 1 T tokens, the best run saves",
         "N within a part of the least expected loss:",
         "The best run lies at a limit with probability: unique tokens 0.00, max tokens 0.00,",
-        "All 1.00e13 tokens are used from",
+        "All 10 T tokens are used from",
         "tokens are repeated",
     ):
         assert said in words

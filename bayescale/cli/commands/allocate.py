@@ -33,6 +33,8 @@ from bayescale.cli.stages import progress
 from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table, shift_of_priors
 from bayescale.cli.tables import (
     Record,
+    count,
+    flop,
     interval,
     make_table,
     number,
@@ -41,6 +43,7 @@ from bayescale.cli.tables import (
     show_heading,
     show_list,
     show_table,
+    writer,
 )
 from bayescale.words import chance
 
@@ -144,17 +147,17 @@ def _show_budget(console: Console, allocation: Record, record: Record) -> None:
     reach = f"{number(allocation['extrapolation'], 2)} times the largest run"
     aim = "Budget" if allocation["target"] is None else f"Loss {number(allocation['target']['loss'], 4)}: budget"
     trained = ", training" if "inference_tokens" in record["constraints"] else ","
-    title = f"{aim} {number(allocation['flops'])} FLOP{trained} {reach}"
+    title = f"{aim} {flop(allocation['flops'])} FLOP{trained} {reach}"
     table = make_table("", "recommended", f"optimum: {within}", title=title)
     unit = record["runs"].get("unit", "")
-    table.add_row("N (parameters)", number(best["N"]), interval(allocation["N"]))
-    table.add_row("D (tokens)", number(best["D"]), interval(allocation["D"]))
+    table.add_row("N (parameters)", count(best["N"]), interval(allocation["N"], write=count))
+    table.add_row("D (tokens)", count(best["D"]), interval(allocation["D"], write=count))
     table.add_row("D/N (tokens per parameter)", number(ratio, 2), interval(allocation["tokens_per_parameter"], 2))
     if "epochs" in allocation:
         epochs = best["D"] / record["constraints"]["unique_tokens"]
         table.add_row("epochs (of the unique tokens)", number(epochs, 2), interval(allocation["epochs"], 2))
     for name, value in best["covariates"].items():
-        table.add_row(name, number(value), "")
+        table.add_row(name, writer(name)(value, 3), "")
     name = record["runs"]["response"]
     table.add_row(f"{name} ({unit})", number(best["expected_loss"], 4), interval(allocation["law_loss"], 4))
     table.add_row(f"{name} of one run ({unit})", "", interval(allocation["loss"], 4))
@@ -171,12 +174,12 @@ def _sentences(allocation: Record, record: Record) -> Iterator[str]:
     unit, name = record["runs"].get("unit", ""), record["runs"]["response"]
     low, high = near["N"]
     yield (
-        f"N from {number(low, 2)} to {number(high, 2)} costs less than {percent(near['tolerance'])} extra compute; "
+        f"N from {count(low, 2)} to {count(high, 2)} costs less than {percent(near['tolerance'])} extra compute; "
         f"expected regret of the recommended split: {number(best['expected_regret'], 2)} {unit}, with 95 % "
         f"probability below {number(best['regret_95'], 2)}."
     )
     ranges = (
-        f"{number(each['N'][0], 2)} to {number(each['N'][1], 2)} ({percent(each['part'])})" for each in near["by_loss"]
+        f"{count(each['N'][0], 2)} to {count(each['N'][1], 2)} ({percent(each['part'])})" for each in near["by_loss"]
     )
     yield f"N within a part of the least expected {name}: {', '.join(ranges)}."
     spread = allocation["spread"]
@@ -202,17 +205,17 @@ def _binding(binding: Iterable[Record]) -> Iterator[str]:
 def _serving(serving: Record, probability: float) -> str:
     saved, cheap = serving["saved"], serving["training_only"]
     return (
-        f"Served {number(serving['inference_tokens'])} tokens, the best run saves {percent(saved['median'])} "
+        f"Served {count(serving['inference_tokens'])} tokens, the best run saves {percent(saved['median'])} "
         f"[{percent(saved['lower'])}, {percent(saved['upper'])}] of all compute against the model that is cheapest to "
-        f"train to the same loss, N {interval(cheap['N'])} on D {interval(cheap['D'])} ({percent(probability)} "
-        "intervals)."
+        f"train to the same loss, N {interval(cheap['N'], write=count)} on D {interval(cheap['D'], write=count)} "
+        f"({percent(probability)} intervals)."
     )
 
 
 def _target(target: Record, probability: float) -> Iterator[str]:
-    flops = ", ".join(number(target["flops"][end], missing="never") for end in ("lower", "upper"))
+    flops = ", ".join(flop(target["flops"][end], missing="never") for end in ("lower", "upper"))
     yield (
-        f"Least compute for this loss: {number(target['flops']['median'], missing='never')} [{flops}] FLOP. Some run "
+        f"Least compute for this loss: {flop(target['flops']['median'], missing='never')} [{flops}] FLOP. Some run "
         f"reaches it with probability {chance(target['probability'])}"
         + (f"; in {target['never']} of {target['draws']} draws none ever does." if target["never"] else ".")
     )
@@ -225,8 +228,8 @@ def _target(target: Record, probability: float) -> Iterator[str]:
         yield f"No compute makes the law reach it with probability {chance(probability)}."
     else:
         yield (
-            f"For the law to reach it with probability {chance(probability)}: {number(assured['flops'])} FLOP, N "
-            f"{number(assured['N'])}, D {number(assured['D'])}."
+            f"For the law to reach it with probability {chance(probability)}: {flop(assured['flops'])} FLOP, N "
+            f"{count(assured['N'])}, D {count(assured['D'])}."
         )
 
 
@@ -237,10 +240,10 @@ def _show_ladder(console: Console, sizes: Iterable[Record] | None, unit: str) ->
     table = make_table("N", "D", "best", "regret", "95 %", title=title)
     for each in sizes:
         if each["D"] is None:
-            table.add_row(number(each["N"]), "beyond the budget", "", "", "")
+            table.add_row(count(each["N"]), "beyond the budget", "", "", "")
         else:
             cells = (number(each[name], 2) for name in ("expected_regret", "regret_95"))
-            table.add_row(number(each["N"]), number(each["D"]), chance(each["probability"]), *cells)
+            table.add_row(count(each["N"]), count(each["D"]), chance(each["probability"]), *cells)
     show_table(console, table)
 
 
@@ -252,18 +255,18 @@ def _show_options(console: Console, options: Iterable[Record], unit: str) -> Non
     title = f"Options: best N, probability of being best, mean regret ({unit})"
     table = make_table(*names, "N", "best", "regret", title=title)
     for each in rows:
-        columns = (number(each["covariates"][name]) for name in names)
-        table.add_row(*columns, number(each["N"]), chance(each["probability"]), number(each["expected_regret"], 2))
+        columns = (writer(name)(each["covariates"][name], 3) for name in names)
+        table.add_row(*columns, count(each["N"]), chance(each["probability"]), number(each["expected_regret"], 2))
     show_table(console, table)
 
 
 def _exhausted(exhausted: Record) -> str:
-    tokens = number(exhausted["tokens"])
+    tokens = count(exhausted["tokens"])
     if exhausted["flops"] is None:
         return f"At no compute would the best run use all {tokens} tokens."
     then = "tokens are repeated" if exhausted["repeated"] else "only a larger model helps"
     part = "" if exhausted["probability"] > 0.995 else f" (in {percent(exhausted['probability'])} of draws)"
     return (
-        f"All {tokens} tokens are used from {interval(exhausted['flops'])} FLOP on{part}, were the size free: beyond "
-        f"it {then}."
+        f"All {tokens} tokens are used from {interval(exhausted['flops'], write=flop)} FLOP on{part}, were the size "
+        f"free: beyond it {then}."
     )

@@ -10,7 +10,7 @@ import bayescale as bs
 from bayescale.cli.options import PRINTING, READING, JsonFile, NoSeed, Printing, Reading, Runs
 from bayescale.cli.output import emit
 from bayescale.cli.steps import load_table
-from bayescale.cli.tables import Record, make_table, number, show_list, show_nothing, show_table
+from bayescale.cli.tables import Record, make_table, number, show_list, show_nothing, show_table, writer
 from bayescale.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def show_check(console: Console, record: Record) -> None:
     sizes = {"N": str(record["distinct_N"]), "D": str(record["distinct_D"])}
     for name, (low, high) in record["ranges"].items():
         label = {"N": "N (parameters)", "D": "D (tokens)", "C": "C (FLOP)", "tokens_per_parameter": "D/N"}
-        table.add_row(label.get(name, response), number(low, 4), number(high, 4), sizes.get(name, ""))
+        table.add_row(label.get(name, response), writer(name)(low, 4), writer(name)(high, 4), sizes.get(name, ""))
     show_table(console, table)
     facts = make_table("design", "value", "sound")
     facts.add_row("s.d. of log10 N at like C (decades)", number(record["spread_N_at_like_C"], 2), "0.1 or more")

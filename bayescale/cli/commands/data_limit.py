@@ -31,7 +31,7 @@ from bayescale.cli.parsing import parse_count, validate
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table, priors_record
-from bayescale.cli.tables import interval, number, show_end, show_hanging, show_heading, show_side_by_side
+from bayescale.cli.tables import count, flop, interval, number, show_end, show_hanging, show_heading, show_side_by_side
 from bayescale.words import chance
 
 FIGURE_DECADES = 2.0
@@ -141,13 +141,13 @@ CASE_TITLES = {"free": "no end of the data", "once": "no token used twice", "rep
 def show_data_limit(console: Console, record: Mapping[str, Any]) -> None:
     """Print from which budget on the data end, and the best run of each budget with and without an end."""
     show_heading(console, record)
-    begins = interval(record["begins"]) or "no budget"
-    show_hanging(console, f"all of {number(record['unique_tokens'])} unique tokens are used from {begins} FLOP on", "")
+    begins = interval(record["begins"], write=flop) or "no budget"
+    show_hanging(console, f"all of {count(record['unique_tokens'])} unique tokens are used from {begins} FLOP on", "")
     if record["repetition"] is not None:
         show_hanging(console, f"repeats are weighed by R_D = {number(record['repetition'])}", "")
     for budget in record["budgets"]:
         console.print()
-        title = f"{number(budget['flops'])} FLOP: the data end with probability {chance(budget['binds'])}"
+        title = f"{flop(budget['flops'])} FLOP: the data end with probability {chance(budget['binds'])}"
         console.print(Text(title, style="bold"))
         cases = {CASE_TITLES[case]: budget[case] for case in CASE_TITLES if case in budget}
         show_side_by_side(console, cases, CASE_ROWS)

@@ -27,7 +27,7 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError, check_file, check_folder, check_parent, parse_laws
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import choose_laws, fit_laws, load_table
-from bayescale.cli.tables import Record, interval, make_table, number, show_hanging, show_heading, show_table
+from bayescale.cli.tables import Record, interval, make_table, number, show_hanging, show_heading, show_table, writer
 from bayescale.words import percent
 
 
@@ -113,7 +113,7 @@ def show_fit(console: Console, record: Record) -> None:
         if law["path"] is not None:
             console.print(f"saved: {law['path']}", soft_wrap=True)
     typical = record["fits"][0]["typical_run"]
-    sizes = ", ".join(f"{name} = {number(value)}" for name, value in typical.items())
+    sizes = ", ".join(f"{name} = {writer(name)(value, 3)}" for name, value in typical.items())
     console.print()
     show_hanging(
         console,

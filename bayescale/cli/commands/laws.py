@@ -12,7 +12,7 @@ from bayescale.cli.completion import complete_law
 from bayescale.cli.options import PRINTING, JsonFile, NoSeed, Picture, Printing, check_law
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
-from bayescale.cli.tables import Record, make_table, number, show_hanging, show_list, show_table
+from bayescale.cli.tables import Record, make_table, number, show_hanging, show_list, show_table, writer
 
 LawName = Annotated[str | None, Parameter(help="A law to tell all about.", validator=check_law, completer=complete_law)]
 
@@ -93,7 +93,7 @@ def show_law(console: Console, record: Record) -> None:
     )
     show_list(console, "Published values (columns counted in ones)", published)
     examples = (
-        f"{', '.join(f'{name} = {number(value)}' for name, value in _first_few(each['at']))}: "
+        f"{', '.join(f'{name} = {writer(name)(value, 3)}' for name, value in _first_few(each['at']))}: "
         f"{number(each['value'], 7)} ({each['source']})"
         for each in law["examples"]
     )

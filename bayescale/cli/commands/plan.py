@@ -39,7 +39,7 @@ from bayescale.cli.steps import (
     load_table,
     priors_record,
 )
-from bayescale.cli.tables import number, show_hanging, show_table
+from bayescale.cli.tables import count, flop, number, show_hanging, show_table
 from bayescale.errors import InputError
 from bayescale.words import percent
 
@@ -206,22 +206,22 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
 
 def _runs_table(record: Mapping[str, Any]) -> Table:
     title = (
-        f"The next {len(record['runs'])} runs, the best per FLOP first: {number(record['cost'])} of "
-        f"{number(record['spend'])} FLOP"
+        f"The next {len(record['runs'])} runs, the best per FLOP first: {flop(record['cost'])} of "
+        f"{flop(record['spend'])} FLOP"
     )
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for header in ("N", "D", "D/N", "FLOP", "regret saved"):
         table.add_column(header, justify="right", no_wrap=True)
     for run in record["runs"]:
-        values = (run["N"], run["D"], run["D"] / run["N"], run["flops"], run["regret_saved"])
-        table.add_row(*(number(value) for value in values))
+        ratio, saved = number(run["D"] / run["N"]), number(run["regret_saved"])
+        table.add_row(count(run["N"]), count(run["D"]), ratio, flop(run["flops"]), saved)
     return table
 
 
 def _target_sentence(target: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     before, after = (number(target[name], 2) for name in ("factor_before", "factor_after"))
     return (
-        f"At {number(target['flops'])} FLOP (N = {number(target['N'])}, D = {number(target['D'])}): expected regret "
+        f"At {flop(target['flops'])} FLOP (N = {count(target['N'])}, D = {count(target['D'])}): expected regret "
         f"{number(target['expected_regret_before'], 2)} now, {number(target['expected_regret_after'], 2)} with these "
         f"runs; the {percent(record['probability'])} interval of N* spans a factor of {before} now, {after} with these "
         "runs"

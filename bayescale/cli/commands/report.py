@@ -47,7 +47,7 @@ from bayescale.cli.steps import (
     prior_notes,
     shift_of_priors,
 )
-from bayescale.cli.tables import Record, make_table, number, show_heading, show_list, show_table
+from bayescale.cli.tables import Record, count, flop, make_table, number, show_heading, show_list, show_table
 from bayescale.errors import InputError
 from bayescale.processes import prepare
 
@@ -220,11 +220,11 @@ def _recommended(allocations: Iterable[Record]) -> Table:
     for allocation in allocations:
         best, (low, high) = allocation["recommended"], allocation["near_optimal"]["N"]
         table.add_row(
-            number(allocation["flops"]),
-            number(best["N"]),
-            number(best["D"]),
+            flop(allocation["flops"]),
+            count(best["N"]),
+            count(best["D"]),
             number(best["D"] / best["N"], 2),
-            f"{number(low, 2)} to {number(high, 2)}",
+            f"{count(low, 2)} to {count(high, 2)}",
             f"{number(allocation['extrapolation'], 2)} times",
         )
     return table

@@ -31,7 +31,7 @@ from bayescale.cli.parsing import parse_count
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, choose_laws, fit_laws, fitted_or_compared, load_table, priors_record
-from bayescale.cli.tables import number, show_end, show_hanging, show_heading, show_side_by_side
+from bayescale.cli.tables import count, flop, number, show_end, show_hanging, show_heading, show_side_by_side
 
 FIGURE_MULTIPLES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Demands of a figure, over the training tokens of the training-only optimum."""
@@ -135,7 +135,7 @@ def show_serving(console: Console, record: Mapping[str, Any]) -> None:
     show_heading(console, record)
     for budget in record["budgets"]:
         console.print()
-        console.print(Text(f"{number(budget['flops'])} FLOP of training alone", style="bold"))
+        console.print(Text(f"{flop(budget['flops'])} FLOP of training alone", style="bold"))
         show_side_by_side(console, {"nothing served": budget["training_only"]}, TRAINED_ROWS)
         served = {_demand_text(demand): demand for demand in budget["demands"]}
         show_side_by_side(console, served, SERVED_ROWS)
@@ -150,4 +150,4 @@ def show_serving(console: Console, record: Mapping[str, Any]) -> None:
 
 
 def _demand_text(demand: Mapping[str, Any]) -> str:
-    return f"{number(demand['served_tokens'])} tokens served, {number(demand['multiple'])} times the training-only D"
+    return f"{count(demand['served_tokens'])} tokens served, {number(demand['multiple'])} times the training-only D"
