@@ -149,6 +149,17 @@ def test_functions_take_frames_and_paths_as_they_take_tables(tmp_path, small_run
     assert bs.identify(path, "compute_floor").statements == bs.identify(small_runs, "compute_floor").statements
 
 
+def test_a_design_is_of_any_library():
+    design = bs.designs.isoflop_design([1e19, 1e20], [5, 20, 80])
+    runs = bs.simulate(design, "chinchilla")
+    for make in (pl.DataFrame, pa.table, dict):
+        assert bs.simulate(make(design.to_dict("list")), "chinchilla") == runs
+    further = {"granularity": [1, 4]}
+    crossed = bs.designs.crossed_design(design, further)
+    pd.testing.assert_frame_equal(bs.designs.crossed_design(pl.DataFrame(design.to_dict("list")), further), crossed)
+    assert list(design) == ["N", "D"]
+
+
 def test_a_law_is_fitted_to_a_polars_frame_as_to_its_table(small_runs):
     options = {"draws": 20, "tune": 50, "cache": False, "random_seed": 1}
     columns = ["run", "N", "D", "C", "loss"]

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -242,6 +243,12 @@ def test_a_list_of_candidates_keeps_its_columns_and_costs(few_fit):
     assert (plan.runs["flops"] == 1e19).all()
     assert "flops" in listed
     assert list(listed.columns) == ["run", "N", "D", "flops"]
+
+
+def test_candidates_are_of_any_library(few_fit):
+    listed = {"run": ["a", "b"], "N": [3e8, 1e9], "D": [4e10, 2e10], "flops": [1e19, 1e19]}
+    first, second = (bs.plan(few_fit, make(listed), spend=2e19, target=TARGET) for make in (pd.DataFrame, pl.DataFrame))
+    assert first == second
 
 
 def test_designed_candidates_are_affordable_and_span_the_split(few_runs):

@@ -8,6 +8,7 @@ import pandas as pd
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.runs.frames import Frame, to_pandas
 
 RATIO = 20.0
 """Tokens per parameter of the Chinchilla model, 1.4e12 / 70e9 (Hoffmann et al. 2022)."""
@@ -138,13 +139,13 @@ def random_design(
     return pd.DataFrame({name: np.exp(rng.uniform(*end, size=count)) for name, end in ends.items()})
 
 
-def crossed_design(design: pd.DataFrame, further: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+def crossed_design(design: Frame, further: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     """Train every run of a design at each value of further columns.
 
     Parameters
     ----------
-    design : pandas.DataFrame
-        Runs, such as those of :func:`isoflop_design`.
+    design : DataFrame, table or mapping
+        Runs, of any library, such as those of :func:`isoflop_design`.
     further : mapping of str to sequence of float
         Values of each further column, such as ``{"granularity": [1, 4, 16]}``.
 
@@ -153,6 +154,7 @@ def crossed_design(design: pd.DataFrame, further: Mapping[str, Sequence[float]])
     pandas.DataFrame
         The columns of both, one row for each combination.
     """
+    crossed = to_pandas("design", design)
     for name, values in further.items():
-        design = design.merge(pd.DataFrame({name: np.asarray(values, dtype=float)}), how="cross")
-    return design
+        crossed = crossed.merge(pd.DataFrame({name: np.asarray(values, dtype=float)}), how="cross")
+    return crossed

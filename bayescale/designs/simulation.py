@@ -10,6 +10,7 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.laws import Law, get_law
 from bayescale.runs import RunTable
+from bayescale.runs.frames import Frame, to_pandas
 
 NU = 8.0
 SIGMA = 0.005
@@ -18,7 +19,7 @@ SIGMA = 0.005
 
 @checks.kinds
 def simulate(
-    design: pd.DataFrame,
+    design: Frame,
     law: str | Law,
     parameters: str | Mapping[str, float] | None = None,
     *,
@@ -31,8 +32,9 @@ def simulate(
 
     Parameters
     ----------
-    design : pandas.DataFrame
-        The columns that the law needs, in counts, one row for each run; further columns are kept.
+    design : DataFrame, table or mapping
+        Of pandas, polars or pyarrow, or a dict of columns: the columns that the law needs, in counts, one row for each
+        run; further columns are kept.
     law : str or Law
         A law by name, or a law of your own.
     parameters : str or mapping of str to float, optional
@@ -56,7 +58,7 @@ def simulate(
     InputError
         If the design lacks a column, the parameters are not those of the law, or the law is not positive there.
     """
-    law = get_law(law)
+    law, design = get_law(law), to_pandas("design", design)
     truth = _truth(law, parameters)
     missing = [name for name in law.covariates if name not in design]
     if missing:

@@ -19,6 +19,7 @@ from bayescale.planning.check import Check, simulate_outcomes
 from bayescale.planning.goals import Goal, NormalGoal, choose
 from bayescale.planning.question import Question, ask, goals_of, list_candidates
 from bayescale.runs import RunTable
+from bayescale.runs.frames import Frame, to_pandas
 from bayescale.values import Value
 from bayescale.words import percent, short, typed
 
@@ -117,7 +118,7 @@ class Plan(Value):
 @checks.kinds
 def plan(
     source: Fit | Comparison,
-    candidates: pd.DataFrame | None = None,
+    candidates: Frame | None = None,
     *,
     spend: float,
     target: float | Sequence[float],
@@ -137,9 +138,10 @@ def plan(
     ----------
     source : Fit or Comparison
         A fit of a law of N and D, or a comparison, whose laws are averaged as by :func:`bayescale.allocate`.
-    candidates : pandas.DataFrame, optional
-        Runs that could be done: ``N``, ``D``, further columns that the laws need, and ``flops`` where the cost is not
-        ``C``, or 6 N D. Each can be chosen once. By default equal budgets up to the spend at several D/N, and a ladder.
+    candidates : DataFrame, table or mapping, optional
+        Runs that could be done, of pandas, polars or pyarrow, or as a dict of columns: ``N``, ``D``, further columns
+        that the laws need, and ``flops`` where the cost is not ``C``, or 6 N D. Each can be chosen once. By default
+        equal budgets up to the spend at several D/N, and a ladder.
     spend : float
         The most that the runs may cost together, in FLOP.
     target : float or sequence of float
@@ -167,7 +169,8 @@ def plan(
     _check(source, spend, aim, runs, probability)
     flops = checks.budgets(target, "target")
     question = ask(source, flops, aim)
-    listed = list_candidates(candidates, question, spend)
+    given = None if candidates is None else to_pandas("candidates", candidates)
+    listed = list_candidates(given, question, spend)
     goals = goals_of(question, listed, aim, random_seed)
     costs = listed["flops"].to_numpy()
     chosen = choose(goals[aim], costs, spend, runs or MOST_RUNS)

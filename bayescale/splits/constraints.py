@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from bayescale.values import FrozenMapping, Value
 
 OPTIONS = 64
 """More combinations of covariates than this are more than anyone reads."""
+
+type Count = float | str
+"""A count, or text as on the command line: ``"10T"``."""
 
 type Covariate = float | Sequence[float]
 
@@ -62,6 +65,23 @@ class Constraints(Value):
     max_tokens: float | None = None
     sizes: tuple[float, ...] = ()
     covariates: Mapping[str, Covariate] = field(default_factory=FrozenMapping)
+
+    if TYPE_CHECKING:  # what may be given is wider than what is held
+
+        def __init__(
+            self,
+            *,
+            inference_tokens: Count = 0.0,
+            unique_tokens: Count | None = None,
+            repetition: float | np.ndarray | Fit | None = None,
+            max_params: Count | None = None,
+            min_params: Count | None = None,
+            min_tokens: Count | None = None,
+            max_tokens: Count | None = None,
+            sizes: Sequence[Count] = (),
+            covariates: Mapping[str, Covariate] = FrozenMapping(),
+        ) -> None:
+            """Take counts as numbers or as text."""
 
     def __post_init__(self) -> None:
         """Read what is text, and check each value alone, then together."""
