@@ -339,7 +339,7 @@ def _remedies(fitted: Fit, diff: Difference) -> tuple[str, ...]:
     ratio = fitted.reference["D"] / fitted.reference["N"]
     runs = []
     for factor in REMEDY_RATIOS:
-        N, D = sizes(np.array(flops), np.log(ratio * factor))
+        N, D = sizes(np.array(flops), np.log(ratio * factor), fitted.draws.cost)
         runs.append(f"N = {short(float(N))} with D = {short(float(D))}")
     return (
         f"runs of one recipe at {short(flops)} FLOP each: {', '.join(runs)}",

@@ -18,6 +18,8 @@ from bayescale.decisions.table import allocation_table
 from bayescale.decisions.targets import reach
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import TokenCost
 from bayescale.runs import RunTable
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.search import BestRuns, chosen
@@ -93,6 +95,8 @@ class Allocation(Value):
         What a reader must know of these numbers.
     doubts : tuple of str
         What the diagnostics hold against them; empty when every check passed.
+    cost : Cost or MeasuredCost
+        How budgets are spent: ``6 N D``, the law's own count, or this table's own FLOP per token.
     """
 
     optima: xr.Dataset
@@ -112,6 +116,7 @@ class Allocation(Value):
     runs: RunTable
     notes: tuple[str, ...]
     doubts: tuple[str, ...]
+    cost: TokenCost = DENSE
 
     @property
     def table(self) -> pd.DataFrame:
@@ -221,6 +226,7 @@ def allocate(
         runs=laws.runs,
         notes=(*notes, *notes_of(laws, recommended, training, probability)),
         doubts=tuple(doubts_of(laws, budgets, probability)),
+        cost=laws.cost,
     )
 
 

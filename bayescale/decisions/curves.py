@@ -11,7 +11,6 @@ from bayescale.decisions.allocation import Allocation, allocate
 from bayescale.errors import InputError
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs import RunTable
 from bayescale.runs.folds import budgets_of
 from bayescale.splits.optimum import loss_on_budget
@@ -237,7 +236,7 @@ def _runs_of_like_compute(runs: RunTable) -> list[tuple[float, pd.DataFrame]]:
 def _slice(fitted: Fit, flops: float, runs: pd.DataFrame, near: np.ndarray, probability: float) -> IsoflopSlice:
     seen = np.concatenate([runs["N"].to_numpy(), near])
     N = np.sort([*np.geomspace(seen.min() / MARGIN, seen.max() * MARGIN, SLICE_POINTS), *near])
-    points = {"N": N, "D": flops / (FLOPS_PER_TOKEN * N), "C": np.full_like(N, flops)}
+    points = {"N": N, "D": flops / fitted.draws.flops(N, np.ones_like(N)), "C": np.full_like(N, flops)}
     loss = fitted.draws.value(points)
     tails = [(1 - probability) / 2, 0.5, (1 + probability) / 2]
     lower, median, upper = np.quantile(loss, tails, axis=0)

@@ -12,7 +12,6 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws.costs import SERVING_PART
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.frontier import CLOSE, RATIOS, SLOPE_STEP
@@ -85,7 +84,8 @@ def implied_demand(
     if sizes.shape != tokens.shape:
         raise InputError(f"found {sizes.size} N and {tokens.size} D; expected one of each for every model")
     checks.probability(probability)
-    flops = sizes * tokens * FLOPS_PER_TOKEN
+    first = source if isinstance(source, Fit) else next(iter(source.fits.values()))
+    flops = first.draws.flops(sizes, tokens)
     laws = _single_option(source, flops, constraints)
     served = np.concatenate([_served(each, sizes, tokens) for (each,) in laws.searches.values()])
     found = _dataset(laws, sizes, tokens, loss=laws.losses(0, sizes, tokens), served=served)

@@ -9,13 +9,21 @@ from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.track_record import coverage_earned
+from bayescale.laws.measured import MeasuredCost
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
+from bayescale.runs.costs import COVARIATES
 from bayescale.splits.constraints import Constraints
 from bayescale.splits.search import best_runs, searches
 from bayescale.words import percent, short
 
 UNSPENT = 1e-3
 """Part of a budget that must be left over to be reported."""
+
+BESIDE = 1.05
+"""Sizes and shapes this close to those of the runs are theirs."""
+
+UNSURE = 0.05
+"""Standard error of the cost of a token from which it is told."""
 
 FEW_VALUES = 50
 """Of ln N*, as of a ladder or at a limit: what is known of so few values is no question of mixing."""
@@ -38,6 +46,7 @@ def notes_of(mixture: Mixture, recommended: xr.Dataset, training: np.ndarray, pr
     return [
         *_beyond_data(training, mixture.runs),
         *_limit_notes(recommended, mixture.constraints, mixture.runs),
+        *_cost_notes(mixture, recommended),
         *minima_notes(mixture.fits, mixture.weights, training, probability),
     ]
 
@@ -101,6 +110,44 @@ def _limit_notes(recommended: xr.Dataset, constraints: Constraints, runs: RunTab
             f"repeated tokens are weighed by R_D = {short(constraints.typical_repetition)}; published and refitted "
             "values differ several times, and beyond 4 epochs the choice rests on this number"
         )
+    return notes
+
+
+def _cost_notes(mixture: Mixture, recommended: xr.Dataset) -> list[str]:
+    """Say where the cost of a token is not known from runs of such models."""
+    cost, notes = mixture.cost, []
+    N = recommended["N"].to_numpy()
+    if isinstance(cost, MeasuredCost):
+        low, high = cost.curve.sizes
+        outside = N[(low / BESIDE > N) | (high * BESIDE < N)]
+        if outside.size:
+            notes.append(
+                f"the cost of a token is known from models of {short(low)} to {short(high)} parameters; of "
+                f"{_between(outside)} it is carried on"
+            )
+        error = float(cost.curve.error(N).max())
+        if error > UNSURE:
+            notes.append(f"the cost of a token at these sizes is known to {percent(error, 2)} only (standard error)")
+        notes += [
+            f"the models recommended have the {name} that is usual in the table at their size"
+            for name in cost.curve.usual
+            if name not in mixture.frontiers[0].columns
+        ]
+    return notes + _shape_notes(mixture)
+
+
+def _shape_notes(mixture: Mixture) -> list[str]:
+    """Say which columns of the models offered lie outside those of the runs."""
+    notes, frame = [], mixture.runs.frame
+    for name in (each for each in mixture.frontiers[0].columns if each in COVARIATES and each in frame):
+        offered = np.array([each.columns[name] for each in mixture.frontiers])
+        low, high = float(frame[name].min()), float(frame[name].max())
+        beyond = offered[(offered < low / BESIDE) | (offered > high * BESIDE)]
+        if beyond.size:
+            notes.append(
+                f"{name} {_between(beyond)} lies outside that of the runs ({short(low)} to {short(high)}): nobody "
+                "trained such a shape, so it is extrapolation"
+            )
     return notes
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum, sizes
 from bayescale.splits.ranges import RatioRange, ratio_ranges
@@ -104,7 +103,10 @@ def loss_map(fitted: Fit, *, tolerance: float = 0.05, probability: float = 0.9) 
         raise InputError(f"law '{fitted.law.name}' has no best split at the compute of {fitted.runs.name}")
     flops = flops[located]
     log_ratio = np.nanquantile(best.log_ratio[:, located], [tail, 0.5, 1 - tail], axis=0)
-    N, D = (_axis(fitted.runs, *side) for side in zip(("N", "D"), sizes(flops, log_ratio[1]), strict=True))
+    N, D = (
+        _axis(fitted.runs, *side)
+        for side in zip(("N", "D"), sizes(flops, log_ratio[1], fitted.draws.cost), strict=True)
+    )
     return LossMap(
         fitted.law.name,
         fitted.runs,
@@ -127,6 +129,6 @@ def _axis(runs: RunTable, name: str, best: np.ndarray) -> np.ndarray:
 
 def _surface(fitted: Fit, N: np.ndarray, D: np.ndarray) -> np.ndarray:
     across, up = np.meshgrid(N, D)
-    points = {"N": across.ravel(), "D": up.ravel(), "C": FLOPS_PER_TOKEN * (across * up).ravel()}
+    points = {"N": across.ravel(), "D": up.ravel(), "C": fitted.draws.flops(across.ravel(), up.ravel())}
     few = fitted.draws.take(slice(None, None, THINNED))
     return np.asarray(np.median(few.value(points), axis=0).reshape(across.shape))

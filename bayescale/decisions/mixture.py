@@ -9,6 +9,7 @@ from bayescale.comparison.comparison import Comparison, difference
 from bayescale.errors import InputError
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
+from bayescale.laws.measured import TokenCost
 from bayescale.runs import RunTable
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.frontier import Frontier
@@ -68,6 +69,11 @@ class Mixture:
     def frontiers(self) -> list[Frontier]:
         """The runs that the limits allow, for each option; the same under every law."""
         return [each.frontier for each in next(iter(self.searches.values()))]
+
+    @property
+    def cost(self) -> TokenCost:
+        """How budgets are spent; the same under every law."""
+        return self.frontiers[0].cost
 
     @property
     def sign(self) -> float:
@@ -214,7 +220,7 @@ def _check_alike(found: Mapping[str, Sequence[Search]]) -> None:
     first, *others = found
     for other in others:
         one, two = (found[name][0].frontier for name in (first, other))
-        if one.cost is not two.cost:
+        if one.cost != two.cost:
             raise InputError(
                 f"laws {first} and {other} count the cost of a run differently ({one.cost.formula}; "
                 f"{two.cost.formula}): they cannot be averaged; allocate by one of them"

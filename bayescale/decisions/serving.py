@@ -16,7 +16,6 @@ from bayescale.decisions.budgets import usual_budgets
 from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs import RunTable
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.search import BestRuns
@@ -109,7 +108,7 @@ def serve(
     """Find how much smaller a model should be, and on how many more tokens trained, if it must be served.
 
     The best run of a budget without serving has some loss. Of all runs of that loss, the one that takes least compute
-    of training and serving, ``6 N D + 2 N T``, is found in every draw.
+    of training and serving, ``6 N D + 2 N T`` or by the table's own FLOP per token, is found in every draw.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ def serve(
         laws.weights,
         probability,
         runs,
-        notes=(*laws.notes, *_beyond(draws["training_N"], draws["training_D"], runs), *_unlike(draws, runs)),
+        notes=(*laws.notes, *_beyond(laws, draws["training_N"], draws["training_D"]), *_unlike(draws, runs)),
         doubts=tuple(_doubts(laws, draws["N"])),
     )
 
@@ -244,7 +243,7 @@ def data_limit(
         laws.weights,
         probability,
         laws.runs,
-        notes=(*laws.notes, *_beyond(draws["N"], draws["D"], laws.runs)),
+        notes=(*laws.notes, *_beyond(laws, draws["N"], draws["D"])),
         doubts=tuple(_doubts(laws, draws["N"])),
     )
 
@@ -278,9 +277,10 @@ def _of_cases(laws: Mixture, runs: Mapping[str, BestRuns], budgets: np.ndarray) 
     )
 
 
-def _beyond(N: xr.DataArray, D: xr.DataArray, runs: RunTable) -> list[str]:
+def _beyond(laws: Mixture, N: xr.DataArray, D: xr.DataArray) -> list[str]:
     """Say how far beyond the runs the law is asked."""
-    reach = float((FLOPS_PER_TOKEN * N * D).median("draw").max() / runs.frame["C"].max())
+    flops = N.copy(data=laws.frontiers[0].per_token(N.to_numpy())) * D
+    reach = float(flops.median("draw").max() / laws.runs.frame["C"].max())
     if reach <= 1:
         return []
     return [

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.laws import SMALLEST_VALUE, Law
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import MeasuredCost, TokenCost
 from bayescale.values import FrozenMapping, Value
 
 
@@ -25,11 +27,14 @@ class Draws(Value, Mapping[str, np.ndarray]):
         Parameters at reference scale; those of a fit have ``sigma`` and ``nu`` too (draw,).
     reference : mapping of str to float
         Reference values of the covariates.
+    measured : MeasuredCost or None
+        What a token costs in the runs; None where it is as the law counts.
     """
 
     law: Law
     arrays: Mapping[str, np.ndarray]
     reference: Mapping[str, float]
+    measured: MeasuredCost | None = None
 
     def __post_init__(self) -> None:
         """Keep mappings that nobody changes."""
@@ -51,6 +56,11 @@ class Draws(Value, Mapping[str, np.ndarray]):
         return len(self[self.law.parameters[0]])
 
     @property
+    def cost(self) -> TokenCost:
+        """What a run costs."""
+        return self.law.cost if self.measured is None else self.measured
+
+    @property
     def of_law(self) -> "Draws":
         """The same without ``sigma`` and ``nu``."""
         return replace(self, arrays={name: self[name] for name in self.law.parameters})
@@ -58,6 +68,11 @@ class Draws(Value, Mapping[str, np.ndarray]):
     def take(self, rows: np.ndarray | slice) -> "Draws":
         """Return some of the draws: those at these places, or where a mask holds."""
         return replace(self, arrays={name: values[rows] for name, values in self.items()})
+
+    def flops(self, N: np.ndarray, D: np.ndarray) -> np.ndarray:
+        """Return what training costs, for a law that counts by N alone; 6 N D for others, in their common shape."""
+        cost = self.cost if self.law.cost == DENSE else DENSE
+        return np.asarray(cost.per_token(np.asarray(N, dtype=float), {}) * D)
 
     def value(self, points: Mapping[str, Any] | pd.DataFrame) -> np.ndarray:
         """Return the law for every draw and point.

@@ -22,7 +22,6 @@ from bayescale.fits.settings import Settings
 from bayescale.fits.student import log_student
 from bayescale.fits.summary import summary_table
 from bayescale.fits.versions import versions
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import (
     Law,
     law_record,
@@ -30,6 +29,7 @@ from bayescale.laws import (
     reference_units,
     unit_columns,
 )
+from bayescale.laws.measured import MeasuredCost, cost_of
 from bayescale.runs import ALIASES, Runs, RunTable
 from bayescale.storage import write_whole
 from bayescale.values import FrozenMapping, Value, folded
@@ -165,7 +165,9 @@ class Fit(Value):
     @cached_property
     def draws(self) -> Draws:
         """Posterior draws of every parameter at reference scale, chain after chain (draw,)."""
-        return Draws(self.law, flat_draws(self.data["posterior"].to_dataset()), self.reference)
+        cost = cost_of(self.law, self.runs)
+        measured = cost if isinstance(cost, MeasuredCost) else None
+        return Draws(self.law, flat_draws(self.data["posterior"].to_dataset()), self.reference, measured)
 
     def summary(self, probability: float = 0.9) -> pd.DataFrame:
         """Return what was found of each parameter, at the scale of papers and at that of a typical run.
@@ -309,7 +311,8 @@ def predict(
     N, D : numpy.ndarray, optional
         Parameters and tokens, in counts (point,).
     **covariates : numpy.ndarray
-        Further columns that the law needs, under their names (point,); C is 6 N D where it is not given.
+        Further columns that the law needs, under their names (point,); where C is not given, it is what such a run
+        costs: by the table's own C, or 6 N D.
 
     Returns
     -------
@@ -321,15 +324,16 @@ def predict(
     InputError
         If a column that the law needs is not given.
     """
-    points = complete_points(fitted.law, {"N": N, "D": D, **covariates})
+    points = complete_points(fitted.draws, {"N": N, "D": D, **covariates})
     return fitted.draws.value(points)
 
 
-def complete_points(law: Law, columns: Mapping[str, np.ndarray | None]) -> dict[str, np.ndarray]:
-    """Return the columns that are given, with C = 6 N D where it is not; raise InputError if the law needs another."""
+def complete_points(draws: Draws, columns: Mapping[str, np.ndarray | None]) -> dict[str, np.ndarray]:
+    """Return the columns that are given, with the C of such runs where it is not; InputError if one is missing."""
+    law = draws.law
     points = {name: np.asarray(value, dtype=float) for name, value in columns.items() if value is not None}
     if {"N", "D"} <= set(points):
-        points = {"C": FLOPS_PER_TOKEN * points["N"] * points["D"], **points}
+        points = {"C": draws.flops(points["N"], points["D"]), **points}
     missing = [name for name in law.covariates if name not in points]
     if missing:
         raise InputError(f"law '{law.name}' needs {', '.join(missing)}; found {', '.join(points) or 'nothing'}")

@@ -67,7 +67,8 @@ def forecast(
     random_seed : int
         Seed of the noise.
     **covariates : numpy.ndarray
-        Further columns that the law needs, under their names (point,); C is 6 N D where it is not given.
+        Further columns that the law needs, under their names (point,); where C is not given, it is what such a run
+        costs: by the table's own C, or 6 N D.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def forecast(
         If a column that the law needs is not given, or is not positive where the runs' own are.
     """
     found = infer_discrepancy(fitted)
-    center = found.log_center(complete_points(fitted.law, {"N": N, "D": D, **covariates}))
+    center = found.log_center(complete_points(fitted.draws, {"N": N, "D": D, **covariates}))
     return np.asarray(np.exp(run_draws(found, center, random_seed)))
 
 

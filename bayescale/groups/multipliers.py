@@ -141,7 +141,7 @@ def _matched(fitted: Fit, first: int, second: int, budgets: np.ndarray) -> np.nd
     def excess(log_ratio: np.ndarray, middle: np.ndarray, *values: np.ndarray) -> np.ndarray:
         flat = {name: np.ravel(value) for name, value in zip(names, values, strict=True)}
         losses = [
-            _best_loss(Draws(law, flat, fitted.reference), np.ravel(middle + half))
+            _best_loss(Draws(law, flat, fitted.reference, fitted.draws.measured), np.ravel(middle + half))
             for law, half in zip(laws, (log_ratio / 2, -log_ratio / 2), strict=True)
         ]
         return np.asarray(np.log(losses[0] / losses[1]).reshape(log_ratio.shape))

@@ -82,12 +82,12 @@ def believe(source: Fit | Comparison, flops: np.ndarray) -> tuple[Mixture, tuple
 
 
 def candidate_points(fits: Mapping[str, Fit], candidates: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the columns of the candidates that the laws need, C = 6 N D where it is not given."""
+    """Return the columns of the candidates that the laws need, and C of what they cost where it is not given."""
     given = {str(name): candidates[name].to_numpy() for name in candidates if name not in ("run", "flops")}
     points: dict[str, np.ndarray] = {}
     for fitted in fits.values():
         used = {name: values for name, values in given.items() if name in (*fitted.law.covariates, "N", "D", "C")}
-        points |= complete_points(fitted.law, used)
+        points |= complete_points(fitted.draws, used)
     return points
 
 

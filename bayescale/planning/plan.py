@@ -13,7 +13,6 @@ from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.planning.beliefs import candidate_points
 from bayescale.planning.check import Check, simulate_outcomes
 from bayescale.planning.goals import Goal, NormalGoal, choose
@@ -140,8 +139,8 @@ def plan(
         A fit of a law of N and D, or a comparison, whose laws are averaged as by :func:`bayescale.allocate`.
     candidates : DataFrame, table or mapping, optional
         Runs that could be done, of pandas, polars or pyarrow, or as a dict of columns: ``N``, ``D``, further columns
-        that the laws need, and ``flops`` where the cost is not ``C``, or 6 N D. Each can be chosen once. By default
-        equal budgets up to the spend at several D/N, and a ladder.
+        that the laws need, and ``flops`` where the cost is not ``C``, or what such runs cost (6 N D, or by the table's
+        own C). Each can be chosen once. By default equal budgets up to the spend at several D/N, and a ladder.
     spend : float
         The most that the runs may cost together, in FLOP.
     target : float or sequence of float
@@ -273,7 +272,7 @@ def _targets(question: Question, goals: Mapping[str, Goal], chosen: Sequence[int
     values = (
         question.flops,
         N,
-        question.flops / (FLOPS_PER_TOKEN * N),
+        question.flops / question.token_cost(N),
         *(many * regret.variances(which) for which in ((), chosen)),
         *factors,
     )

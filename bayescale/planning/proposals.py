@@ -5,10 +5,12 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from bayescale.designs.grids import isoflop_design, ladder_design
+from bayescale.designs.grids import ladder_design
 from bayescale.errors import InputError
-from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import TokenCost
 from bayescale.runs import RunTable
+from bayescale.splits.optimum import sizes
 from bayescale.words import short
 
 BUDGETS = 9
@@ -26,7 +28,7 @@ SMALLEST = 0.25
 """N and D of the design over the least among the runs: no recipe is known for much smaller ones."""
 
 
-def design_candidates(runs: RunTable, spend: float, ratio: float) -> pd.DataFrame:
+def design_candidates(runs: RunTable, spend: float, ratio: float, cost: TokenCost = DENSE) -> pd.DataFrame:
     """Return runs that could be done within a spend: equal budgets at several D/N, and a ladder of sizes.
 
     Parameters
@@ -37,23 +39,27 @@ def design_candidates(runs: RunTable, spend: float, ratio: float) -> pd.DataFram
         The most that one may cost, in FLOP.
     ratio : float
         Typical tokens per parameter.
+    cost : Cost or MeasuredCost
+        What a run costs.
 
     Returns
     -------
     pandas.DataFrame
-        ``N``, ``D`` and ``flops``, by rising cost; 6 N D each.
+        ``N``, ``D`` and ``flops``, by rising cost.
     """
     cheapest = max(CHEAPEST * spend, min(float(runs.frame["C"].min()), spend / 2))
     budgets = np.geomspace(cheapest, spend * (1 - 1e-12), BUDGETS)
-    low, high = np.sqrt(budgets[[0, -1]] / (FLOPS_PER_TOKEN * ratio))
+    (low, high), _ = sizes(budgets[[0, -1]], np.full(2, np.log(ratio)), cost)
+    spent, ratios = (each.ravel() for each in np.meshgrid(budgets, [ratio * each for each in RATIOS], indexing="ij"))
+    N, D = sizes(spent, np.log(ratios), cost)
     design = pd.concat(
         [
-            isoflop_design(budgets.tolist(), [ratio * each for each in RATIOS]),
+            pd.DataFrame({"N": N, "D": D}),
             ladder_design(np.geomspace(low, high, SIZES).tolist(), MULTIPLES, ratio),
         ],
         ignore_index=True,
     )
-    design["flops"] = FLOPS_PER_TOKEN * design["N"] * design["D"]
+    design["flops"] = cost.per_token(design["N"].to_numpy(), {}) * design["D"]
     least = {name: SMALLEST * float(runs.frame[name].min()) for name in ("N", "D")}
     usable = (design["flops"] <= spend) & (design["N"] >= least["N"]) & (design["D"] >= least["D"])
     kept = design[usable].sort_values(["flops", "N"], ignore_index=True)
@@ -65,7 +71,9 @@ def design_candidates(runs: RunTable, spend: float, ratio: float) -> pd.DataFram
     return kept
 
 
-def check_candidates(candidates: pd.DataFrame, needed: Iterable[str], spend: float) -> pd.DataFrame:
+def check_candidates(
+    candidates: pd.DataFrame, needed: Iterable[str], spend: float, cost: TokenCost = DENSE
+) -> pd.DataFrame:
     """Return a user's candidates with their cost in ``flops``; those that cost more than the spend stay.
 
     Raises
@@ -87,7 +95,7 @@ def check_candidates(candidates: pd.DataFrame, needed: Iterable[str], spend: flo
         raise InputError(*faults)
     checked[numbers] = checked[numbers].astype(float)
     if "flops" not in checked:
-        checked["flops"] = checked["C"] if "C" in checked else FLOPS_PER_TOKEN * checked["N"] * checked["D"]
+        checked["flops"] = checked.get("C", cost.per_token(checked["N"].to_numpy(), {}) * checked["D"])
     cheapest = float(checked["flops"].min())
     if cheapest > spend:
         raise InputError(

@@ -10,7 +10,8 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.mixture import Mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import TokenCost
 from bayescale.planning.beliefs import (
     Decision,
     believe,
@@ -67,6 +68,16 @@ class Question:
         """The fits of all laws that take part."""
         return {**(self.laws.fits if self.laws else {}), **self.contenders}
 
+    @property
+    def cost(self) -> TokenCost:
+        """What a run costs."""
+        first = next(iter(self.fits.values()))
+        return first.draws.cost if first.law.cost == DENSE else DENSE
+
+    def token_cost(self, N: np.ndarray) -> np.ndarray:
+        """Return the FLOP of one training token (any shape)."""
+        return np.asarray(self.cost.per_token(N, {}))
+
 
 def ask(source: Fit | Comparison, flops: np.ndarray, aim: str) -> Question:
     """Return who decides about these targets; InputError where no law does and the aim needs one."""
@@ -110,12 +121,13 @@ def list_candidates(candidates: pd.DataFrame | None, question: Question, spend: 
     """Return the runs that could be done, the user's or a design of our own, with their cost."""
     needed = [name for fitted in question.fits.values() for name in fitted.law.covariates]
     if candidates is not None:
-        return check_candidates(candidates, needed, spend)
+        return check_candidates(candidates, needed, spend, question.cost)
     frame = question.table.frame
     ratio = float(np.exp(np.log(frame["D"] / frame["N"]).mean()))
     if question.decision is not None:
-        ratio = float(np.exp(np.mean(np.log(question.flops / FLOPS_PER_TOKEN) - 2 * question.decision.chosen)))
-    return check_candidates(design_candidates(question.table, spend, ratio), needed, spend)
+        N = np.exp(question.decision.chosen)
+        ratio = float(np.exp(np.mean(np.log(question.flops / question.token_cost(N) / N))))
+    return check_candidates(design_candidates(question.table, spend, ratio, question.cost), needed, spend)
 
 
 def goals_of(question: Question, listed: pd.DataFrame, aim: str, random_seed: int) -> dict[str, Goal]:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale import checks
-from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.laws.measured import TokenCost, table_cost
 from bayescale.planning.plan import Plan
 from bayescale.plots.style import (
     BLUE,
@@ -22,6 +22,9 @@ from bayescale.words import typed
 
 AREA = (25.0, 260.0)
 """Of the smallest and the largest mark of a chosen run, in square points."""
+
+LINE_POINTS = 40
+"""Of the line of runs of one cost."""
 
 MOST_NUMBERS = 20
 """Chosen runs whose place is written beside them."""
@@ -60,7 +63,7 @@ def plot_plan(found: Plan, ax: Axes | None = None) -> Axes:
         )
     log_axis(ax, "x", "count")
     log_axis(ax, "y", "count")
-    _draw_spend(ax, found.spend)
+    _draw_spend(ax, found.spend, table_cost(found.source))
     title = f"The next {len(chosen)} runs" if len(chosen) != 1 else "The next run"
     return finish(ax, title=title, xlabel="model size N (parameters)", ylabel="training set D (tokens)")
 
@@ -76,10 +79,10 @@ def _draw_chosen(ax: Axes, found: Plan) -> None:
             ax.annotate(str(place), (N, D), xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
 
 
-def _draw_spend(ax: Axes, spend: float) -> None:
+def _draw_spend(ax: Axes, spend: float, cost: TokenCost) -> None:
     """Draw the runs that cost all that may be spent."""
     limits = ax.get_xlim(), ax.get_ylim()
-    N = np.array(limits[0])
+    N = np.geomspace(*limits[0], LINE_POINTS)
     label = f"one run of {typed(spend)} FLOP"
-    ax.plot(N, spend / (FLOPS_PER_TOKEN * N), color=MUTED, lw=0.8, ls=(0, (1, 2.5)), label=label)
+    ax.plot(N, spend / cost.per_token(N, {}), color=MUTED, lw=0.8, ls=(0, (1, 2.5)), label=label)
     ax.set(xlim=limits[0], ylim=limits[1])

@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayescale.decisions.allocation import Allocation
 from bayescale.intervals import credible_interval
+from bayescale.laws.measured import cost_record
 from bayescale.words import short
 
 
@@ -20,6 +21,7 @@ def allocation_record(allocation: Allocation) -> dict[str, Any]:
         "probability": allocation.probability,
         "constraints": allocation.constraints.record(),
         "weights": dict(allocation.weights),
+        "cost": cost_record(allocation.cost, allocation.runs),
         "averaged": allocation.averaged,
         "allocations": [_budget_record(allocation, i) for i in range(allocation.optima.sizes["budget"])],
         "data_limit": _exhausted_record(allocation),

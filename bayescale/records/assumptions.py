@@ -2,6 +2,7 @@
 
 from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.allocation import Allocation
+from bayescale.laws.measured import spending_sentence, table_cost
 from bayescale.records.allocation import limit_texts
 from bayescale.splits.constraints import Constraints
 
@@ -12,16 +13,12 @@ def assumptions(comparison: Comparison, allocation: Allocation | None) -> list[s
     """Return what a reader takes on trust with these numbers."""
     runs = comparison.runs
     several = allocation is not None and len(allocation.weights) > 1
-    measured = (
-        "C of these runs was computed so."
-        if runs.compute == "6ND"
-        else "C of these runs is as the table gives it; budgets are split by this rule."
-    )
+    cost = table_cost(runs) if allocation is None else allocation.cost
     return [
         "Beyond the runs, sizes rest on the law. Intervals of N, D and D/N hold the uncertainty of a law's parameters"
         f"{AVERAGED if several else ''}, but not the law being wrong away from the runs. The forecast "
         "of a run's loss holds that too: what the law misses among the runs is carried on, and grows with distance.",
-        f"Training compute is C = 6 N D: 6 FLOP per parameter and token. {measured}",
+        f"{spending_sentence(cost, runs)} A token served costs a third of a training token.",
         f"The logarithm of the {runs.response} scatters about each law by a Student t distribution with inferred scale "
         "and tails, the same for every law and every size of run; outliers are kept and weigh less.",
         "Laws of compute alone, and laws that are monotone in D/N, have no best split and take no part in the "

@@ -14,7 +14,6 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.allocation import Allocation
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.report.twins import javascript
 from bayescale.splits.constraints import Constraints
 from bayescale.splits.optimum import has_optimum
@@ -128,7 +127,7 @@ def _on_grid(fitted: Fit) -> dict[str, Any]:
     picked = evenly_spaced(GRID_DRAWS, fitted.draws["sigma"].size)
     axes = [np.log(np.geomspace(low, high, GRID_POINTS)) for low, high in (GRID_SIZES, GRID_TOKENS)]
     N, D = (np.exp(axis).ravel() for axis in np.meshgrid(*axes, indexing="ij"))
-    values = fitted.draws.take(picked).value({"N": N, "D": D, "C": FLOPS_PER_TOKEN * N * D})
+    values = fitted.draws.take(picked).value({"N": N, "D": D, "C": fitted.draws.flops(N, D)})
     told = [{"low": float(axis[0]), "step": float(axis[1] - axis[0]), "count": len(axis)} for axis in axes]
     grid = {"N": told[0], "D": told[1], "values": _packed(np.log(np.maximum(values, np.finfo(np.float32).tiny)))}
     return {"twin": None, "draws": GRID_DRAWS, "reference": {}, "parameters": {}, "grid": grid}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.runs.costs import COVARIATES, CostCurve, cost_curve
 from bayescale.runs.draft import Draft, listed
 from bayescale.runs.headers import normalised
 from bayescale.runs.numerals import cell_text
@@ -13,7 +14,10 @@ from bayescale.runs.rules import rises_with_compute
 from bayescale.runs.table import FEWEST_ROWS
 from bayescale.words import typed
 
-LARGEST_RATIO = 3.0
+LARGEST_RATIO = 3.0  # of the C of a run over what runs of its size cost
+LARGEST_FACTOR = 100.0  # of C over 6 N D: sparse mixtures of experts, and long contexts of small models, lie within it
+LARGEST_SCATTER = 0.4  # of ln C about a smooth factor: more than half as much again
+ROUNDED_PRODUCT = 0.05  # C that is N D within this lacks its factor of six
 SAME_RATIO = 1.05  # a ratio is constant when its extremes differ by less than this
 DATASET_HEADERS = ("dataset", "datasets")
 FLOP_UNITS = {
@@ -112,29 +116,62 @@ def never_varies(draft: Draft) -> Iterator[str]:
 
 
 def compute_disagrees(draft: Draft) -> Iterator[str]:
-    """Tell compute that is more than 3 times off 6 N D, in every row alike or in some."""
+    """Tell compute that is no smooth multiple of 6 N D, or a multiple that no model costs.
+
+    A factor that is the same, or changes smoothly with size, is information: active parameters, attention, embeddings.
+    """
     frame = draft.sound("N", "D", "C")
     ratio = compute_ratio(frame)
-    off = ratio[(ratio > LARGEST_RATIO) | (ratio < 1 / (LARGEST_RATIO * 1.01))]
-    if not len(off):
+    if not len(ratio):
         return
-    middle = float(off.median())
-    if len(off) == len(ratio) and ratio.max() < SAME_RATIO * ratio.min():
+    curve, usual = compute_curve(frame)
+    typical = float(np.median(usual))
+    if not 1 / LARGEST_FACTOR < typical < LARGEST_FACTOR or _is_product(ratio):
+        where = " in every row" if ratio.max() < SAME_RATIO * ratio.min() else ""
         yield (
-            f"{draft.source}: {draft.call('C')} is {typed(middle, 4)} times 6 N D in every row; "
-            f"{_compute_remedy(middle)}"
+            f"{draft.source}: {draft.call('C')} is {typed(typical, 4)} times 6 N D{where}; {_compute_remedy(typical)}"
         )
         return
-    cases = (f"{draft.show('C', row)} {draft.where(row)}, {typed(off[row], 4)} times 6 N D" for row in off.index[:5])
-    yield f"{draft.source}: {draft.call('C')} is {listed(cases, len(off))}; {_compute_remedy(middle)}"
+    away = np.abs(np.log(ratio / usual))
+    off = away[away > np.log(LARGEST_RATIO)]
+    if not len(off) and curve.scatter > LARGEST_SCATTER:
+        off = away[away > curve.scatter]
+    if len(off):
+        cases = (_off_case(draft, row, float(ratio[row]), float(usual[row])) for row in off.index[:5])
+        yield f"{draft.source}: {draft.call('C')} is {listed(cases, len(off))}; {_compute_remedy(typical)}"
+
+
+def _off_case(draft: Draft, row: int, ratio: float, usual: float) -> str:
+    plain = 1 / SAME_RATIO < usual < SAME_RATIO
+    others = "" if plain else f", where runs of this size have {typed(usual, 3)} times"
+    return f"{draft.show('C', row)} {draft.where(row)}, {typed(ratio, 4)} times 6 N D{others}"
+
+
+def _is_product(ratio: "pd.Series[float]") -> bool:
+    """Return whether C is N D in every row, without the factor of six."""
+    return bool((np.abs(FLOPS_PER_TOKEN * ratio - 1) < ROUNDED_PRODUCT).all())
 
 
 def compute_ratio(frame: pd.DataFrame) -> "pd.Series[float]":
     """Return C / (6 N D), with the active parameters for N where they are given."""
-    size = frame["active_N"].fillna(frame["N"]) if "active_N" in frame and "N" in frame else frame.get("N")
+    size = working_size(frame)
     if size is None or not len(frame):
         return pd.Series(dtype=float)
     return frame["C"] / (FLOPS_PER_TOKEN * size * frame["D"])
+
+
+def compute_curve(frame: pd.DataFrame) -> tuple[CostCurve, "pd.Series[float]"]:
+    """Return the smooth factor of C over 6 N D, and its value for each run; of one or more runs."""
+    ratio, size = compute_ratio(frame), working_size(frame)
+    columns = {name: frame[name].to_numpy() for name in COVARIATES if name in frame}
+    curve = cost_curve(np.asarray(size), ratio.to_numpy(), columns)
+    own = {name: columns[name] for name in curve.usual}
+    return curve, pd.Series(np.exp(curve.log_factor(np.asarray(size), own)), index=frame.index)
+
+
+def working_size(frame: pd.DataFrame) -> "pd.Series[float] | None":
+    """Return the parameters that work on each token, as far as they are known; None where there is no N."""
+    return frame["active_N"].fillna(frame["N"]) if "active_N" in frame and "N" in frame else frame.get("N")
 
 
 def _compute_remedy(ratio: float) -> str:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 
-from bayescale.runs.checks import SAME_RATIO, compute_ratio
+from bayescale.runs.checks import SAME_RATIO, compute_curve, compute_ratio, working_size
 from bayescale.runs.draft import Draft, listed
 from bayescale.runs.headers import ALIASES, NUMERIC, quoted
 from bayescale.runs.rules import rises_with_compute
-from bayescale.words import typed
+from bayescale.words import percent, typed
+
+TOLD_SCATTER = 0.05
 
 MOST_TOKENS_PER_PARAMETER = 1e5  # thirty times the most overtrained models published
 
@@ -16,6 +19,12 @@ MOST_TOKENS_PER_PARAMETER = 1e5  # thirty times the most overtrained models publ
 def remarks(draft: Draft, compute: str) -> list[str]:
     """Return the remarks on a table without faults."""
     return [remark for say in REMARKS for remark in say(draft, compute)]
+
+
+def curve_ends(frame: pd.DataFrame) -> tuple[float, float]:
+    """Return the smallest and the largest size."""
+    sizes = working_size(frame)
+    return (float("nan"), float("nan")) if sizes is None else (float(sizes.min()), float(sizes.max()))
 
 
 def where_compute_is_from(draft: Draft, compute: str) -> Iterator[str]:
@@ -28,8 +37,17 @@ def where_compute_is_from(draft: Draft, compute: str) -> Iterator[str]:
     if not draft.has("N", "D", "C"):
         return
     ratio = compute_ratio(draft.frame)
-    if ratio.max() < SAME_RATIO * ratio.min() and not 1 / SAME_RATIO < ratio.median() < SAME_RATIO:
-        yield f"C is {ratio.median():.3g} times 6 N D in every row"
+    curve, usual = compute_curve(draft.frame)
+    if ratio.max() < SAME_RATIO * ratio.min():
+        if not 1 / SAME_RATIO < ratio.median() < SAME_RATIO:
+            yield f"C is {ratio.median():.3g} times 6 N D in every row"
+    elif not curve.exact:
+        least, largest = (usual[working_size(draft.frame) == size].median() for size in curve_ends(draft.frame))
+        about = f", with a scatter of {percent(curve.scatter, 2)}" if curve.scatter > TOLD_SCATTER else ""
+        yield (
+            f"C is {typed(least, 3)} times 6 N D for the smallest model and {typed(largest, 3)} times for the largest"
+            f"{about}: budgets are spent by it"
+        )
 
 
 def repeated_data(draft: Draft, _: str) -> Iterator[str]:

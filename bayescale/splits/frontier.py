@@ -8,7 +8,8 @@ import numpy as np
 from bayescale.checks import Number
 from bayescale.errors import InputError
 from bayescale.laws import Law
-from bayescale.laws.costs import SERVING_PART, Cost
+from bayescale.laws.costs import SERVING_PART
+from bayescale.laws.measured import TokenCost
 from bayescale.splits.constraints import UNLIMITED, Constraints
 
 RATIOS = (1e-3, 1e6)
@@ -66,7 +67,7 @@ class Frontier:
 
     Attributes
     ----------
-    cost : Cost
+    cost : Cost or MeasuredCost
         What a run costs.
     limits : Constraints
         What limits N and D.
@@ -76,7 +77,7 @@ class Frontier:
         Most training tokens, repeats counted.
     """
 
-    cost: Cost
+    cost: TokenCost
     limits: Constraints
     columns: Mapping[str, float]
     cap: float
@@ -210,8 +211,10 @@ class Frontier:
         }
 
 
-def frontiers(law: Law, limits: Constraints = UNLIMITED) -> list[Frontier]:
+def frontiers(law: Law, limits: Constraints = UNLIMITED, cost: TokenCost | None = None) -> list[Frontier]:
     """Return the runs that limits allow under a law, one frontier for each combination of covariates offered.
+
+    Budgets are spent by ``cost``, or by what the law counts.
 
     Raises
     ------
@@ -229,7 +232,7 @@ def frontiers(law: Law, limits: Constraints = UNLIMITED) -> list[Frontier]:
     columns = [
         {**option, **{name: value for name, value in own.items() if value is not None}} for option in limits.options
     ]
-    return [Frontier(law.cost, limits, each, cap) for each in columns]
+    return [Frontier(cost or law.cost, limits, each, cap) for each in columns]
 
 
 def knows_repeats(law: Law, limits: Constraints) -> bool:

@@ -7,15 +7,22 @@ from bayescale.fits.draws import Draws
 from bayescale.fits.fit import Fit
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import Law
-from bayescale.splits.frontier import frontiers
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import TokenCost
+from bayescale.splits.constraints import UNLIMITED
+from bayescale.splits.frontier import Frontier, frontiers
 from bayescale.splits.search import BestRuns, Search
 
 THINNED = 40
 """Every so many draws are enough to see whether a law has a best split."""
 
 
-def sizes(flops: np.ndarray, log_ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sizes(flops: np.ndarray, log_ratio: np.ndarray, cost: TokenCost = DENSE) -> tuple[np.ndarray, np.ndarray]:
     """Return N and D that spend ``flops`` exactly at ``D / N = exp(log_ratio)``."""
+    if cost != DENSE:
+        shaped, ratio = np.broadcast_arrays(np.asarray(flops, dtype=float), np.exp(log_ratio))
+        N = np.exp(Frontier(cost, UNLIMITED, {}, np.inf).log_size(shaped, ratio=ratio))
+        return N, N * ratio
     N = np.sqrt(flops / FLOPS_PER_TOKEN) * np.exp(-0.5 * log_ratio)
     return N, flops / (FLOPS_PER_TOKEN * N)
 
@@ -25,7 +32,7 @@ def loss_on_budget(draws: Draws, flops: np.ndarray, log_ratio: np.ndarray) -> np
 
     ``flops`` and ``log_ratio`` are (point,), or (draw, point) when draws have points of their own.
     """
-    N, D = sizes(flops, log_ratio)
+    N, D = sizes(flops, log_ratio, draws.cost)
     return draws.value({"N": N, "D": D, "C": flops})
 
 
@@ -68,5 +75,5 @@ def find_optimum(draws: Draws, flops: np.ndarray) -> BestRuns:
         If the law is not a law of N and D.
     """
     check_splits(draws.law)
-    (frontier,) = frontiers(draws.law)
+    (frontier,) = frontiers(draws.law, cost=draws.cost)
     return Search(draws, frontier).find_best(flops).known

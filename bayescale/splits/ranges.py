@@ -123,10 +123,10 @@ def _end(fitted: Fit, flops: np.ndarray, cheaper: BestRuns, direction: int) -> n
 
 def _excess(fitted: Fit) -> Callable[..., np.ndarray]:
     """Return the function that is zero where the law, along a budget, has a given loss."""
-    law, reference = fitted.law, fitted.reference
+    law, reference, cost = fitted.law, fitted.reference, fitted.draws.cost
 
     def excess(log_ratio: np.ndarray, flops: np.ndarray, loss: np.ndarray, *values: np.ndarray) -> np.ndarray:
-        N, D = sizes(flops, log_ratio)
+        N, D = sizes(flops, log_ratio, cost)
         scaled = {"N": N, "D": D, "C": flops}
         covariates = [scaled[name] / reference[name] for name in law.covariates]
         return np.asarray(law.loss(*covariates, **dict(zip(law.parameters, values, strict=True))) - loss)

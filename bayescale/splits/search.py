@@ -10,7 +10,6 @@ from scipy.optimize import elementwise
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import Law
 from bayescale.laws.data_constrained import effective
 from bayescale.processes import in_parts
@@ -157,7 +156,7 @@ class Search:
         if scale is not None and self.frontier.limits.unique_tokens is not None:
             with np.errstate(over="ignore"):  # far too many repeats: they are worth nothing more
                 D = effective(D, np.log(D) - np.log(self.frontier.limits.unique_tokens), scale)
-        training = {"C": FLOPS_PER_TOKEN * N * D} if "C" in self.draws.law.covariates else {}
+        training = {"C": self.draws.flops(N, D)} if "C" in self.draws.law.covariates else {}
         return {"N": N, "active_N": N, "D": D, **training, **self.frontier.columns}
 
     def response(self, N: np.ndarray, D: np.ndarray, parameters: Parameters) -> np.ndarray:
@@ -370,7 +369,7 @@ def searches(fitted: Fit, draws: Draws, limits: Constraints, random_seed: int = 
     repeats = limits.repetition is not None and "unique_tokens" not in law.covariates
     scale = _paired(limits.repetition, draws.count, random_seed) if repeats else None
     sign = -1.0 if fitted.runs.response == "gain" else 1.0
-    return [Search(draws, frontier, scale, sign) for frontier in frontiers(law, limits)]
+    return [Search(draws, frontier, scale, sign) for frontier in frontiers(law, limits, draws.cost)]
 
 
 def missing_columns(law: Law, limits: Constraints) -> list[str]:

@@ -7,8 +7,10 @@ import numpy as np
 from bayescale.fits.draws import Draws
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
+from bayescale.laws.measured import TokenCost
 from bayescale.splits.frontier import RATIOS
 from bayescale.splits.optimum import find_optimum, loss_on_budget
+from bayescale.splits.search import BestRuns
 from bayescale.values import Value
 from bayescale.words import short
 
@@ -123,7 +125,7 @@ def extra_compute(draws: Draws, flops: float, factors: np.ndarray) -> np.ndarray
         searched range, or where Newton's steps have not arrived.
     """
     best = find_optimum(draws, np.array([flops]))
-    off = best.log_ratio - 2 * np.log(factors)
+    off = _off(draws.cost, best, factors)
     target = loss_on_budget(draws, np.full_like(off, flops), off)
     log_flops = np.full_like(off, np.log(flops))
     for _ in range(NEWTON_STEPS):
@@ -137,6 +139,12 @@ def extra_compute(draws: Draws, flops: float, factors: np.ndarray) -> np.ndarray
         if not under_way.any():
             break
     return np.where(under_way, np.nan, flops / np.exp(log_flops) - 1)
+
+
+def _off(cost: TokenCost, best: BestRuns, factors: np.ndarray) -> np.ndarray:
+    """Return the log of the tokens per parameter with N off its optimum, for the same compute (draw, factor)."""
+    ends = [np.log(cost.per_token(N, {})) for N in (best.N, best.N * factors)]
+    return np.asarray(best.log_ratio - np.log(factors) - (ends[1] - ends[0]))
 
 
 def _ridge_slope(draws: Draws, log_flops: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:

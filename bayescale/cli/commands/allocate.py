@@ -117,6 +117,8 @@ def show_allocate(console: Console, record: Record) -> None:
         from bayescale.records.allocation import limit_texts  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         show_hanging(console, f"within: {'; '.join(limit_texts(record['constraints'], 4))}", "")
+    if record["cost"]["measured"]:
+        show_hanging(console, record["cost"]["statement"], "")
     for allocation in record["allocations"]:
         console.print()
         _show_budget(console, allocation, record)

@@ -1,0 +1,210 @@
+"""CostCurve: what a token costs in these runs, against a plain count such as 6 N, as a smooth factor of the size."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayescale.values import Value
+
+COVARIATES = ("active_N", "experts", "granularity", "vocabulary", "width", "depth")
+"""Columns that may explain why models of one size cost differently."""
+
+ROUNDING, LARGEST_ROUNDING = 0.01, 0.06
+"""Logs within which C agrees with its count: the curve, and a single run whose numbers have two digits."""
+
+SURE = 2.0
+"""Standard errors by which a curve must be off its count to be off it."""
+
+EXPLAINED = 0.02
+"""Scatter below which no further column is asked for an explanation."""
+
+LEAST_GAIN = 0.5
+"""A further column must halve the scatter."""
+
+FADE = 3.0
+"""Beyond the sizes of the runs the slope fades over this many e-foldings of N, as the share of attention does."""
+
+PRIOR_SD = (10.0, 0.5, 0.1, 0.02)
+"""Of the powers of ln N, from the level up: weak, and what decides where N hardly varies."""
+
+COVARIATE_SD = 2.0
+"""Of the exponent of a further column."""
+
+SMALLEST_SCATTER = 1e-3
+"""Costs are not known better: columns are written with a few digits."""
+
+POWERS = len(PRIOR_SD)
+
+STEEPEST = 0.9
+"""The factor falls by a lower power of N than this, so that a larger model never costs less."""
+
+STEPS = 60
+"""Of reweighting; it arrives long before."""
+
+CAUTION = 3.0
+"""A run this many scatters off weighs half."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CostCurve(Value):
+    """The factor between measured and counted FLOP per token.
+
+    ``ln factor`` is a polynomial in ``x = ln N - center``, within the sizes of the runs; beyond them the slope at
+    the last size goes on and fades. Further columns shift it by ``effect (ln z - what is usual at this size)``:
+    where a column is not given, the models are those usual in the table.
+
+    Attributes
+    ----------
+    coefficients : numpy.ndarray
+        Of the powers 0 to 3 of x, and one effect of each further column (term,).
+    covariance : numpy.ndarray
+        Of the coefficients (term, term).
+    center, low, high : float
+        ln of a typical size, and the ends of the runs' sizes as x.
+    usual : mapping of str to numpy.ndarray
+        For each further column the powers of x that give its usual log (4,).
+    scatter : float
+        Robust standard deviation of the runs about the curve, in logs.
+    runs : int
+        Number of runs.
+    exact : bool
+        Whether the runs are as counted, to rounding.
+    """
+
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    center: float
+    low: float
+    high: float
+    usual: Mapping[str, np.ndarray]
+    scatter: float
+    runs: int
+    exact: bool
+
+    @property
+    def sizes(self) -> tuple[float, float]:
+        """Smallest and largest N of the runs."""
+        return float(np.exp(self.center + self.low)), float(np.exp(self.center + self.high))
+
+    def log_factor(self, N: np.ndarray, columns: Mapping[str, float | np.ndarray] | None = None) -> np.ndarray:
+        """Return ln of the factor for models of these sizes, in the shape of ``N``."""
+        return np.asarray(self._terms(N, columns or {}) @ self.coefficients)
+
+    def error(self, N: np.ndarray) -> np.ndarray:
+        """Return the standard error of ln of the factor, in the shape of ``N``; that of the curve alone."""
+        terms = self._terms(N, {})
+        return np.asarray(np.sqrt(np.einsum("...i,ij,...j->...", terms, self.covariance, terms)))
+
+    def _terms(self, N: np.ndarray, columns: Mapping[str, float | np.ndarray]) -> np.ndarray:
+        """Return the terms of the curve (..., term)."""
+        x = np.log(N) - self.center
+        inside = np.clip(x, self.low, self.high)
+        beyond = x - inside
+        faded = np.sign(beyond) * -np.expm1(-np.abs(beyond) / FADE) * FADE
+        terms = [np.ones_like(inside), *(inside**k + k * inside ** (k - 1) * faded for k in range(1, POWERS))]
+        for name, usual in self.usual.items():
+            own = np.log(columns[name]) if name in columns else np.polyval(usual[::-1], inside)
+            terms.append(np.asarray(own - np.polyval(usual[::-1], inside)))
+        return np.stack(np.broadcast_arrays(*terms), axis=-1)
+
+
+def cost_curve(N: np.ndarray, factor: np.ndarray, columns: Mapping[str, np.ndarray] | None = None) -> CostCurve:
+    """Return the smooth factor between measured and counted compute; runs far off it hardly count.
+
+    Parameters
+    ----------
+    N : numpy.ndarray
+        Parameters of each run (run,).
+    factor : numpy.ndarray
+        Measured over counted FLOP (run,).
+    columns : mapping of str to numpy.ndarray, optional
+        Further columns that may explain why models of one size cost differently (run,).
+    """
+    y, center = np.log(factor), float(np.mean(np.log(N)))
+    x = np.log(N) - center
+    base = _polynomial(x, _degree(x))
+    found, chosen = _fit(base, y, ()), dict[str, np.ndarray]()
+    offered = {name: np.log(values) for name, values in (columns or {}).items() if _usable(values)}
+    while found.scatter > EXPLAINED and offered:
+        trials = {name: _fit(base, y, [*chosen.values(), _beside(base, z)]) for name, z in offered.items()}
+        best = min(trials, key=lambda name: trials[name].scatter)
+        if trials[best].scatter > LEAST_GAIN * found.scatter:
+            break
+        found, chosen = trials[best], chosen | {best: _beside(base, offered.pop(best))}
+    usual = {name: _line(base, np.log((columns or {})[name])) for name in chosen}
+    exact = _agrees(y, y - found.residuals, _errors(base, found.covariance))
+    coefficients = _never_falling(found.coefficients, x)
+    ends = float(x.min()), float(x.max())
+    return CostCurve(coefficients, found.covariance, center, *ends, usual, found.scatter, len(y), exact)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    residuals: np.ndarray
+    scatter: float
+
+
+def _errors(base: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sqrt(np.einsum("ri,ij,rj->r", base, covariance[:POWERS, :POWERS], base)))
+
+
+def _agrees(y: np.ndarray, fitted: np.ndarray, errors: np.ndarray) -> bool:
+    """Return whether C is as counted, but for the rounding of columns to a few digits."""
+    near = np.abs(fitted) <= np.maximum(ROUNDING, SURE * errors)
+    return bool(near.all() and np.abs(y).max() <= LARGEST_ROUNDING)
+
+
+def _usable(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).all() and (values > 0).all() and np.ptp(np.log(values)) > SMALLEST_SCATTER)
+
+
+def _degree(x: np.ndarray) -> int:
+    """Return the degree of the curve that so many sizes and runs bear."""
+    sizes = len(np.unique(x.round(2)))
+    return 0 if sizes < 2 else 1 if sizes < 4 or len(x) < 8 else 2 if sizes < 6 or len(x) < 12 else 3
+
+
+def _polynomial(x: np.ndarray, degree: int) -> np.ndarray:
+    """Return the powers of x, those beyond the degree as zeros (run, power)."""
+    return np.stack([x**power if power <= degree else np.zeros_like(x) for power in range(POWERS)], axis=1)
+
+
+def _line(base: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return what a column usually is at a size, by least squares (power,)."""
+    return np.asarray(np.linalg.lstsq(base, z, rcond=None)[0])
+
+
+def _beside(base: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return how far a column is off what is usual at the size (run,)."""
+    return np.asarray(z - base @ _line(base, z))
+
+
+def _fit(base: np.ndarray, y: np.ndarray, further: tuple[()] | list[np.ndarray]) -> _Fitted:
+    """Fit by reweighted least squares with a scale of the median kind, from the median on."""
+    terms = np.column_stack([base, *further])
+    precision = np.diag(np.array([*PRIOR_SD, *(COVARIATE_SD for _ in further)]) ** -2.0)
+    used = np.abs(terms).sum(axis=0) > 0
+    inflation = np.sqrt(len(y) / max(len(y) - used.sum(), 1))
+    residuals = y - np.median(y)
+    for _ in range(STEPS):
+        scatter = max(1.4826 * float(np.median(np.abs(residuals))) * inflation, SMALLEST_SCATTER)
+        weights = 1 / (1 + (residuals / (CAUTION * scatter)) ** 2) / scatter**2
+        covariance = np.linalg.inv((terms * weights[:, None]).T @ terms + precision)
+        coefficients = covariance @ (terms.T @ (weights * y))
+        before, residuals = residuals, y - terms @ coefficients
+        if np.abs(residuals - before).max() < 1e-10:
+            break
+    return _Fitted(coefficients, covariance * np.outer(used, used), residuals, scatter)
+
+
+def _never_falling(coefficients: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the curve; a straight one where a larger model would cost less per token at some size of the runs."""
+    inside = np.linspace(x.min(), x.max(), 50)
+    slopes = np.polyval(np.polyder(coefficients[POWERS - 1 :: -1]), inside)
+    if slopes.min() >= -STEEPEST:
+        return coefficients
+    level, slope = np.polynomial.polynomial.polyfit(inside, np.polyval(coefficients[POWERS - 1 :: -1], inside), 1)
+    return np.array([level, max(slope, -STEEPEST), *np.zeros(POWERS - 2), *coefficients[POWERS:]])
