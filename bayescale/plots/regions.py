@@ -67,8 +67,8 @@ def plot_iso_loss(found: LossMap, ax: Axes | None = None) -> Axes:
 
 def _draw_region(ax: Axes, ranges: tuple[RatioRange, ...], cost: TokenCost) -> None:
     """Shade where the split costs little; apart where budgets between have no such range."""
-    cost, sure = percent(ranges[0].tolerance), percent(ranges[0].probability)
-    label: str | None = f"split costs less than {cost} more compute\n({sure} posterior probability)"
+    part_more, sure = percent(ranges[0].tolerance), percent(ranges[0].probability)
+    label: str | None = f"split costs less than {part_more} more compute\n({sure} posterior probability)"
     for there, part in groupby(ranges, lambda each: each.lower is not None):
         if there:
             found = list(part)

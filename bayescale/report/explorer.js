@@ -1,7 +1,7 @@
 // The page's own search for the best split: every posterior draw, each time a slider moves. Nothing leaves the page.
 const explorer = (() => {
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
-  const FLOPS_PER_TOKEN = 6, FLOPS_PER_SERVED_TOKEN = 2;
+  const FLOPS_PER_TOKEN = 6, SERVING_PART = 1 / 3, NEWTON = 20;
   const RATIOS = [1e-3, 1e6]; // tokens per parameter that are searched, as in the library
   const COARSE = 61, POINTS = 33, FEW = 32, MARGIN = Math.log(100);
 
@@ -25,16 +25,42 @@ const explorer = (() => {
     return Math.exp(interpolate(row(j - 1), row(j), row(j + 1), row(j + 2), u - j));
   };
 
+  // ln of the FLOP of one training token at ln N: 6 N, times what the table's own runs cost more or less.
+  const perToken = (x) => {
+    const plain = Math.log(FLOPS_PER_TOKEN) + x;
+    if (!data.cost) return plain;
+    const { coefficients, center, low, high, fade } = data.cost;
+    const off = x - center, inside = Math.min(Math.max(off, low), high), beyond = off - inside;
+    const faded = Math.sign(beyond) * fade * -Math.expm1(-Math.abs(beyond) / fade);
+    let factor = coefficients[0];
+    for (let k = 1; k < coefficients.length; k++) {
+      factor += coefficients[k] * (inside ** k + k * inside ** (k - 1) * faded);
+    }
+    return plain + factor;
+  };
+
+  // ln N of the run that costs a budget with so many tokens, of which some are so many for each parameter.
+  const sizeFor = (budget, tokens, ratio) => {
+    const target = Math.log(budget), cost = (x) => perToken(x) + Math.log(tokens + ratio * Math.exp(x)), h = 1e-4;
+    let x = 20;
+    for (let k = 0; k < NEWTON; k++) {
+      const step = (target - cost(x)) / ((cost(x + h) - cost(x - h)) / (2 * h));
+      x += step;
+      if (Math.abs(step) < 1e-12) break;
+    }
+    return x;
+  };
+
   const laws = data.laws.map((law) => {
     const parameters = Object.fromEntries(Object.entries(law.parameters).map(([name, text]) => [name, decode(text)]));
     const { N, D, C } = law.grid ? { N: 1, D: 1, C: 1 } : law.reference;
     const value = law.grid ? gridLaw(law.grid, decode(law.grid.values)) : TWINS[law.twin];
     const lossAt = (x, y, i) => {
-      const n = x - Math.log(N), d = y - Math.log(D), c = x + y + Math.log(FLOPS_PER_TOKEN) - Math.log(C);
+      const n = x - Math.log(N), d = y - Math.log(D), c = perToken(x) + y - Math.log(C);
       return value(Math.exp(n), Math.exp(d), Math.exp(c), n, d, c, parameters, i);
     };
     const lossesAt = (x, y, indices, into) => {
-      const n = x - Math.log(N), d = y - Math.log(D), c = x + y + Math.log(FLOPS_PER_TOKEN) - Math.log(C);
+      const n = x - Math.log(N), d = y - Math.log(D), c = perToken(x) + y - Math.log(C);
       const a = Math.exp(n), b = Math.exp(d), e = Math.exp(c);
       for (let k = 0; k < indices.length; k++) into[k] = value(a, b, e, n, d, c, parameters, indices[k]);
       return into;
@@ -62,15 +88,14 @@ const explorer = (() => {
   // The run that spends a budget, served tokens included, at these tokens per parameter: ln N and ln D.
   const run = (budget, served, logRatio) => {
     const ratio = Math.exp(logRatio);
-    const N = budget / (served + Math.sqrt(served * served + FLOPS_PER_TOKEN * ratio * budget));
-    return [Math.log(N), Math.log(N) + logRatio];
+    const x = sizeFor(budget, SERVING_PART * served, ratio);
+    return [x, x + logRatio];
   };
 
   // Logs of the tokens per parameter that are searched; beyond those that use all unique tokens there is no run.
   const limits = (budget, served, unique) => {
     const [low, high] = RATIOS.map(Math.log);
-    const size = budget / (FLOPS_PER_TOKEN * unique + FLOPS_PER_SERVED_TOKEN * served);
-    const most = Math.log(unique / size);
+    const most = Number.isFinite(unique) ? Math.log(unique) - sizeFor(budget, unique + SERVING_PART * served, 0) : Infinity;
     return { low, high: Math.min(high, most), capped: most < high };
   };
 
@@ -143,10 +168,10 @@ const explorer = (() => {
 
   // The loss of a run that costs a little less than this one: fewer tokens, or fewer parameters.
   const withLess = (law, x, y, i, served, loss) => {
-    const N = Math.exp(x), D = Math.exp(y), less = 1 + data.tolerance;
-    const fewer = ((FLOPS_PER_TOKEN * D + FLOPS_PER_SERVED_TOKEN * served) / less - FLOPS_PER_SERVED_TOKEN * served) / FLOPS_PER_TOKEN;
+    const D = Math.exp(y), less = 1 + data.tolerance, all = D + SERVING_PART * served;
+    const fewer = all / less - SERVING_PART * served;
     const cheaper = fewer > 0 ? law.lossAt(x, Math.log(fewer), i) : Infinity;
-    return Math.max(loss, Math.min(cheaper, law.lossAt(Math.log(N / less), y, i)));
+    return Math.max(loss, Math.min(cheaper, law.lossAt(sizeFor(Math.exp(perToken(x)) * all / less, all, 0), y, i)));
   };
 
   const solve = (choice, budget, served, unique) => {
@@ -182,13 +207,14 @@ const explorer = (() => {
     const least = points.reduce((a, b) => (b[1] < a[1] ? b : a));
     const allowed = Math.max(0, cheaper - ideal);
     const near = points.filter((point) => point[1] <= least[1] + allowed);
-    const tokens = (N) => Math.min((budget / N - FLOPS_PER_SERVED_TOKEN * served) / FLOPS_PER_TOKEN, unique);
+    const cost = (N) => Math.exp(perToken(Math.log(N)));
+    const tokens = (N) => Math.min(budget / cost(N) - SERVING_PART * served, unique);
     const size = Math.exp(least[0]), N = interval(sizes);
     return {
       N, D: through(N, tokens), loss: interval(losses), tokens_per_parameter: through(N, (value) => tokens(value) / value),
       recommended: { N: size, D: tokens(size), loss: least[1], regret: least[1] - ideal },
       near: [Math.exp(near[0][0]), Math.exp(near[near.length - 1][0])], allowed,
-      training: FLOPS_PER_TOKEN * size * tokens(size), serving: FLOPS_PER_SERVED_TOKEN * size * served,
+      training: cost(size) * tokens(size), serving: SERVING_PART * cost(size) * served,
       bound: bound / count, outside: outside / count,
       points: points.map(([place, loss]) => [place, loss - least[1]]),
     };

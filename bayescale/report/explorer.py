@@ -14,7 +14,10 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.allocation import Allocation
 from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import MeasuredCost, TokenCost
 from bayescale.report.twins import javascript
+from bayescale.runs.costs import FADE, POWERS
 from bayescale.splits.constraints import Constraints
 from bayescale.splits.optimum import has_optimum
 
@@ -52,7 +55,7 @@ def explorer_data(comparison: Comparison, allocation: Allocation) -> dict[str, A
     -------
     dict
         ``laws``, ``formulas`` (JavaScript, by the laws' ``twin``), ``budget`` (powers of ten), ``largest`` (FLOP),
-        ``probability``, ``tolerance`` and whether laws are ``averaged``.
+        ``probability``, ``tolerance``, whether laws are ``averaged``, and the ``cost`` of a token over 6 N.
     """
     budgets, C = allocation.recommended["flops"].to_numpy(), allocation.runs.frame["C"].to_numpy()
     fits = {name: fitted for name, fitted in _explored(comparison, allocation).items() if has_optimum(fitted, budgets)}
@@ -65,7 +68,22 @@ def explorer_data(comparison: Comparison, allocation: Allocation) -> dict[str, A
         "probability": allocation.probability,
         "tolerance": allocation.tolerance,
         "averaged": len(allocation.weights) > 1,
+        "cost": _cost(allocation.cost),
         **_needs(allocation.constraints),
+    }
+
+
+def _cost(cost: TokenCost) -> dict[str, Any] | None:
+    """Return the smooth factor of the FLOP per token over 6 N; None where a token costs 6 N."""
+    if not isinstance(cost, MeasuredCost) or cost.counted != DENSE:
+        return None
+    curve = cost.curve
+    return {
+        "coefficients": curve.coefficients[:POWERS].tolist(),
+        "center": curve.center,
+        "low": curve.low,
+        "high": curve.high,
+        "fade": FADE,
     }
 
 

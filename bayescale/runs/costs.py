@@ -187,7 +187,7 @@ def _fit(base: np.ndarray, y: np.ndarray, further: tuple[()] | list[np.ndarray])
     terms = np.column_stack([base, *further])
     precision = np.diag(np.array([*PRIOR_SD, *(COVARIATE_SD for _ in further)]) ** -2.0)
     used = np.abs(terms).sum(axis=0) > 0
-    inflation = np.sqrt(len(y) / max(len(y) - used.sum(), 1))
+    inflation = float(np.sqrt(len(y) / max(len(y) - int(used.sum()), 1)))
     residuals = y - np.median(y)
     for _ in range(STEPS):
         scatter = max(1.4826 * float(np.median(np.abs(residuals))) * inflation, SMALLEST_SCATTER)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.optimize import elementwise
@@ -157,7 +158,8 @@ class Search:
             with np.errstate(over="ignore"):  # far too many repeats: they are worth nothing more
                 D = effective(D, np.log(D) - np.log(self.frontier.limits.unique_tokens), scale)
         training = {"C": self.draws.flops(N, D)} if "C" in self.draws.law.covariates else {}
-        return {"N": N, "active_N": N, "D": D, **training, **self.frontier.columns}
+        further: Mapping[str, Any] = self.frontier.columns
+        return {"N": N, "active_N": N, "D": D, **training, **further}
 
     def response(self, N: np.ndarray, D: np.ndarray, parameters: Parameters) -> np.ndarray:
         """Return the law for runs under given parameters, all of shapes that broadcast."""
