@@ -20,6 +20,7 @@ from bayescale.laws import LAWS, REAL_RUNS
 from bayescale.report import write_report
 from bayescale.report.explorer import explorer_data, explorer_script
 from bayescale.report.twins import javascript
+from bayescale.runs import RunTable
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """A browser that is installed; tests need one and never fetch one."""
@@ -104,7 +105,7 @@ def test_the_data_cannot_end_the_script_they_stand_in():
 def written(kind="plain"):
     """Return the path of a report: of plain results, of hostile names, or of a law without a twin."""
     path = Path(tempfile.mkdtemp()) / "report.html"
-    finished = {"plain": results, "hostile": hostile, "branching": branching}[kind]()
+    finished = {"plain": results, "hostile": hostile, "branching": branching, "costly": costly}[kind]()
     write_report(path, *finished, backtest=simulated_backtest() if kind == "plain" else None)
     return path
 
@@ -122,6 +123,15 @@ def branching():
 
     law = dataclasses.replace(LAWS["chinchilla"], name="branching", loss=loss)
     comparison = simulated_comparison((LAWS["compute_floor"], law), simulated_runs())
+    return comparison, judge(comparison), allocate(comparison, BUDGETS)
+
+
+@functools.cache
+def costly():
+    """Return results of runs whose tokens cost 4 to 2 times 6 N, falling with size."""
+    frame = simulated_runs().frame
+    frame = frame.assign(C=frame["C"] * 3 * (frame["N"] / 1e9) ** -0.08)
+    comparison = simulated_comparison((LAWS["compute_floor"], LAWS["chinchilla"]), RunTable.from_frame(frame))
     return comparison, judge(comparison), allocate(comparison, BUDGETS)
 
 
@@ -192,10 +202,11 @@ def test_javascript_computes_what_the_formula_does(open_page):
 
 
 @pytest.mark.parametrize("served", [0.0, 3e11, 1e13])
-def test_the_page_finds_the_splits_that_the_library_finds(open_page, served):
-    comparison, _, _ = results()
+@pytest.mark.parametrize("kind", ["plain", "costly"])
+def test_the_page_finds_the_splits_that_the_library_finds(open_page, served, kind):
+    comparison, _, _ = {"plain": results, "costly": costly}[kind]()
     fitted = comparison.fits["chinchilla"]
-    page = open_page(written())
+    page = open_page(written(kind))
     for budget in (1e21, 1e23):
         found = solved(page, budget, served)
         exact = allocate(fitted, [budget], constraints=Constraints(inference_tokens=served))

@@ -25,7 +25,7 @@ LEAST_GAIN = 0.5
 FADE = 3.0
 """Beyond the sizes of the runs the slope fades over this many e-foldings of N, as the share of attention does."""
 
-PRIOR_SD = (10.0, 0.5, 0.1, 0.02)
+PRIOR_SD = (10.0, 0.5, 0.05, 0.005)
 """Of the powers of ln N, from the level up: weak, and what decides where N hardly varies."""
 
 COVARIATE_SD = 2.0

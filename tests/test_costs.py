@@ -1,0 +1,274 @@
+"""What a token costs: learned from a table's own C, and used wherever a budget is spent."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TRUTH, isoflop, made_fit, runs_of
+
+import bayescale as bs
+from bayescale.decisions.curves import isoflop_slices
+from bayescale.decisions.demand import implied_demand
+from bayescale.errors import InputError
+from bayescale.laws import LAWS
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import MeasuredCost, cost_of, cost_record, spending_sentence, table_cost
+from bayescale.planning.proposals import check_candidates, design_candidates
+from bayescale.records.allocation import allocation_record
+from bayescale.records.assumptions import assumptions
+from bayescale.runs import RunTable
+from bayescale.runs.costs import cost_curve
+from bayescale.splits.optimum import find_optimum, loss_on_budget, sizes
+from bayescale.splits.ranges import ratio_ends
+from bayescale.splits.waste import extra_compute
+
+CASE = Path(__file__).parents[2] / "shared" / "cases" / "01-moe-total-and-active.csv"
+BUDGET = np.array([1e21])
+
+
+def attention(N):
+    """Return a factor that falls from 3.6 to 1.3 over three decades of size."""
+    return 1 + 2.6 * (N / 1e7) ** (-1 / 3)
+
+
+def costly(factor=attention, scatter=0.0, **columns):
+    """Return runs of the usual law whose C is 6 N D times a factor of the size, and scatter."""
+    plain = runs_of(*isoflop(sizes=8), **columns)
+    N, noise = plain.frame["N"], np.random.default_rng(3).standard_normal(len(plain.frame))
+    frame = plain.frame.assign(C=plain.frame["C"] * factor(N) * np.exp(scatter * noise))
+    return RunTable.from_frame(frame, name="costly")
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return made_fit("chinchilla", costly(), TRUTH)
+
+
+# The curve
+
+
+@pytest.mark.parametrize("factor", [attention, lambda N: 2.9 + 0 * N, lambda N: 0.5 * (N / 1e9) ** 0.1])
+def test_a_smooth_factor_is_found_within_its_error(factor):
+    cost = table_cost(costly(factor, scatter=0.02))
+    N = np.geomspace(*cost.curve.sizes, 20)
+    off = np.log(cost.per_token(N, {}) / (6 * N * factor(N)))
+    assert (np.abs(off) < 3 * cost.curve.error(N) + 0.005).all()  # a cubic is within 0.5 % of each of these shapes
+    assert cost.curve.error(N).max() < 0.03
+    assert cost.curve.scatter == pytest.approx(0.02, rel=0.4)
+
+
+def test_one_run_with_another_C_moves_nothing():
+    N = np.geomspace(1e8, 1e10, 20)
+    factor = attention(N)
+    plain, off = cost_curve(N, factor), cost_curve(N, np.where(np.arange(20) == 7, 2.5 * factor, factor))
+    np.testing.assert_allclose(off.log_factor(N), plain.log_factor(N), atol=2e-3)
+
+
+def test_beyond_the_sizes_of_the_runs_the_factor_goes_on_and_levels_out():
+    curve = cost_curve(np.geomspace(1e7, 1e9, 20), attention(np.geomspace(1e7, 1e9, 20)))
+    far = np.exp(curve.log_factor(np.array([1e10, 1e11, 1e14, 1e15])))
+    assert far[0] == pytest.approx(attention(1e10), rel=0.05)
+    assert far[2] == pytest.approx(far[3], rel=0.01)
+    assert (curve.error(np.array([1e9, 1e11, 1e13]))[1:] > curve.error(np.array([1e9]))).all()
+
+
+def test_a_larger_model_never_costs_less_per_token():
+    N = np.geomspace(1e8, 1e10, 20)
+    cost = MeasuredCost(DENSE, cost_curve(N, (N / 1e9) ** -1.4))
+    assert (np.diff(cost.per_token(np.geomspace(1e6, 1e13, 200), {})) > 0).all()
+
+
+def test_sizes_that_hardly_vary_say_nothing_of_the_slope():
+    N = 1e9 * np.exp(1e-3 * np.arange(12))
+    curve = cost_curve(N, 2.0 * np.exp(0.05 * np.random.default_rng(0).standard_normal(12)))
+    factor = np.exp(curve.log_factor(np.array([1e8, 1e9, 1e10])))
+    assert factor == pytest.approx(2.0, rel=0.1)
+
+
+def test_active_parameters_explain_why_models_of_one_size_cost_differently():
+    N = np.repeat(np.geomspace(1e9, 1e11, 6), 4)
+    active = N / np.tile([2.0, 4.0, 8.0, 16.0], 6)
+    curve = cost_curve(N, active / N, {"active_N": active})
+    assert curve.scatter < 0.01
+    np.testing.assert_allclose(np.exp(curve.log_factor(N, {"active_N": active})), active / N, rtol=0.01)
+    assert np.exp(curve.log_factor(np.array(1e10))) == pytest.approx(np.exp(np.log(active / N).mean()), rel=0.01)
+
+
+# The cost of a table
+
+
+@pytest.mark.parametrize("name", ["chinchilla", "public-models"])
+def test_where_C_is_6ND_to_rounding_a_budget_is_spent_by_6ND(name):
+    runs = bs.load_runs(name)
+    assert runs.compute == "given"
+    assert cost_of(LAWS["chinchilla"], runs) is LAWS["chinchilla"].cost
+    assert "agrees with it" in spending_sentence(table_cost(runs), runs)
+
+
+def test_a_table_that_gives_6ND_decides_as_one_that_gives_no_C():
+    plain = runs_of(*isoflop(sizes=8))
+    given = RunTable.from_frame(plain.frame, name="made")
+    assert (plain.compute, given.compute) == ("6ND", "given")
+    first, second = (bs.allocate(made_fit("chinchilla", runs, TRUTH), [1e21]) for runs in (plain, given))
+    pd.testing.assert_frame_equal(first.table, second.table, check_exact=True)
+
+
+def test_one_sentence_says_how_budgets_are_spent():
+    runs = costly(lambda N: 2.9 + 0 * N)
+    sentence = spending_sentence(table_cost(runs), runs)
+    assert sentence == (
+        "Budgets are spent by this table's own FLOP per token: 2.9 times 6 N (fitted to 40 runs, scatter 0.1 %)."
+    )
+    assert "3.7 times 6 N at" in spending_sentence(table_cost(costly()), costly())
+    told = cost_record(table_cost(costly()), costly())
+    assert told["measured"]
+    assert [each["factor"] for each in told["factors"]] == pytest.approx(
+        [attention(each["N"]) for each in told["factors"]], rel=0.02
+    )
+
+
+def test_the_law_counts_where_the_table_cannot_be_compared_with_it():
+    runs = costly()
+    for name in ("moe_granular", "vocabulary"):
+        law = next(law for law in LAWS.values() if law.name.startswith(name.split("_")[0]) and law.cost != DENSE)
+        assert cost_of(law, runs) is law.cost
+
+
+# Decisions
+
+
+def test_a_budget_of_a_table_that_costs_2_point_9_times_as_much_buys_2_point_9_times_less():
+    plain = made_fit("chinchilla", runs_of(*isoflop(sizes=8)), TRUTH)
+    dear = made_fit("chinchilla", costly(lambda N: 2.9 + 0 * N), TRUTH)
+    own, other = (find_optimum(each.draws, budget) for each, budget in ((plain, BUDGET / 2.9), (dear, BUDGET)))
+    np.testing.assert_allclose(other.N, own.N, rtol=1e-3)
+    np.testing.assert_allclose(other.D, own.D, rtol=1e-3)
+    found = bs.allocate(dear, [1e21])
+    spent = 2.9 * 6 * found.recommended["N"].item() * found.recommended["D"].item()
+    assert spent == pytest.approx(1e21, rel=0.005)
+    record = allocation_record(found)
+    assert record["cost"]["statement"].startswith("Budgets are spent by this table's own FLOP per token: 2.9 times 6 N")
+
+
+def test_the_best_run_is_that_of_the_tables_own_cost(fitted):
+    best = find_optimum(fitted.draws, BUDGET)
+    cost = fitted.draws.cost
+    np.testing.assert_allclose(cost.per_token(best.N, {}) * best.D, BUDGET[0], rtol=1e-9)
+    few = fitted.draws.take(slice(0, None, 200))
+    N = np.geomspace(1e8, 1e11, 20_001)
+    losses = few.value({"N": N, "D": BUDGET[0] / cost.per_token(N, {})})
+    np.testing.assert_allclose(N[losses.argmin(axis=1)], best.N[::200, 0], rtol=1e-3)
+    plain = made_fit("chinchilla", runs_of(*isoflop(sizes=8)), TRUTH)
+    assert (np.median(best.N) < np.median(find_optimum(plain.draws, BUDGET).N)).all()
+
+
+def test_ranges_and_waste_follow_the_cost(fitted):
+    cost, few = fitted.draws.cost, fitted.draws.take(slice(0, None, 500))
+    N, D = sizes(BUDGET, np.log(np.array([20.0])), cost)
+    np.testing.assert_allclose([cost.per_token(N, {}) * D, D / N], [BUDGET, [20.0]], rtol=1e-9)
+    (low, high) = ratio_ends(fitted, BUDGET, 0.05)
+    cheaper = find_optimum(fitted.draws, BUDGET / 1.05).loss
+    for end in (low, high):
+        np.testing.assert_allclose(loss_on_budget(fitted.draws, BUDGET, end), cheaper, rtol=1e-6)
+    best = find_optimum(few, BUDGET)
+    size = best.N * 4.0
+    loss = few.value({"N": size, "D": BUDGET / cost.per_token(size, {})})
+    needed = BUDGET / (1 + extra_compute(few, 1e21, np.array([4.0])))
+    np.testing.assert_allclose(find_optimum(few, needed).loss, loss, rtol=1e-6)
+
+
+def test_serving_costs_a_third_of_the_tables_own_token(fitted):
+    found = bs.allocate(fitted, [1e21], constraints=bs.Constraints(inference_tokens=1e12))
+    N, D = (found.recommended[name].to_numpy() for name in ("N", "D"))
+    np.testing.assert_allclose(fitted.draws.cost.per_token(N, {}) * (D + 1e12 / 3), 1e21, rtol=1e-9)
+
+
+def test_the_demand_of_the_best_run_without_serving_is_none(fitted):
+    best = find_optimum(fitted.draws, BUDGET)
+    N, D = float(np.median(best.N)), float(np.median(best.D))
+    served = implied_demand(fitted, N, D).draws["served_tokens"].to_numpy()
+    assert np.quantile(served, 0.05) < 0 < np.quantile(served, 0.95)
+
+
+def test_slices_spend_their_budget_by_the_cost(fitted):
+    found = isoflop_slices(fitted)
+    each = found.slices[0]
+    best = bs.allocate(fitted, [each.flops]).recommended["N"].item()
+    assert each.N[np.argmin(each.median)] == pytest.approx(best, rel=0.08)  # 80 points over two decades
+
+
+def test_a_law_of_compute_expects_what_such_runs_cost():
+    law_fit = made_fit("compute_floor", costly())
+    N, D = np.array([1e9]), np.array([2e10])
+    own = bs.predict(law_fit, N, D)
+    np.testing.assert_array_equal(own, bs.predict(law_fit, C=law_fit.draws.cost.per_token(N, {}) * D))
+
+
+def test_runs_that_could_be_done_cost_what_runs_cost():
+    runs = costly()
+    cost = table_cost(runs)
+    design = design_candidates(runs, 1e21, 20.0, cost)
+    np.testing.assert_allclose(design["flops"], cost.per_token(design["N"].to_numpy(), {}) * design["D"], rtol=1e-12)
+    assert design["flops"].max() <= 1e21
+    own = check_candidates(pd.DataFrame({"N": [1e8], "D": [1e10]}), ["N", "D"], 1e21, cost)
+    assert own["flops"].item() == pytest.approx(6e18 * attention(1e8), rel=0.02)
+
+
+def test_the_report_says_how_budgets_are_spent(fitted):
+    comparison = type("Compared", (), {"runs": fitted.runs})
+    said = assumptions(comparison, bs.allocate(fitted, [1e21]))
+    assert any(each.startswith("Budgets are spent by this table's own FLOP per token") for each in said)
+
+
+def test_a_size_whose_cost_nobody_measured_is_said_to_be_extrapolated(fitted):
+    near, far = (bs.allocate(fitted, [budget]).notes for budget in (1e20, 1e26))
+    assert not any("carried on" in note for note in near)
+    assert any("the cost of a token is known from models of" in note for note in far)
+
+
+# Tables
+
+
+def test_scattered_factors_are_a_fault_and_smooth_ones_a_note():
+    assert any("budgets are spent by it" in note for note in costly().notes)
+    with pytest.raises(InputError, match=r"times 6 N D, where runs of this size have .* C is in FLOP for the whole run"):
+        costly(scatter=1.0)
+
+
+def test_a_mixture_of_experts_is_given_its_budget_whichever_size_is_meant(tmp_path):
+    runs = experts(tmp_path)
+    total = made_fit("chinchilla", runs(N="total_params"))
+    active = made_fit("chinchilla", runs(N="active_params"))
+    first, second = (bs.allocate(each, [1e19]).table.iloc[0] for each in (total, active))
+    assert first["N"] / second["N"] == pytest.approx(9.3, rel=0.02)
+    assert first["D"] == pytest.approx(second["D"], rel=0.02)
+    assert 6 * second["N"] * second["D"] == pytest.approx(1e19, rel=1e-6)
+    assert first["loss"] == pytest.approx(second["loss"], rel=1e-3)
+
+
+def experts(folder):
+    """Write runs of models with 9.3 parameters for each that works on a token, and return a function that reads them."""
+    active, D = isoflop(budgets=(1e18, 3e18, 1e19, 3e19), sizes=5, width=1.2, center=60.0)
+    loss = LAWS["chinchilla"].loss(N=active, D=D, **TRUTH) * np.exp(
+        0.003 * np.random.default_rng(1).standard_normal(D.size)
+    )
+    frame = pd.DataFrame({"budget_flop": 6 * active * D, "tokens": D, "loss": loss, "active_params": active})
+    frame.assign(total_params=9.3 * active).to_csv(folder / "experts.csv", index=False)
+    return lambda N: bs.read_runs(folder / "experts.csv", columns={"C": "budget_flop", "N": N})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CASE.exists(), reason="needs a table that is not shipped")
+@pytest.mark.parametrize(("column", "share"), [("total_params", 9.3), ("active_params", 1.0)])
+def test_real_experts_are_given_a_run_of_their_budget(tmp_path, column, share):
+    with CASE.open(encoding="utf-8") as lines:
+        rows = [{key: value for key, value in row.items() if key != "shape"} for row in csv.DictReader(lines)]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    columns = {"C": "budget", "D": "tokens", "loss": "paloma macro", "N": column}
+    runs = bs.read_runs(tmp_path / "runs.csv", columns=columns)
+    found = bs.allocate(bs.fit(runs, "chinchilla", random_seed=1), [1e19]).table.iloc[0]
+    for name, right in (("N", 1.65e8 * share), ("D", 1.0e10), ("loss", 3.035)):
+        assert found[f"{name}_lower"] < right < found[f"{name}_upper"]
+    assert (found["loss_lower"], found["loss_upper"]) == pytest.approx((3.021, 3.048), abs=0.004)
