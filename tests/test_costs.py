@@ -23,6 +23,7 @@ from bayescale.runs.costs import cost_curve
 from bayescale.splits.optimum import find_optimum, loss_on_budget, sizes
 from bayescale.splits.ranges import ratio_ends
 from bayescale.splits.waste import extra_compute
+from bayescale.words import short
 
 CASE = Path(__file__).parents[2] / "shared" / "cases" / "01-moe-total-and-active.csv"
 BUDGET = np.array([1e21])
@@ -233,7 +234,9 @@ def test_a_size_whose_cost_nobody_measured_is_said_to_be_extrapolated(fitted):
 
 def test_scattered_factors_are_a_fault_and_smooth_ones_a_note():
     assert any("budgets are spent by it" in note for note in costly().notes)
-    with pytest.raises(InputError, match=r"times 6 N D, where runs of this size have .* C is in FLOP for the whole run"):
+    with pytest.raises(
+        InputError, match=r"times 6 N D, where runs of this size have .* C is in FLOP for the whole run"
+    ):
         costly(scatter=1.0)
 
 
@@ -246,10 +249,13 @@ def test_a_mixture_of_experts_is_given_its_budget_whichever_size_is_meant(tmp_pa
     assert first["D"] == pytest.approx(second["D"], rel=0.02)
     assert 6 * second["N"] * second["D"] == pytest.approx(1e19, rel=1e-6)
     assert first["loss"] == pytest.approx(second["loss"], rel=1e-3)
+    (note,) = (each for each in bs.allocate(total, [1e19]).notes if "work on each token" in each)
+    assert note.endswith("laws of either size say the same")
+    assert f"about {short(first['N'] / 9.3)} work" in note
 
 
 def experts(folder):
-    """Write runs of models with 9.3 parameters for each that works on a token, and return a function that reads them."""
+    """Write runs of models with 9.3 parameters for each active one, and return a function that reads them."""
     active, D = isoflop(budgets=(1e18, 3e18, 1e19, 3e19), sizes=5, width=1.2, center=60.0)
     loss = LAWS["chinchilla"].loss(N=active, D=D, **TRUTH) * np.exp(
         0.003 * np.random.default_rng(1).standard_normal(D.size)

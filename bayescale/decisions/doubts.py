@@ -22,6 +22,9 @@ UNSPENT = 1e-3
 BESIDE = 1.05
 """Sizes and shapes this close to those of the runs are theirs."""
 
+SAME_SHAPE = 0.02
+"""Active parameters within this of a power of N are another name of the same size."""
+
 UNSURE = 0.05
 """Standard error of the cost of a token from which it is told."""
 
@@ -133,7 +136,28 @@ def _cost_notes(mixture: Mixture, recommended: xr.Dataset) -> list[str]:
             for name in cost.curve.usual
             if name not in mixture.frontiers[0].columns
         ]
-    return notes + _shape_notes(mixture)
+    return notes + _convention_notes(mixture, N) + _shape_notes(mixture)
+
+
+def _convention_notes(mixture: Mixture, N: np.ndarray) -> list[str]:
+    """Say how many parameters work on each token, where the laws are fitted to all of them and the table has both."""
+    frame = mixture.runs.frame
+    covariates = {name for fitted in mixture.fits.values() for name in fitted.law.covariates}
+    if "active_N" not in frame or "active_N" in covariates or not (frame["active_N"] < frame["N"]).any():
+        return []
+    log_N, log_active = (np.log(frame[name].to_numpy(dtype=float)) for name in ("N", "active_N"))
+    usual = np.polyfit(log_N, log_active, 1)
+    active = np.exp(np.polyval(usual, np.log(N)))
+    alike = np.std(log_active - np.polyval(usual, log_N)) < SAME_SHAPE
+    rest = (
+        "laws of either size say the same"
+        if alike
+        else "the share differs between models of one size: compare fits with the other column as N"
+    )
+    return [
+        f"the laws are fitted to N, all parameters; of the recommended {_between(N)} about {_between(active)} work on "
+        f"each token, as in these runs; {rest}"
+    ]
 
 
 def _shape_notes(mixture: Mixture) -> list[str]:

@@ -11,6 +11,7 @@ from scipy.optimize import elementwise
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import Law
 from bayescale.laws.data_constrained import effective
 from bayescale.processes import in_parts
