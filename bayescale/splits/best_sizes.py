@@ -41,7 +41,7 @@ def best_sizes(fitted: Fit, flops: np.ndarray, *, random_seed: int = 0) -> np.nd
         If the law is not a law of N and D alone.
     """
     check_splits(fitted.law)
-    (frontier,) = frontiers(fitted.law)
+    (frontier,) = frontiers(fitted.law, cost=fitted.draws.cost)
     found = Search(fitted.draws, frontier, paths=paths_of(fitted, random_seed=random_seed)).find_best(flops).known
     return np.asarray(np.log(found.N))
 
@@ -59,8 +59,9 @@ def paths_of(fitted: Fit, *, random_seed: int = 0) -> Paths:
     valleys = valleys_of(fitted.runs)
     count = fitted.draws.count
     if valleys is None or not fitted.law.splits_compute:
-        return sample_paths(None, _center(fitted.runs), count, random_seed)
-    log_flops = np.array([part.log_training for part in valleys.slices])
+        return sample_paths(None, _center(fitted), count, random_seed)
+    measured = fitted.draws.measured is not None
+    log_flops = np.array([part.log_flops if measured else part.log_training for part in valleys.slices])
     log_law = np.log(find_optimum(fitted.draws, np.exp(log_flops)).N)
     errors = np.atleast_2d(np.cov(valleys.log_sizes.T)) + LEAST_ERROR**2 * np.eye(log_flops.size)
     minima = Minima(log_flops, valleys.log_size, errors, log_law)
@@ -77,9 +78,9 @@ def valleys_of(runs: RunTable) -> Valleys | None:
         return None
 
 
-def _center(runs: RunTable) -> float:
-    """Return where a table without slices has its runs, in ln FLOP: the mean of ln 6 N D."""
-    frame = runs.frame
+def _center(fitted: Fit) -> float:
+    """Return where a table without slices has its runs, in ln FLOP: the mean of what they cost."""
+    frame = fitted.runs.frame
     if not {"N", "D"} <= set(frame):
         return float(np.log(frame["C"]).mean())
-    return float(np.log(6 * frame["N"] * frame["D"]).mean())
+    return float(np.log(fitted.draws.flops(frame["N"].to_numpy(), frame["D"].to_numpy())).mean())

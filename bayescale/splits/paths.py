@@ -32,7 +32,7 @@ class Minima:
     Attributes
     ----------
     log_flops : numpy.ndarray
-        ln of 6 N D (slice,).
+        ln of the FLOP of training (slice,).
     log_size : numpy.ndarray
         ln N that the runs show (slice,).
     covariance : numpy.ndarray

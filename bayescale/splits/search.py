@@ -11,7 +11,6 @@ from scipy.optimize import elementwise
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import Law
 from bayescale.laws.data_constrained import effective
 from bayescale.processes import in_parts
@@ -167,8 +166,11 @@ class Search:
         law, reference = self.draws.law, self.draws.reference
         points = self.points(N, D, parameters.get(REPETITION_SCALE))
         if self.paths is not None:
-            missed = np.exp(self.paths.at(parameters[DRAW], np.log(FLOPS_PER_TOKEN * points["N"] * points["D"])))
-            points |= {"N": points["N"] / missed, "active_N": points["active_N"] / missed, "D": points["D"] * missed}
+            flops = self.draws.flops(points["N"], points["D"])
+            missed = np.exp(self.paths.at(parameters[DRAW], np.log(flops)))
+            tokens = flops / self.draws.flops(points["N"] / missed, np.ones(1)) if self.draws.measured else None
+            points |= {"N": points["N"] / missed, "active_N": points["active_N"] / missed}
+            points["D"] = points["D"] * missed if tokens is None else tokens
         scaled = {name: points[name] / reference[name] for name in law.covariates}
         return np.asarray(law.loss(**scaled, **{name: parameters[name] for name in law.parameters}))
 
