@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TRUTH, isoflop, made_fit, runs_of
 
 import bayescale as bs
 from bayescale.decisions.curves import isoflop_slices
@@ -27,6 +26,21 @@ from bayescale.words import short
 
 CASE = Path(__file__).parents[2] / "shared" / "cases" / "01-moe-total-and-active.csv"
 BUDGET = np.array([1e21])
+TRUTH = LAWS["chinchilla"].published["Besiroglu et al. (2024)"]
+
+
+def isoflop(budgets=(1e18, 1e19, 1e20, 1e21, 1e22), sizes=8, width=2.0, center=20.0):
+    """Return N and D of runs that spend each budget by 6 N D, at sizes over ``width`` decades around ``center``."""
+    C = np.repeat(budgets, sizes)
+    N = np.sqrt(C / 6 / center) * 10 ** np.tile(np.linspace(-width / 2, width / 2, sizes), len(budgets))
+    return N, C / (6 * N)
+
+
+def runs_of(N, D):
+    """Return runs that follow the usual law with 0.5 % noise, without C."""
+    loss = LAWS["chinchilla"].loss(N, D, **TRUTH)
+    noise = np.exp(0.005 * np.random.default_rng(0).standard_normal(N.size))
+    return RunTable.from_frame(pd.DataFrame({"N": N, "D": D, "loss": loss * noise}), name="made")
 
 
 def attention(N):
@@ -34,17 +48,17 @@ def attention(N):
     return 1 + 2.6 * (N / 1e7) ** (-1 / 3)
 
 
-def costly(factor=attention, scatter=0.0, **columns):
+def costly(factor=attention, scatter=0.0):
     """Return runs of the usual law whose C is 6 N D times a factor of the size, and scatter."""
-    plain = runs_of(*isoflop(sizes=8), **columns)
+    plain = runs_of(*isoflop())
     N, noise = plain.frame["N"], np.random.default_rng(3).standard_normal(len(plain.frame))
     frame = plain.frame.assign(C=plain.frame["C"] * factor(N) * np.exp(scatter * noise))
     return RunTable.from_frame(frame, name="costly")
 
 
 @pytest.fixture(scope="module")
-def fitted():
-    return made_fit("chinchilla", costly(), TRUTH)
+def fitted(synthetic_fit):
+    return synthetic_fit("chinchilla", costly(), TRUTH)
 
 
 # The curve
@@ -108,11 +122,11 @@ def test_where_C_is_6ND_to_rounding_a_budget_is_spent_by_6ND(name):
     assert "agrees with it" in spending_sentence(table_cost(runs), runs)
 
 
-def test_a_table_that_gives_6ND_decides_as_one_that_gives_no_C():
-    plain = runs_of(*isoflop(sizes=8))
+def test_a_table_that_gives_6ND_decides_as_one_that_gives_no_C(synthetic_fit):
+    plain = runs_of(*isoflop())
     given = RunTable.from_frame(plain.frame, name="made")
     assert (plain.compute, given.compute) == ("6ND", "given")
-    first, second = (bs.allocate(made_fit("chinchilla", runs, TRUTH), [1e21]) for runs in (plain, given))
+    first, second = (bs.allocate(synthetic_fit("chinchilla", runs, TRUTH), [1e21]) for runs in (plain, given))
     pd.testing.assert_frame_equal(first.table, second.table, check_exact=True)
 
 
@@ -140,9 +154,9 @@ def test_the_law_counts_where_the_table_cannot_be_compared_with_it():
 # Decisions
 
 
-def test_a_budget_of_a_table_that_costs_2_point_9_times_as_much_buys_2_point_9_times_less():
-    plain = made_fit("chinchilla", runs_of(*isoflop(sizes=8)), TRUTH)
-    dear = made_fit("chinchilla", costly(lambda N: 2.9 + 0 * N), TRUTH)
+def test_a_budget_of_a_table_that_costs_2_point_9_times_as_much_buys_2_point_9_times_less(synthetic_fit):
+    plain = synthetic_fit("chinchilla", runs_of(*isoflop()), TRUTH)
+    dear = synthetic_fit("chinchilla", costly(lambda N: 2.9 + 0 * N), TRUTH)
     own, other = (find_optimum(each.draws, budget) for each, budget in ((plain, BUDGET / 2.9), (dear, BUDGET)))
     np.testing.assert_allclose(other.N, own.N, rtol=1e-3)
     np.testing.assert_allclose(other.D, own.D, rtol=1e-3)
@@ -153,7 +167,7 @@ def test_a_budget_of_a_table_that_costs_2_point_9_times_as_much_buys_2_point_9_t
     assert record["cost"]["statement"].startswith("Budgets are spent by this table's own FLOP per token: 2.9 times 6 N")
 
 
-def test_the_best_run_is_that_of_the_tables_own_cost(fitted):
+def test_the_best_run_is_that_of_the_tables_own_cost(fitted, synthetic_fit):
     best = find_optimum(fitted.draws, BUDGET)
     cost = fitted.draws.cost
     np.testing.assert_allclose(cost.per_token(best.N, {}) * best.D, BUDGET[0], rtol=1e-9)
@@ -161,7 +175,7 @@ def test_the_best_run_is_that_of_the_tables_own_cost(fitted):
     N = np.geomspace(1e8, 1e11, 20_001)
     losses = few.value({"N": N, "D": BUDGET[0] / cost.per_token(N, {})})
     np.testing.assert_allclose(N[losses.argmin(axis=1)], best.N[::200, 0], rtol=1e-3)
-    plain = made_fit("chinchilla", runs_of(*isoflop(sizes=8)), TRUTH)
+    plain = synthetic_fit("chinchilla", runs_of(*isoflop()), TRUTH)
     assert (np.median(best.N) < np.median(find_optimum(plain.draws, BUDGET).N)).all()
 
 
@@ -200,8 +214,8 @@ def test_slices_spend_their_budget_by_the_cost(fitted):
     assert each.N[np.argmin(each.median)] == pytest.approx(best, rel=0.08)  # 80 points over two decades
 
 
-def test_a_law_of_compute_expects_what_such_runs_cost():
-    law_fit = made_fit("compute_floor", costly())
+def test_a_law_of_compute_expects_what_such_runs_cost(synthetic_fit):
+    law_fit = synthetic_fit("compute_floor", costly())
     N, D = np.array([1e9]), np.array([2e10])
     own = bs.predict(law_fit, N, D)
     np.testing.assert_array_equal(own, bs.predict(law_fit, C=law_fit.draws.cost.per_token(N, {}) * D))
@@ -240,10 +254,10 @@ def test_scattered_factors_are_a_fault_and_smooth_ones_a_note():
         costly(scatter=1.0)
 
 
-def test_a_mixture_of_experts_is_given_its_budget_whichever_size_is_meant(tmp_path):
+def test_a_mixture_of_experts_is_given_its_budget_whichever_size_is_meant(tmp_path, synthetic_fit):
     runs = experts(tmp_path)
-    total = made_fit("chinchilla", runs(N="total_params"))
-    active = made_fit("chinchilla", runs(N="active_params"))
+    total = synthetic_fit("chinchilla", runs(N="total_params"))
+    active = synthetic_fit("chinchilla", runs(N="active_params"))
     first, second = (bs.allocate(each, [1e19]).table.iloc[0] for each in (total, active))
     assert first["N"] / second["N"] == pytest.approx(9.3, rel=0.02)
     assert first["D"] == pytest.approx(second["D"], rel=0.02)
