@@ -81,15 +81,12 @@ def _cheaper_loss(mixture: Mixture, optima: BestRuns, tolerance: float) -> np.nd
 
 def _with_less(search: Search, N: np.ndarray, D: np.ndarray, tolerance: float) -> np.ndarray:
     """Return the loss of a run that costs less by the tolerance, less tokens or less parameters (draw, budget)."""
-    frontier, limits = search.frontier, search.frontier.limits
-    flops = frontier.total(N, D) / (1 + tolerance)
-    fewer = frontier.affordable(flops, N)
+    tokens, sizes = search.frontier.with_less(N, D, tolerance)
     here = search.sign * search.loss(N, D)
-    tokens = fewer > (limits.min_tokens or 0.0)
-    with_fewer = np.where(tokens, search.sign * search.loss(N, np.where(tokens, fewer, D)), np.inf)
-    smaller = np.exp(frontier.log_size(flops, tokens=D))
-    params = (smaller >= (limits.min_params or 0.0)) & (not limits.sizes)
-    with_smaller = np.where(params, search.sign * search.loss(np.where(params, smaller, N), D), np.inf)
+    fewer = search.loss(N, np.where(np.isnan(tokens), D, tokens))
+    smaller = search.loss(np.where(np.isnan(sizes), N, sizes), D)
+    with_fewer = np.where(np.isnan(tokens), np.inf, search.sign * fewer)
+    with_smaller = np.where(np.isnan(sizes), np.inf, search.sign * smaller)
     least = np.minimum(with_fewer, with_smaller)
     return np.where(np.isfinite(least), np.maximum(least, here), here)
 

@@ -99,6 +99,17 @@ class Frontier:
         """Return the training tokens that a budget pays, whatever the limits; below zero where serving takes it all."""
         return np.asarray((flops - self.cost.fixed(self.columns)) / self.per_token(N) - self.served)
 
+    def with_less(self, N: np.ndarray, D: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the fewer tokens, or the smaller N, by which runs cost less by a tolerance.
+
+        NaN where the limits forbid the run.
+        """
+        flops, limits = self.total(N, D) / (1 + tolerance), self.limits
+        tokens = self.affordable(flops, N)
+        sizes = np.exp(self.log_size(flops, tokens=D))
+        allowed = (sizes >= (limits.min_params or 0.0)) & (not limits.sizes)
+        return np.where(tokens > (limits.min_tokens or 0.0), tokens, np.nan), np.where(allowed, sizes, np.nan)
+
     def tokens(self, flops: np.ndarray, N: np.ndarray) -> np.ndarray:
         """Return the training tokens of a run: what the budget pays, and no more than the limits allow."""
         D = self.affordable(flops, N)
