@@ -24,6 +24,9 @@ WIDTH = 100
 COLUMNS = 10
 """A notebook shows at most this many columns of a table."""
 
+LONG = 300
+"""A notebook shows a note or doubt of more characters by its beginning, and all of it on demand."""
+
 FEW = 4
 """Arrays of at most this many entries print as what they hold."""
 
@@ -164,7 +167,7 @@ def brief(value: object) -> str:
         return str(value.__name__)
     if isinstance(value, list | tuple):
         return f"({', '.join(map(brief, value[:3]))}{f', and {len(value) - 3} more' if len(value) > 3 else ''})"
-    return f"{value:.4g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60, placeholder="...")
+    return typed(value, 4) if isinstance(value, float) else textwrap.shorten(repr(value), 60, placeholder="...")
 
 
 def _brief_array(value: Any) -> str:  # noqa: ANN401  (an array or table of any library)
@@ -227,4 +230,12 @@ def _cell(value: float, lower: float, upper: float) -> str:
 
 
 def _listed(sentences: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{html.escape(each)}</li>' for each in sentences)}</ul>"
+    return f"<ul>{''.join(f'<li>{_item(each)}</li>' for each in sentences)}</ul>"
+
+
+def _item(sentence: str) -> str:
+    """Return a sentence, a long one folded behind its beginning."""
+    if len(sentence) <= LONG:
+        return html.escape(sentence)
+    head = html.escape(textwrap.shorten(sentence, LONG, placeholder=" ..."))
+    return f"<details><summary>{head}</summary>{html.escape(sentence)}</details>"

@@ -143,6 +143,14 @@ def test_a_notebook_shows_few_columns_of_a_wide_table(make_runs):
     assert "..." in shown.columns
 
 
+def test_a_notebook_folds_a_long_doubt_behind_its_beginning(allocation):
+    long = "; ".join(f"tail ESS of parameter {i} is <{i}>" for i in range(100))
+    page = dataclasses.replace(allocation, doubts=("short", long))._repr_html_()
+    assert "<li>short</li><li><details><summary>tail ESS of parameter 0 is &lt;0&gt;;" in page
+    assert page.count("tail ESS of parameter 99 is &lt;99&gt;</details>") == 1
+    assert page.count("parameter 0 is") == 2
+
+
 def test_a_notebook_takes_names_literally(make_runs):
     runs = make_runs.of(*make_runs.isoflop(), name="<script>alert(1)</script>")
     assert "<script>" not in runs._repr_html_()
