@@ -72,7 +72,7 @@ class Backtest(Value):
         return [f"Backtest of {laws} on {self.runs.name}: {most} forecasts by each method"]
 
     def _shown(self) -> pd.DataFrame:
-        return self.scores[list(SHOWN)]
+        return self.scores.filter(items=SHOWN)
 
 
 @checks.kinds
