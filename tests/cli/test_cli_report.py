@@ -16,7 +16,7 @@ def test_report_writes_what_was_compared_judged_and_allocated(verbs, wide_compar
     assert allocation.optima.sizes["budget"] == 1
     assert keywords.pop("backtest") is verbs.backtest.return_value
     assert keywords.pop("plan").aim == "regret"
-    assert keywords == {"command": f"bayescale report wide --budget 1e22 --output '{path}'"}
+    assert keywords == {"shift": None, "command": f"bayescale report wide --budget 1e22 --output '{path}'"}
     out = capsys.readouterr().out
     assert f"report: {path}" in out
     assert verdict.statement.split()[0] in out
