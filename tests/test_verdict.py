@@ -162,7 +162,7 @@ def test_few_runs_and_a_small_difference_cannot_tell(make_runs, synthetic_fit):
     assert not verdict.difference.decided
     assert verdict.answer == "cannot_tell"
     size = f"{abs(verdict.difference.elpd_diff):.1f} nats (s.e. {verdict.difference.dse:.1f})"
-    assert f"20 runs are too few to decide a difference of {size}" in verdict.reasons
+    assert f"20 runs are too few to trust the standard error of a difference of {size}" in verdict.reasons
     assert "and 100 runs or more in all" in verdict.remedies[1]
 
 

@@ -259,7 +259,7 @@ def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: floa
     if diff.runs < FEW_ROWS:
         noun = "runs" if diff.runs == len(runs.frame) else "training runs"
         size = f"{nats(abs(diff.elpd_diff))} nats (s.e. {nats(diff.dse)})"
-        doubts.append(f"{diff.runs} {noun} are too few to decide a difference of {size}")
+        doubts.append(f"{diff.runs} {noun} are too few to trust the standard error of a difference of {size}")
     best = find_optimum(fitted.draws, np.array([ratios.flops]))
     if not best.located.mean() >= (1 + probability) / 2:
         doubts.append("the best D/N is not located")

@@ -3,6 +3,8 @@
 import pytest
 
 from bayescale.cli import main
+from bayescale.cli.commands.allocate import show_allocate
+from bayescale.cli.output import ResultConsole
 
 INTERVAL = {"median", "lower", "upper"}
 BUDGET_FIELDS = {"flops", "N", "D", "tokens_per_parameter", "loss", "recommended", "near_optimal", "extrapolation"}
@@ -62,3 +64,16 @@ def test_utilization_may_be_spelled_with_z(verbs, run_json):
     asked = ("allocate", "wide", "--law", "chinchilla", "--budget", "1000h", "--hardware", "h100")
     first, second = (run_json(*asked, f"--utili{letter}ation", "0.4")["allocations"] for letter in "sz")
     assert first == second
+
+
+@pytest.mark.usefixtures("verbs")
+@pytest.mark.parametrize(("lower", "upper", "said"), [(5.0, 40.0, True), (0.01, 7900.0, False), (None, None, False)])
+def test_a_range_of_sizes_is_named_only_where_the_best_ratio_is_known(run_json, capsys, lower, upper, said):
+    record = run_json("allocate", "wide", "--budget", "1e22")
+    (allocation,) = record["allocations"]
+    allocation["tokens_per_parameter"] |= {"lower": lower, "upper": upper}
+    show_allocate(ResultConsole(), record)
+    out = capsys.readouterr().out
+    assert ("costs less than" in out) == said
+    assert ("The best D/N is hardly known" in out) != said
+    assert "expected regret of the recommended split" in out

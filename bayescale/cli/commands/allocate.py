@@ -170,14 +170,26 @@ def _show_budget(console: Console, allocation: Record, record: Record) -> None:
     _show_options(console, allocation["options"], unit)
 
 
+WIDEST = 100.0
+"""Factor between the ends of the best D/N beyond which a range of near-optimal sizes would say more than is known."""
+
+
+def _is_located(ratio: Record) -> bool:
+    """Return whether the best D/N is known well enough for a range of sizes that cost little."""
+    lower, upper = ratio["lower"], ratio["upper"]
+    return lower is not None and upper is not None and 0 < upper <= WIDEST * lower
+
+
 def _sentences(allocation: Record, record: Record) -> Iterator[str]:
     """Give what a table has no room for: near-optimal sets, limits that bind, serving, the loss to reach."""
     best, near = allocation["recommended"], allocation["near_optimal"]
     unit, name = record["runs"].get("unit", ""), record["runs"]["response"]
     low, high = near["N"]
+    cheap = f"N from {count(low, 2)} to {count(high, 2)} costs less than {percent(near['tolerance'])} extra compute"
+    if not _is_located(allocation["tokens_per_parameter"]):
+        cheap = "The best D/N is hardly known, so no range of N is said to cost little"
     yield (
-        f"N from {count(low, 2)} to {count(high, 2)} costs less than {percent(near['tolerance'])} extra compute; "
-        f"expected regret of the recommended split: {number(best['expected_regret'], 2)} {unit}, with 95 % "
+        f"{cheap}; expected regret of the recommended split: {number(best['expected_regret'], 2)} {unit}, with 95 % "
         f"probability below {number(best['regret_95'], 2)}."
     )
     ranges = (
