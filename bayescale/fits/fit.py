@@ -107,7 +107,7 @@ class Fit(Value):
             Whether parameters are ``published`` (at N = D = C = 1, as papers print them) or at ``reference`` scale.
         prior : mapping of str to numpy.ndarray, or xarray.Dataset, optional
             Draws of the prior, in the same form; by default of the law's own prior. The density of the prior, which
-            :func:`bayescale.reweigh` needs, is known for the law's own prior only.
+            :func:`bayescale.decisions.sensitivity.reweigh` needs, is known for the law's own prior only.
         sample_stats : xarray.Dataset, optional
             What the sampler says of its draws: ``diverging``, ``energy`` and ``maxdepth_reached`` (chain, draw).
         diagnostics : Diagnostics, optional

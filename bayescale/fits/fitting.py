@@ -60,7 +60,7 @@ def fit(
         A built-in law by name, or a law of your own.
     priors : mapping of str to Prior, Share or str, or "published", optional
         Priors that replace the law's own, at reference scale, as records or as text:
-        ``{"alpha": "Normal(0.34, 0.05)"}``, by PyMC's names; see :func:`bayescale.laws.with_priors`. ``"published"``
+        ``{"alpha": "Normal(0.34, 0.05)"}``, by PyMC's names; see ``bayescale.laws.with_priors``. ``"published"``
         takes the law's published fit with its uncertainties, to update it with runs of your own.
     draws, tune : int
         Kept draws and tuning steps of each chain.

@@ -107,7 +107,7 @@ def write_report(
         The next runs to do.
     shift : PriorShift, optional
         How far numbers move against the laws' own priors; see
-        :func:`bayescale.decisions.prior_shift.against_own_priors`.
+        ``bayescale.decisions.prior_shift.against_own_priors``.
     command : str
         The command that makes the report again, shown in it.
 
