@@ -12,6 +12,7 @@ from scipy.stats import norm
 import bayescale as bs
 from bayescale.cli.program import main
 from bayescale.comparison import cross_validation as module
+from bayescale.comparison import refits as refitting
 from bayescale.comparison.comparison import compare, difference, pointwise_difference
 from bayescale.comparison.cross_validation import cross_validate, weights_by
 from bayescale.comparison.ranking import rank_laws, standard_error
@@ -22,7 +23,7 @@ from bayescale.fits.fitting import exact_elpd
 from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
 from bayescale.records.comparison import cross_validation_record
 from bayescale.runs import RunTable
-from bayescale.runs.folds import Grouping, grouping_of
+from bayescale.runs.folds import ALONE, Grouping, grouping_of
 
 NAMES = ("chinchilla", "compute_floor", "tilt")
 
@@ -65,7 +66,7 @@ def refits(monkeypatch, own_cache):
         calls.append((refits.law.name, tuple(rows)))
         return made_up(refits, rows)
 
-    monkeypatch.setattr(module, "_refit_without", refit)
+    monkeypatch.setattr(refitting, "_refit_without", refit)
     monkeypatch.setattr("loky.cpu_count", lambda: 1)
     return calls
 
@@ -143,7 +144,7 @@ def test_the_largest_fifth_is_left_out_with_all_that_tie():
     held = found.folds == 0
     assert held.sum() == 20  # 12 of 60, and the budget that the twelfth belongs to
     assert runs.frame["C"][held].min() > runs.frame["C"][~held].max()
-    assert set(found.folds[~held]) == {module.ALONE}
+    assert set(found.folds[~held]) == {ALONE}
     assert "the 20 largest runs by C (33 %)" in found.notes[0]
     assert "up to 6.3 times the largest run left in" in found.notes[0]
 
@@ -285,7 +286,7 @@ def test_refits_that_failed_the_gate_are_counted_and_noted(fits, monkeypatch):
     def doubtful(refits, rows):
         return made_up(refits, rows) | {"passed": refits.law.name != "tilt" or 0 in rows}
 
-    monkeypatch.setattr(module, "_refit_without", doubtful)
+    monkeypatch.setattr(refitting, "_refit_without", doubtful)
     found = cross_validate(fits, "budget")
     assert found.failed == {"chinchilla": 0, "compute_floor": 0, "tilt": 4}
     assert "tilt: diagnostics failed in 4 of 5 refits; its elpd is doubtful" in found.notes
@@ -324,9 +325,9 @@ def test_a_refit_keeps_the_reference_values_and_sees_the_other_runs_only(wide_fi
         return wide_fit.data["posterior"].to_dataset(), None, wide_fit.diagnostics, None
 
     monkeypatch.setattr(sampling, "sample_posterior", sample_posterior)
-    folds = np.where(np.arange(120) < 24, 0, module.ALONE)
-    refits = module._refits(wide_fit, folds)
-    found = module._refit_without(refits, refits.folds[0])
+    folds = np.where(np.arange(120) < 24, 0, ALONE)
+    refits = refitting.refits_of(wide_fit, folds)
+    found = refitting._refit_without(refits, refits.folds[0])
     (data, settings), frame = seen[0], wide_fit.runs.frame
     np.testing.assert_array_equal(data["N"], frame["N"][24:] / wide_fit.reference["N"])
     np.testing.assert_array_equal(data["log_response"], np.log(frame["loss"][24:]))
@@ -368,7 +369,7 @@ def test_weights_stand_side_by_side_with_words_for_small_differences(fits):
 @pytest.mark.usefixtures("refits")
 def test_a_difference_below_four_nats_is_not_decided(fits, monkeypatch):
     monkeypatch.setattr(
-        module,
+        refitting,
         "_refit_without",
         lambda refits, rows: {"elpd": [0.01 * len(refits.law.name)] * len(rows), "passed": True},
     )
@@ -596,8 +597,8 @@ def test_a_criterion_that_is_not_known_or_named_twice_is_a_usage_error(command, 
 
 @pytest.mark.slow
 def test_a_fold_of_one_run_is_the_exact_refit(sampled_fit):
-    refits = module._refits(sampled_fit, np.where(np.arange(24) == 5, 0, module.ALONE))
-    found = module._refit_without(refits, refits.folds[0])
+    refits = refitting.refits_of(sampled_fit, np.where(np.arange(24) == 5, 0, ALONE))
+    found = refitting._refit_without(refits, refits.folds[0])
     assert found["passed"]
     assert found["elpd"] == [exact_elpd(sampled_fit, 5, cache=False)]
 

@@ -1,15 +1,8 @@
 """cross_validate: laws scored on groups of runs that were left out together, by exact refits."""
 
 import dataclasses
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import chain
-from pathlib import Path
-from typing import Any
 
 import arviz_stats as azs
 import numpy as np
@@ -19,22 +12,16 @@ import xarray as xr
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison, check_comparable, failure_notes
 from bayescale.comparison.ranking import rank_laws, ranking_notes, standard_error
+from bayescale.comparison.refits import Progress, refits_of, score, waiting_folds
 from bayescale.errors import InputError
-from bayescale.fits.fit import Fit, log_likelihood
-from bayescale.fits.fitting import sampler_data
-from bayescale.fits.settings import Settings
+from bayescale.fits.fit import Fit
 from bayescale.fits.tree import canonical_frame
 from bayescale.laws import Law
-from bayescale.processes import in_processes
 from bayescale.runs import RunTable
 from bayescale.runs.folds import ALONE, Grouping, grouping_of, noun
 from bayescale.runs.units import numbered
-from bayescale.storage import cache_dir, content_hash, keep, kept
+from bayescale.storage import cache_dir
 from bayescale.values import Value
-
-WATCH_SECONDS = 0.2
-type Progress = Callable[[str, int, int], object]
-"""Called with the name of a law, its folds done and its folds in all."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,10 +102,10 @@ def cross_validate(
         label. ``largest``: the largest fifth of the runs by C, once; this is extrapolation, the others interpolate.
         ``random``: folds at random, with the rows of one training run kept together.
     folds : int, optional
-        Number of refits of each law: groups are dealt at random into so many folds. By default every group is left out
+        Number of refits of each law: groups are put at random into so many folds. By default every group is left out
         by itself, and ``random`` has 10 folds.
     random_seed : int
-        Of the dealing and of the Bayesian bootstrap.
+        Of the folds and of the Bayesian bootstrap.
     cache : bool
         Whether results of refits are read from the cache and kept there.
     progress : callable, optional
@@ -139,8 +126,8 @@ def cross_validate(
     runs = next(iter(fits.values())).runs
     laws = [fitted.law for fitted in fits.values()]
     grouping = _with_enough_left(grouping_of(runs, by, folds, random_seed), laws, runs)
-    refits = {name: _refits(fitted, grouping.folds) for name, fitted in fits.items()}
-    elpd_i, failed = _score(refits, len(runs.frame), cache=cache, progress=progress)
+    refits = {name: refits_of(fitted, grouping.folds) for name, fitted in fits.items()}
+    elpd_i, failed = score(refits, len(runs.frame), cache=cache, progress=progress)
     held = np.flatnonzero(grouping.folds != ALONE)
     units = numbered(grouping.units[held])
     pointwise = {name: _elpd_data(values[held], units, fits[name], grouping) for name, values in elpd_i.items()}
@@ -196,12 +183,9 @@ def planned_refits(
     for law in laws:
         count = grouping.count
         if cache and law.name in fits:
-            count = len(_waiting(_refits(fits[law.name], grouping.folds), cache_dir() / "folds"))
+            count = len(waiting_folds(refits_of(fits[law.name], grouping.folds), cache_dir() / "folds"))
         planned[law.name] = (grouping.count, grouping.count - count)
     return planned
-
-
-# Groups
 
 
 def _with_enough_left(grouping: Grouping, laws: Sequence[Law], runs: RunTable) -> Grouping:
@@ -227,144 +211,6 @@ def _fold_notes(failed: Mapping[str, int], grouping: Grouping) -> list[str]:
         for name, count in failed.items()
         if count
     ]
-
-
-# Refits
-
-
-@dataclass(frozen=True, eq=False)
-class _Refits:
-    """All that the refits of one law need, small enough to be sent to another process."""
-
-    law: Law
-    frame: pd.DataFrame
-    response: str
-    reference: Mapping[str, float]
-    settings: Settings
-    fit_hash: str
-    folds: tuple[tuple[int, ...], ...]
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of the files of each fold's result."""
-        return tuple(f"{content_hash({'fit': self.fit_hash, 'rows': rows})[:32]}.json" for rows in self.folds)
-
-
-def _refits(fitted: Fit, folds: np.ndarray) -> _Refits:
-    runs = fitted.runs
-    held = tuple(tuple(np.flatnonzero(folds == fold).tolist()) for fold in np.unique(folds[folds != ALONE]))
-    return _Refits(
-        law=fitted.law,
-        frame=runs.frame,
-        response=runs.response,
-        reference=dict(fitted.reference),
-        settings=Settings(**fitted.record["settings"]),
-        fit_hash=content_hash(dict(fitted.record)),
-        folds=held,
-    )
-
-
-def _score(
-    refits: Mapping[str, _Refits], rows: int, *, cache: bool, progress: Progress | None
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Return each law's density of every run left out (run,), and how many of its refits failed the gate."""
-    place = nullcontext(cache_dir() / "folds") if cache else tempfile.TemporaryDirectory(prefix="bayescale-")
-    with place as opened:
-        folder = Path(opened)
-        with _watched(refits, folder, progress):
-            waiting = [each for each in refits.values() if _waiting(each, folder)]
-            done = in_processes(partial(_refit_law, folder=folder), waiting, lambda each: len(each.law.parameters))
-            fresh = dict(chain.from_iterable(found.items() for found in done))
-        results = {name: _results(each, fresh, folder) for name, each in refits.items()}
-    elpd_i, failed = {}, {}
-    for name, each in refits.items():
-        values = np.full(rows, np.nan)
-        for held, result in zip(each.folds, results[name], strict=True):
-            values[list(held)] = result["elpd"]
-        elpd_i[name] = values
-        failed[name] = sum(not result["passed"] for result in results[name])
-    return elpd_i, failed
-
-
-def _results(refits: _Refits, fresh: Mapping[str, dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """Return the result of every fold: what was refitted now, and what was kept before."""
-    found = [
-        fresh.get(file) or _read_result(folder / file, len(held))
-        for file, held in zip(refits.names, refits.folds, strict=True)
-    ]
-    return [result for result in found if result is not None]
-
-
-def _waiting(refits: _Refits, folder: Path) -> list[tuple[str, tuple[int, ...]]]:
-    """Return file and rows of the folds that have no result."""
-    folds = zip(refits.names, refits.folds, strict=True)
-    return [(file, rows) for file, rows in folds if _read_result(folder / file, len(rows)) is None]
-
-
-def _read_result(path: Path, rows: int) -> dict[str, Any] | None:
-    """Read the result of one fold; a missing or damaged file counts as none."""
-    result = kept(path)
-    try:
-        whole = len(result["elpd"]) == rows and np.isfinite(result["elpd"]).all() and isinstance(result["passed"], bool)
-    except (TypeError, KeyError):
-        return None
-    return dict(result) if whole else None
-
-
-def _refit_law(refits: _Refits, folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the result of every fold that has none, by its file, which is written as soon as it is there."""
-    results = {}
-    for file, rows in _waiting(refits, folder):
-        results[file] = _refit_without(refits, rows)
-        keep(folder / file, results[file])
-    return results
-
-
-def _refit_without(refits: _Refits, rows: Sequence[int]) -> dict[str, Any]:
-    """Return the log predictive density of some runs under the posterior of all others."""
-    from bayescale.fits.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
-
-    law, frame, response, reference = refits.law, refits.frame, refits.response, refits.reference
-    held = frame.index.isin(rows)
-    data = sampler_data(law, frame[~held], response, reference)
-    posterior, _, diagnostics, _ = sample_posterior(law, data, refits.settings)
-    density, _ = log_likelihood(law, posterior, frame[held], response, reference, random_seed=0)
-    values = density["log_response"].to_numpy().reshape(-1, len(rows))
-    elpd = np.logaddexp.reduce(values, axis=0) - np.log(len(values))
-    if not np.isfinite(elpd).all():
-        raise InputError(f"law '{law.name}' gives a run left out a density of zero; it cannot be scored")
-    return {"elpd": elpd.tolist(), "passed": diagnostics.passed}
-
-
-@contextmanager
-def _watched(refits: Mapping[str, _Refits], folder: Path, progress: Progress | None) -> Iterator[None]:
-    """Tell how many refits of each law are done, as their results appear."""
-    if progress is None:
-        yield
-        return
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(refits, folder, progress, stop), daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watcher.join()
-
-
-def _watch(refits: Mapping[str, _Refits], folder: Path, progress: Progress, stop: threading.Event) -> None:
-    told: dict[str, int] = {}
-    ended = False
-    while not ended:
-        ended = stop.wait(WATCH_SECONDS)
-        for name, each in refits.items():
-            done = sum((folder / file).exists() for file in each.names)
-            if told.get(name) != done:
-                told[name] = done
-                progress(name, done, len(each.names))
-
-
-# Results
 
 
 def _elpd_data(values: np.ndarray, units: np.ndarray, fitted: Fit, grouping: Grouping) -> azs.ELPDData:
