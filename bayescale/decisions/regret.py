@@ -110,7 +110,7 @@ def _recommended(
         excess = sign * (losses - optima.loss[:, i])
         found["D"][i], found["flops_used"][i] = D[0], frontier.total(N[[i]], D)[0]
         found["expected_loss"][i], found["expected_regret"][i] = losses.mean(), excess.mean()
-        found["high_regret"][i] = np.quantile(excess, HIGH)
+        found["high_regret"][i] = _high(excess)
     near = np.array([curve.near(float(slack)) for curve, slack in zip(best, allowed, strict=True)])
     shares = np.array([[curve.near(part * abs(curve.least)) for part in NEAR] for curve in best])
     columns = {"N": N, **found, "near_low": near[:, 0], "near_high": near[:, 1], "option": chosen}
@@ -139,7 +139,7 @@ def _regrets(best: Sequence[Curve], budgets: np.ndarray) -> xr.Dataset:
 
 
 def _high(excess: np.ndarray) -> np.ndarray:
-    """Return the regret that one draw in twenty exceeds (point,); a partition, for sorting takes long."""
+    """Return the regret that one draw in twenty exceeds ; a partition over draws, for sorting takes long."""
     place = int(np.ceil(HIGH * len(excess))) - 1
     return np.asarray(np.partition(excess, place, axis=0)[place])
 
