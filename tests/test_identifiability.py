@@ -65,8 +65,8 @@ def test_runs_of_one_ratio_tell_neither_tilt_nor_best_size(ridge):
     assert expected["E"] > 0.95
     assert max(expected[name] for name in ("A", "B", "alpha", "beta")) < 0.6
     assert max(each.contraction for each in found.questions) < 0.01
-    assert "tilt at a typical run) is not told" in found.statements[1]
-    assert "The best size N* is not told at 1.2e24 FLOP, " in found.statements[2]
+    assert "tilt at a typical run) is not determined" in found.statements[1]
+    assert "The best size N* is not determined at 1.2e24 FLOP, " in found.statements[2]
 
 
 def test_more_runs_and_less_noise_tell_more(grid):
@@ -117,12 +117,12 @@ def test_what_cannot_be_told_is_refused_in_words(grid):
         identify(grid, "routed")
     with pytest.raises(InputError, match=r"noise is 0\.0; expected a scale on log response above zero"):
         identify(grid, noise=0.0)
-    gamma = dataclasses.replace(
+    unknown = dataclasses.replace(
         LAWS["compute_floor"],
-        priors={**LAWS["compute_floor"].priors, "gamma": Prior("Gamma", {"alpha": 2.0, "beta": 9.0})},
+        priors={**LAWS["compute_floor"].priors, "gamma": Prior("Rice", {"nu": 2.0, "sigma": 9.0})},
     )
-    with pytest.raises(InputError, match="quantiles of the prior Gamma"):
-        identify(grid, gamma)
+    with pytest.raises(InputError, match="quantiles of the prior Rice"):
+        identify(grid, unknown)
 
 
 def test_check_tells_what_a_fit_will_tell(grid):

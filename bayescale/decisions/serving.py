@@ -28,9 +28,6 @@ DRAWS = 1000
 MULTIPLES = (1.0, 10.0, 100.0)
 """Demands over the training tokens of the training-only optimum, where none are asked for."""
 
-CASES = ("free", "once", "repeated")
-"""No end of the data; unique tokens used once at most; repeated, where that is worth it."""
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Serving(Value):
@@ -255,7 +252,7 @@ def _cases(
     own = isinstance(source, Fit) and "unique_tokens" in source.law.covariates
     limited = Constraints(unique_tokens=unique_tokens)
     if own and repetition is not None:
-        raise InputError("repetition is told by the law itself, which has a column unique_tokens; leave it out")
+        raise InputError("the law itself models repetition, by its column unique_tokens; leave repetition out")
     if own:
         endless = Constraints(unique_tokens=ENDLESS)
         return {"free": endless, "once": dataclasses.replace(limited, max_tokens=unique_tokens), "repeated": limited}

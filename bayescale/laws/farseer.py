@@ -97,8 +97,6 @@ def _stated_at(
 
 
 SOURCE = "Li et al. (2025)"
-SMALLEST_N = 1e8
-"""The authors' runs are no smaller, and the law turns round further down."""
 
 FARSEER = Law(
     name="farseer",
