@@ -321,7 +321,7 @@ def test_the_notes_name_failed_diagnostics_few_runs_and_close_laws(small_runs, s
     first, second = found.table.index
     assert "compute_floor: diagnostics failed (R-hat of E; no ESS)" in found.notes
     assert any(note.startswith("24 runs are fewer than 100: standard errors") for note in found.notes)
-    assert f"within 4 nats of {first}, not told apart: {second}" in found.notes
+    assert f"within 4 nats of {first}, not distinguished: {second}" in found.notes
 
 
 def test_more_effective_parameters_than_twice_the_real_ones_throw_doubt_on_the_noise(wide_fit):

@@ -108,7 +108,7 @@ def test_compute_that_is_not_discrete_is_binned_by_quarters_of_a_decade():
 def test_the_column_budget_goes_before_compute():
     found = grouping(table(budget=np.repeat(["small", "large"], 30)), "budget")
     assert found.count == 2
-    assert found.notes == ("left out by budget: 2 budgets, as column budget tells them",)
+    assert found.notes == ("left out by budget: 2 budgets, as in column budget",)
 
 
 @pytest.mark.parametrize("column", ["family", "training_run"])

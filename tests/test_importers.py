@@ -245,7 +245,7 @@ def test_event_files_of_tensorboards_own_writer_are_read(tmp_path):
     table = bs.import_runs(tmp_path, N={f"run-{size}": 1e6 * size for size in range(1, 7)})
     assert column(table, "loss")["run-2"] == pytest.approx(3.5)
     assert column(table, "D")["run-2"] == pytest.approx(6e6)
-    assert any("nothing tells how 'run-1'" in note and "finished = 1 is assumed" in note for note in table.notes)
+    assert any("nothing shows how 'run-1'" in note and "finished = 1 is assumed" in note for note in table.notes)
 
 
 def test_hyperparameters_in_a_folder_below_belong_to_the_run():

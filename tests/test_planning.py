@@ -305,13 +305,13 @@ def test_laws_without_a_best_split_can_still_be_told_apart(open_comparison):
     assert np.isnan(plan.expected_regret_before)
     assert plan.targets.empty
     assert plan.check is None
-    assert any("no regret is told" in note for note in plan.notes)
+    assert any("regret is not reported" in note for note in plan.notes)
     with pytest.raises(bs.InputError, match="best split"):
         bs.plan(comparison, spend=1e22, target=1e24)
 
 
 def test_laws_that_are_told_apart_leave_nothing_to_plan(wide_comparison):
-    with pytest.raises(bs.InputError, match="nothing is left to tell: chinchilla is decidedly better"):
+    with pytest.raises(bs.InputError, match="no laws are left to distinguish: chinchilla is decidedly better"):
         bs.plan(wide_comparison, spend=1e22, target=1e24, aim="laws")
 
 

@@ -585,7 +585,7 @@ def test_a_column_that_never_varies_is_refused(tmp_path, column):
     for row in rows:
         row[HEADER.index(column)] = "2.5" if column == "loss" else "1e9"
     assert f"column {column} is " in only_fault(written(tmp_path, rows=rows))
-    assert "in every row, so no law can be told from it" in only_fault(written(tmp_path, rows=rows))
+    assert "in every row, so no law can be inferred from it" in only_fault(written(tmp_path, rows=rows))
 
 
 def test_repeated_data_is_noted(tmp_path):
@@ -599,7 +599,7 @@ def test_repeated_data_is_noted(tmp_path):
 def test_replicates_and_proportional_data_are_noted():
     N = np.array([1e8, 1e8, 2e8, 4e8, 8e8, 1.6e9])
     runs = synthetic(N, 20 * N, seed=range(6))
-    assert "D is 20 N in every row, so N and D cannot be told apart" in runs.notes
+    assert "D is 20 N in every row, so N and D cannot be distinguished" in runs.notes
     assert "2 runs share their N and D with another: replicates, or different in something else" in runs.notes
     assert any(note.startswith("the same N, D and loss stand on row 1, row 2") for note in runs.notes)
 
@@ -786,7 +786,7 @@ def test_data_proportional_to_size_identifies_neither_exponents_nor_allocation()
     assert "the compute-optimal allocation, are not identified" in exponents
     assert "D is 20 N in every run; at one C, such as 1.2e20 FLOP, add N = 3.3e8 with D = 6e10" in exponents
     (alone,) = [sentence for sentence in facts.cannot if sentence.startswith("Whether compute alone")]
-    assert "cannot be told" in alone
+    assert "cannot be decided" in alone
 
 
 def test_two_model_sizes_ask_for_a_third():
@@ -802,7 +802,7 @@ def test_half_a_decade_in_each_direction_is_weak():
     facts = describe(synthetic(N.ravel(), D.ravel()))
     assert 200 < facts.condition < 1e6
     assert any("weakly identified" in text and "0.5 decades in N and 0.5 decades in D" in text for text in facts.cannot)
-    assert any(text.startswith("The irreducible loss cannot be told from the exponents") for text in facts.cannot)
+    assert any(text.startswith("The irreducible loss cannot be separated from the exponents") for text in facts.cannot)
 
 
 def test_the_condition_number_is_infinite_where_a_size_never_varies():
@@ -814,7 +814,7 @@ def test_families_and_replicates_enter_the_description():
     D = np.array([1e9, 1e9, 9e9, 3e9, 2e10, 8e9])
     apart = describe(synthetic(N, D, family=list("abcabc")))
     assert any("between the 3 families" in text for text in apart.cannot)
-    assert any(text.startswith("Noise cannot be told") for text in apart.cannot)
+    assert any(text.startswith("Noise cannot be separated") for text in apart.cannot)
     together = describe(synthetic(N, D, seed=range(6)))
     assert any(text.startswith("The noise between runs of the same N and D (2 runs") for text in together.can)
 

@@ -184,7 +184,7 @@ class Watching(Printing):
     def __post_init__(self) -> None:
         """Refuse to be silent and to tell more at once."""
         if self.quiet and self.verbose:
-            raise UsageError("--quiet tells nothing and --verbose more; choose one of them")
+            raise UsageError("--quiet prints less and --verbose more; choose one of them")
 
 
 READING = Reading()

@@ -13,7 +13,7 @@ import pandas as pd
 from bayescale.values import Value
 
 SMALL_DIFFERENCE = 4.0
-"""Below this many nats two laws are not told apart (Sivula et al. 2025, arXiv:2008.10296)."""
+"""Below this many nats two laws are not distinguished (Sivula et al. 2025, arXiv:2008.10296)."""
 
 FEW_ROWS = 100
 """Below this many rows, or training runs, the standard error of a difference is too small (same source)."""
@@ -182,7 +182,7 @@ def ranking_notes(ranking: Ranking, noun: str) -> list[str]:
         )
     close = [name for name in table.index[1:] if size[name] < SMALL_DIFFERENCE]
     if close:
-        notes.append(f"within {SMALL_DIFFERENCE:g} nats of {best}, not told apart: {', '.join(close)}")
+        notes.append(f"within {SMALL_DIFFERENCE:g} nats of {best}, not distinguished: {', '.join(close)}")
     unsure = [name for name in table.index[1:] if size[name] >= SMALL_DIFFERENCE and not table.loc[name, "decided"]]
     if unsure and ranking.units > 1:
         notes.append(f"not decided against {best}, inside the standard errors: {', '.join(unsure)}")

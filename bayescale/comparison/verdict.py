@@ -40,10 +40,10 @@ GRID = 541
 """Points of D/N, 60 per decade."""
 
 NAMED_BUDGETS = (1e21, 5.76e23)
-"""Budgets whose range is told too, in FLOP: one of a small study, and that of Gopher and Chinchilla."""
+"""Budgets whose range is reported too, in FLOP: one of a small study, and that of Gopher and Chinchilla."""
 
 FARTHEST = 100.0
-"""Times the largest run beyond which no range is told: it would rest on the law alone."""
+"""Times the largest run beyond which no range is reported: it would rest on the law alone."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +74,7 @@ class Verdict(Value):
     profile : tuple of numpy.ndarray
         D/N and the probability that the split there costs less than the tolerance.
     reasons : tuple of str
-        What keeps the table from telling; empty when it can tell.
+        Why the table cannot decide; empty when it can.
     remedies : tuple of str
         Runs that would decide.
     notes : tuple of str
@@ -135,7 +135,7 @@ def judge(
     probability : float
         Of the intervals and of the range of D/N.
     flops : float, optional
-        Compute at which range and waste are told; by default that of a typical run (geometric mean).
+        Compute at which range and waste are reported; by default that of a typical run (geometric mean).
 
     Returns
     -------
@@ -207,7 +207,7 @@ def _best_laws(comparison: Comparison, budget: np.ndarray) -> tuple[str, str]:
 
 
 def _range_budgets(runs: RunTable, budget: float) -> np.ndarray:
-    """Return the budgets whose range is told, rising."""
+    """Return the budgets whose range is reported, rising."""
     C = runs.frame["C"]
     named = [flops for flops in NAMED_BUDGETS if C.min() <= flops <= FARTHEST * C.max()]
     return np.unique([budget, C.max(), *named])

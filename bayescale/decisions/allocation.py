@@ -186,7 +186,8 @@ def allocate(
     ------
     InputError
         If both budgets and losses are given; neither is, and the table has no C; a value cannot be used; the limits
-        leave no run; a loss is out of reach; no law has a best split; or the runs cannot tell N from D.
+        leave no run; a loss is out of reach; no law has a best split; or the runs cannot
+        distinguish N from D.
     """
     checks.probability(probability)
     checks.tolerance(tolerance)

@@ -63,15 +63,16 @@ def doubts_of(mixture: Mixture, flops: np.ndarray, probability: float) -> list[s
 
 
 def design_doubts(runs: RunTable) -> list[str]:
-    """Refuse runs that cannot tell N from D, and say so of runs that hardly can."""
+    """Refuse runs that cannot distinguish N from D, and say so of runs that hardly can."""
     design = describe(runs)
     if not design.condition <= LOST_CONDITION:
         raise InputError(
-            f"{runs.name}: these runs cannot tell the effect of N from that of D, so no split follows from them; "
+            f"{runs.name}: these runs cannot distinguish the effect of N from that of D, so no split follows; "
             f"{' '.join(design.cannot)}"
         )
     if design.condition > WEAK_CONDITION:
-        return [f"these runs hardly tell N from D (condition number {short(design.condition)}): the prior decides much"]
+        condition = short(design.condition)
+        return [f"these runs barely distinguish N from D (condition number {condition}): the prior decides much"]
     return []
 
 

@@ -46,7 +46,7 @@ class Rescaled(Value):
     factor : float
         What its weight is multiplied by: its density is raised to this power.
     interval : Interval or None
-        Of the number then; None where the draws at hand cannot tell.
+        Of the number then; None where the draws at hand do not suffice.
     pareto_k : float
         Of the importance weights of the draws.
     extrapolated : bool
@@ -69,7 +69,7 @@ class Shift(Value):
     quantity : str
         What it is, such as ``N* at 5.76e23 FLOP``.
     law : str
-        The law it is told by.
+        The law it comes from.
     unit : str
         Its unit; empty for a pure number.
     fitted : Interval
@@ -149,7 +149,7 @@ def reweigh(
         Budgets, in FLOP, at which best size, best tokens per parameter and the law there are told. Without any, only
         the parameters of a fit are, or the numbers of a verdict.
     verdict : Verdict, optional
-        A verdict on the comparison, whose tilt and range of D/N are told too.
+        A verdict on the comparison, whose tilt and range of D/N are reported too.
     probability : float
         Of the credible intervals.
 
@@ -349,7 +349,7 @@ def _sentence(number: _Number, fitted: Interval, rescaled: Sequence[Rescaled], t
 
 def _moved(name: str, fitted: Interval, other: Rescaled) -> str:
     if other.interval is None:
-        return f"changes {name} by more than these draws can tell"
+        return f"changes {name} by more than these draws can show"
     before, after = fitted.median, other.interval.median
     about = "about " if other.extrapolated else ""
     if min(before, after) <= 0:
@@ -392,7 +392,7 @@ def _notes(shifts: Sequence[Shift]) -> list[str]:
     }
     words = {"prior": "the prior's weight", "likelihood": "the runs' weight", 0.5: "halving", 2.0: "doubling"}
     return [
-        f"{law}: {words[factor]} {words[component]} needs draws that are not there (Pareto k too high); told from a "
-        "change by a quarter, carried on"
+        f"{law}: {words[factor]} {words[component]} needs draws that are not there (Pareto k too high); estimated "
+        "from a change by a quarter, carried on"
         for law, component, factor in sorted(poor)
     ]

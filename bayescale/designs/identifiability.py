@@ -273,7 +273,7 @@ def _on_budget(design: _Design, flops: float, log_ratio: np.ndarray) -> dict[str
 def _statements(
     law: Law, parameters: Sequence[Expectation], questions: Sequence[Expectation], noise: float
 ) -> tuple[str, ...]:
-    """Say in words what the runs will tell, what they will tell in part, and what they will not."""
+    """Say in words what the runs will determine, what they will determine in part, and what they will not."""
     opening = f"Law {law.name}, if it holds with a noise of {percent(noise)}"
     sentences = [f"{opening}: the runs {_in_three(parameters)} (expected contraction)."]
     if questions:
@@ -283,9 +283,10 @@ def _statements(
 
 
 def _in_three(parameters: Sequence[Expectation]) -> str:
-    kinds: dict[str, list[str]] = {"tell": [], "tell in part": [], "do not tell": []}
+    kinds: dict[str, list[str]] = {"determine": [], "determine in part": [], "do not determine": []}
     for each in parameters:
-        kind = "tell" if each.contraction >= TOLD else "do not tell" if each.contraction < HALF_TOLD else "tell in part"
+        known, lost = each.contraction >= TOLD, each.contraction < HALF_TOLD
+        kind = "determine" if known else "do not determine" if lost else "determine in part"
         kinds[kind].append(f"{each.name} {each.contraction:.2f}")
     return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
 
@@ -293,17 +294,18 @@ def _in_three(parameters: Sequence[Expectation]) -> str:
 def _tilt_sentence(tilt: Expectation) -> str:
     what = "Whether N or D counts for more (the tilt at a typical run)"
     if tilt.contraction < HALF_TOLD:
-        return f"{what} is not told: the prior decides it (expected contraction {tilt.contraction:.2f})."
-    return f"{what} is told to about {short(tilt.width / 2)} either way (0 is compute alone)."
+        return f"{what} is not determined: the prior decides it (expected contraction {tilt.contraction:.2f})."
+    return f"{what} is determined to about {short(tilt.width / 2)} either way (0 is compute alone)."
 
 
 def _size_sentence(sizes: Sequence[Expectation]) -> str:
-    """Tell the expected widths for budgets at, and beyond, the largest run."""
+    """State the expected widths for budgets at, and beyond, the largest run."""
     if not any(np.isfinite(each.width) for each in sizes):
         return "The law has no best size under most draws from its prior."
-    told = [each for each in sizes if each.contraction >= HALF_TOLD]
-    lost = [each.name.removeprefix(f"{SIZE} ") for each in sizes if each not in told]
-    widths = [f"{short(each.width)} {each.name.removeprefix(f'{SIZE} ')}" for each in told]
-    parts = [f"is told within a factor, end over end of the 90 % interval, of {', '.join(widths)}"] if widths else []
-    parts += [f"is not told {', '.join(lost)}: the prior decides it"] if lost else []
+    known = [each for each in sizes if each.contraction >= HALF_TOLD]
+    lost = [each.name.removeprefix(f"{SIZE} ") for each in sizes if each not in known]
+    widths = [f"{short(each.width)} {each.name.removeprefix(f'{SIZE} ')}" for each in known]
+    within = "is determined within a factor, end over end of the 90 % interval, of"
+    parts = [f"{within} {', '.join(widths)}"] if widths else []
+    parts += [f"is not determined {', '.join(lost)}: the prior decides it"] if lost else []
     return f"The best size N* {'; it '.join(parts)}."

@@ -70,7 +70,7 @@ def fit_groups(
     -------
     Fit
         Of the law with a column ``in_group_1``, ``in_group_2``, ... for each group; :func:`bayescale.groups.multiplier`
-        reads it, and :func:`group_names` tells which is which.
+        reads it, and :func:`group_names` says which is which.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def offsets(parameters: Mapping[str, np.ndarray], kind: str, count: int) -> np.n
 def _check_groups(runs: RunTable, column: str) -> list[str]:
     if column not in runs.frame:
         raise InputError(
-            f"{runs.name}: there is no column {column} to tell groups by; found {', '.join(map(str, runs.frame))}"
+            f"{runs.name}: there is no column {column} to form groups by; found {', '.join(map(str, runs.frame))}"
         )
     values = runs.frame[column]
     if values.isna().any():

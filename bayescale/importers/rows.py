@@ -261,4 +261,4 @@ def _notes_on_schedules(runs: Sequence[TrackedRun], signs: Mapping[str, Sequence
         yield f"UNFINISHED: {label!r}: {'; '.join(signs[label])}"
     silent = [run.label for run in runs if not is_known(run)]
     if silent:
-        yield f"nothing tells how {quoted(silent, SHOWN)} ended, and finished = 1 is assumed; make sure of it"
+        yield f"nothing shows how {quoted(silent, SHOWN)} ended, so finished = 1 is assumed; check that it is right"

@@ -146,9 +146,9 @@ def plan(
     target : float or sequence of float
         Budgets of the decision to be made, in FLOP; they count alike.
     aim : {"regret", "laws", "size", "loss"}
-        Lower the expected regret of the split at the target; tell which law holds; narrow N*; narrow the law's loss.
+        Lower the expected regret of the split at the target; distinguish the laws; narrow N*; narrow the law's loss.
     runs : int, optional
-        The most runs; by default as many as the spend allows and as tell anything.
+        At most this many runs; by default all affordable runs that are informative.
     probability : float
         Of the intervals of N* before and after.
     random_seed : int
@@ -197,7 +197,7 @@ def _with_check(found: Plan, question: Question, random_seed: int) -> Plan:
     return dataclasses.replace(found, check=check, notes=(*found.notes, *_check_notes(found, check)))
 
 
-# What is told
+# Notes
 
 
 def _plan(
@@ -302,8 +302,8 @@ def _notes(question: Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim:
     beyond = question.flops.max() / max(largest, float(chosen["flops"].max()) if len(chosen) else 0.0)
     if beyond > 1:
         notes.append(
-            f"targets reach {short(beyond)} times the largest run done or planned: what these runs tell of them rests "
-            "on the law"
+            f"targets reach {short(beyond)} times the largest run done or planned: what these runs show about them "
+            "rests on the law"
         )
     cost = float(chosen["flops"].sum())
     if aim == "regret" and len(chosen):
@@ -325,13 +325,13 @@ def _worthless(aim: str, lowered: np.ndarray, saving: np.ndarray) -> str:
             f"of the target's compute, less than {percent(LEAST_SAVING)}"
         )
     part = 1 - lowered[-1] / lowered[0] if lowered[0] > 0 else 0.0
-    return f"no affordable runs would tell much: the best take away {percent(part, 2)} of the {AIMS[aim]}"
+    return f"no affordable runs would be informative: the best remove {percent(part, 2)} of the {AIMS[aim]}"
 
 
 def _check_notes(found: Plan, check: Check) -> list[str]:
     if not check.reliable:
         return [
-            f"the runs would tell so much that reweighting cannot check it (median effective number of draws "
+            f"the runs would be so informative that reweighting cannot check it (median effective number of draws "
             f"{short(check.effective)})"
         ]
     pairs = ((found.expected_regret_before, check.before), (found.expected_regret_after, check.after))

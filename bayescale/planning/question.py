@@ -91,7 +91,7 @@ def ask(source: Fit | Comparison, flops: np.ndarray, aim: str) -> Question:
     except InputError as error:
         if aim != "laws":
             raise
-        said = (f"no regret is told: {error}",)
+        said = (f"regret is not reported: {error}",)
         return Question(table, flops, None, None, contenders, chances, said, _doubts(contenders))
     doubts = (*_doubts({**laws.fits, **contenders}), *lost)
     return Question(table, flops, laws, decide(laws, flops), contenders, chances, laws.notes, doubts)
@@ -105,8 +105,8 @@ def _contenders(comparison: Comparison) -> tuple[dict[str, Fit], dict[str, float
     if len(names) < 2:
         best = str(table.index[0])
         raise InputError(
-            f"nothing is left to tell: {best} is decidedly better than the other laws compared, or better with a "
-            f"probability above {percent(1 - LEAST_CHANCE)}; choose another aim, or compare other laws"
+            f"no laws are left to distinguish: {best} is decidedly better than the other laws compared, or better with "
+            f"a probability above {percent(1 - LEAST_CHANCE)}; choose another aim, or compare other laws"
         )
     chances = open_["best_probability"].fillna(1.0)  # of one training run there are none
     shares = {name: float(chances[name] / chances.sum()) for name in names}

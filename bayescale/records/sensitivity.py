@@ -10,7 +10,7 @@ from bayescale.decisions.sensitivity import Sensitivity, Shift, sensitivity_of
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 
-UNTOLD = "how much prior and runs decide the best run within limits is not told; of the laws' parameters it is"
+UNTOLD = "how much prior and runs decide the best run within limits is not reported; for the laws' parameters it is"
 """Note on an allocation within limits."""
 
 

@@ -178,10 +178,11 @@ def waste(verdict: Verdict, runs: RunTable) -> str:
 
 def exponents(fits: Sequence[Fit]) -> str:
     """Say how many exponents the runs tell."""
-    told = [contraction(fitted).get(name, np.nan) for fitted in fits for name in exponents_of(fitted.law)]
-    known = int(np.sum(np.array(told) >= 0.5))
+    contractions = [contraction(fitted).get(name, np.nan) for fitted in fits for name in exponents_of(fitted.law)]
+    known = int(np.sum(np.array(contractions) >= 0.5))
     return (
-        f"The runs, rather than the prior, tell {known} of {len(told)} exponents (contraction of at least 0.5). "
+        f"The runs, rather than the prior, determine {known} of {len(contractions)} exponents "
+        "(contraction of at least 0.5). "
         "Posterior medians with 50 % and 90 % credible intervals, on the 90 % interval of the prior (grey; it may run "
         "off the figure), beside published values. Exponents are the same at both scales."
     )
@@ -239,7 +240,7 @@ def plan(found: Plan) -> str:
         return "No candidate takes anything away of what the plan is to lower."
     first = found.runs.iloc[0]
     return (
-        f"The run that tells most per FLOP has {count_text(float(first['N']), 2)} parameters and "
-        f"{count_text(float(first['D']), 2)} tokens. Chosen runs are numbered in this order; their area tells what "
+        f"The most informative run per FLOP has {count_text(float(first['N']), 2)} parameters and "
+        f"{count_text(float(first['D']), 2)} tokens. Chosen runs are numbered in this order; their area shows what "
         "each takes away of the expected regret at the targets."
     )

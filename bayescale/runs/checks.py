@@ -111,7 +111,7 @@ def never_varies(draft: Draft) -> Iterator[str]:
         if len(values) >= 2 and values.min() == values.max():
             yield (
                 f"{draft.source}: {draft.call(column)} is {typed(values.iloc[0], 4)} in every row, so no law can be "
-                "told from it; add runs that differ in it"
+                "inferred from it; add runs that differ in it"
             )
 
 

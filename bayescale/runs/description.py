@@ -221,8 +221,8 @@ def _why_lost(facts: Description) -> str:
     if abs(facts.correlation) > 0.999:
         low, high = facts.ranges["tokens_per_parameter"]
         ratio = f"D is {typed(low, 4)} N in every run" if high < 1.05 * low else "D is a function of N"
-        return f"{ratio}; {_mend(facts)}"
-    return f"the runs differ in too few directions; {_mend(facts)}"
+        return f"{ratio}; {_remedy(facts)}"
+    return f"the runs differ in too few directions; {_remedy(facts)}"
 
 
 def _compute_alone(facts: Description) -> _Finding:
@@ -230,7 +230,7 @@ def _compute_alone(facts: Description) -> _Finding:
     factor = _rounded(10**facts.span_N_at_like_C)
     seen = f"at like C, N differs by at most a factor of {factor} (spread {facts.spread_N_at_like_C:.2f} dex)"
     if facts.spread_N_at_like_C < ENOUGH_SPREAD or facts.span_N_at_like_C < ENOUGH_SPAN:
-        return _Finding(False, f"{_sentence(what)} cannot be told: {seen}; {_mend(facts)}.")
+        return _Finding(False, f"{_sentence(what)} cannot be decided: {seen}; {_remedy(facts)}.")
     return _Finding(True, f"{_sentence(what)}: {seen}.")
 
 
@@ -240,7 +240,7 @@ def _floor(facts: Description) -> _Finding:
     if decades < ENOUGH_DECADES:
         return _Finding(
             False,
-            f"The irreducible loss cannot be told from the exponents: C spans {decades:.1f} decades; add runs of "
+            f"The irreducible loss cannot be separated from the exponents: C spans {decades:.1f} decades; add runs of "
             f"{typed(low / 10, 4)} or {typed(high * 10, 4)} FLOP.",
         )
     return _Finding(
@@ -263,7 +263,7 @@ def _families(frame: pd.DataFrame) -> list[_Finding]:
     if count < 2:
         return []
     sentence = (
-        f"The effect of N and D cannot be told from what else differs between the {count} families; "
+        f"The effect of N and D cannot be separated from other differences between the {count} families; "
         "give each family its own level, or select one."
     )
     return [_Finding(False, sentence)]
@@ -281,7 +281,7 @@ def _noise(frame: pd.DataFrame) -> _Finding:
     within = " within a family" if grouped else ""
     return _Finding(
         False,
-        f"Noise cannot be told from a misfit of the law: no N and D was run twice{within}; "
+        f"Noise cannot be separated from a misfit of the law: no N and D was run twice{within}; "
         "repeat one run with another seed.",
     )
 
@@ -290,7 +290,7 @@ def _sizes(facts: Description) -> dict[str, tuple[float, float]]:
     return {name: facts.ranges[name] for name in ("N", "D")}
 
 
-def _mend(facts: Description) -> str:
+def _remedy(facts: Description) -> str:
     """Name the runs that would help: three sizes at one compute in the middle of the table, a factor of 3 apart."""
     C, ratio = (math.sqrt(low * high) for low, high in (facts.ranges["C"], facts.ranges["tokens_per_parameter"]))
     sizes = [math.sqrt(C / FLOPS_PER_TOKEN / ratio) * factor for factor in (1 / 3, 1.0, 3.0)]

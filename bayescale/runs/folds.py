@@ -108,7 +108,7 @@ def budgets_of(runs: RunTable) -> tuple[np.ndarray, str]:
     """Return the budget of each run as text (run,), and how it was found."""
     if "budget" in runs.frame:
         labels, note = _named(runs, "budget")
-        return labels, f", as column budget tells them{note}"
+        return labels, f", as in column budget{note}"
     C = _compute(runs, "budget")
     found = _discrete(np.log10(C))
     if found is not None:

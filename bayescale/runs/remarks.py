@@ -84,7 +84,7 @@ def proportional_data(draft: Draft, _: str) -> Iterator[str]:
         return
     ratio = draft.frame["D"] / draft.frame["N"]
     if ratio.max() < SAME_RATIO * ratio.min():
-        yield f"D is {ratio.median():.3g} N in every row, so N and D cannot be told apart"
+        yield f"D is {ratio.median():.3g} N in every row, so N and D cannot be distinguished"
 
 
 def extreme_ratios(draft: Draft, _: str) -> Iterator[str]:

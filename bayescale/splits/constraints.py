@@ -141,7 +141,7 @@ class Constraints(Value):
         if self.repetition is None:
             return
         if self.unique_tokens is None:
-            raise InputError("repetition tells what repeats of unique tokens are worth; give unique_tokens as well")
+            raise InputError("repetition is what repeats of unique tokens are worth; give unique_tokens as well")
         object.__setattr__(self, "repetition", _scale(self.repetition))
 
     @property

@@ -65,7 +65,7 @@ def test_every_limit_is_passed_on(allocated, capsys):
         "within: inference tokens 1.000e12; unique tokens 1.000e13;",
         "Served 1 T tokens, the best run saves",
         "N within a part of the least expected loss:",
-        "The best run lies at a limit with probability: unique tokens 0.00, max tokens 0.00,",
+        "Probability that the best run is at a limit: unique tokens 0.00, max tokens 0.00,",
         "All 10 T tokens are used from",
         "tokens are repeated",
     ):

@@ -87,7 +87,7 @@ def test_what_cannot_be_planned_is_refused(options, status, message, capsys):
 @pytest.mark.usefixtures("verbs")
 def test_laws_that_are_told_apart_leave_nothing_to_plan(capsys):
     assert main([*ASKED, "--aim", "laws"]) == 3
-    assert "nothing is left to tell" in capsys.readouterr().err
+    assert "no laws are left to distinguish" in capsys.readouterr().err
 
 
 def test_doubtful_diagnostics_end_with_4_under_strict(verbs, wide_runs, synthetic_fit, capsys):

@@ -179,7 +179,7 @@ def test_a_full_disk_is_no_fault_of_the_program(verbs, capsys):
         (["allocate", "chinchilla", "--budget", "1e40"], "--budget 1e40: 1e40 is more FLOP than all computers can do"),
         (["allocate"], "RUNS is missing"),
         (["data-limit", "chinchilla"], "--unique-tokens is missing"),
-        (["fit", "chinchilla", "-v", "-q"], "--quiet tells nothing and --verbose more"),
+        (["fit", "chinchilla", "-v", "-q"], "--quiet prints less and --verbose more"),
         (["check", "--unknown", "chinchilla"], "RUNS --unknown: this is no option here"),
         (["check", "none.csv"], "there is no file 'none.csv'"),
         (["data", "get"], "name the tables to fetch"),

@@ -203,7 +203,7 @@ def _sentences(allocation: Record, record: Record) -> Iterator[str]:
             f"{percent(spread['parameters'])} in their parameters."
         )
     if allocation["binding"]:
-        yield f"The best run lies at a limit with probability: {', '.join(_binding(allocation['binding']))}."
+        yield f"Probability that the best run is at a limit: {', '.join(_binding(allocation['binding']))}."
     if allocation["serving"] is not None:
         yield _serving(allocation["serving"], record["probability"])
     if allocation["target"] is not None:

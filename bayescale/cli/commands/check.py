@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 SPLIT_LAW = "chinchilla"
-"""The law whose identifiability ``check`` tells."""
+"""The law whose identifiability ``check`` reports."""
 
 
 def check(

@@ -23,12 +23,12 @@ from bayescale.cli.tables import show_hanging
 from bayescale.errors import InputError
 
 SCHEMA = "bayescale/data/1"
-TEXTS = ("title", "reference", "licence", "response", "unit")  # told first, in this order
+TEXTS = ("title", "reference", "licence", "response", "unit")  # printed first, in this order
 FIELDS_OF_FILES = ("name", "address", "sha256", "bytes", "confirmed")
 
 _FETCHING = Group.create_ordered("Fetching")
 
-app = App(name="data", help="List the tables of runs that bayescale knows; get fetches them, show tells about one.")
+app = App(name="data", help="List the tables of runs that bayescale knows; get fetches them, show describes one.")
 
 Names = Annotated[
     tuple[str, ...],
@@ -48,7 +48,7 @@ All = Annotated[bool, Parameter(name="--all", help="Every table.", group=_FETCHI
 
 @app.default
 def list_(*, output: JsonFile = None, printing: Printing = PRINTING, seed: NoSeed = 0) -> int:
-    """List the tables of runs that bayescale knows; get fetches them, show tells about one."""
+    """List the tables of runs that bayescale knows; get fetches them, show describes one."""
     del seed
     return emit({"schema": SCHEMA, "tables": bs.catalogue.list_tables()}, show_list, printing, output=output)
 

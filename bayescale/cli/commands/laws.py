@@ -14,7 +14,9 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
 from bayescale.cli.tables import Record, make_table, number, show_hanging, show_list, show_table, writer
 
-LawName = Annotated[str | None, Parameter(help="A law to tell all about.", validator=check_law, completer=complete_law)]
+LawName = Annotated[
+    str | None, Parameter(help="A law to describe in full.", validator=check_law, completer=complete_law)
+]
 
 
 def laws(

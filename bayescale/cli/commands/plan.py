@@ -97,7 +97,7 @@ Most = Annotated[
     int | None,
     Parameter(
         name="--runs",
-        help="The most runs; by default as many as the spend allows and as tell anything.",
+        help="At most this many runs; by default all affordable runs that are informative.",
         metavar="INT",
         validator=_check_count,
         group=_PLANNING,
