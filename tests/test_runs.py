@@ -660,7 +660,8 @@ def test_counts_are_read_as_people_write_them(text, value):
 @pytest.mark.parametrize(
     "text",
     ["2,13", "1,00", "1,0000", "1__0", "_1", "1e", "e5", ".", "1.2.3", "0x10", "3%", "1 000", "7BB", "7P", "$7",
-     "\u0667", "1e9 9", "--inf", "+-inf", "++Infinity", "--1", "+-1"],
+     "\u0667", "1e9 9", "1_6e9", "10_00", "7e9B", "1.5e9M", "1e3k", "1,234E+09", "1,234B", "1_234B", "1\nB", "1_000e3",
+     "--inf", "+-inf", "++Infinity", "--1", "+-1"],
 )  # fmt: skip
 def test_doubtful_counts_are_refused(text):
     with pytest.raises(UnreadableNumberError):

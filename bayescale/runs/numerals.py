@@ -11,11 +11,21 @@ POWERS = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 MISSING = frozenset({"", "-", "na", "n/a", "#n/a", "nan", "none", "null", "<na>", "nat"})
 INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 COUNT = re.compile(
-    r"(?P<sign>[+-]?)(?P<digits>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*|(?=\.[0-9]))(?P<fraction>(?:\.[0-9]*)?)"
-    r"(?:[eE](?P<exponent>[+-]?[0-9]{1,9}))?\s*(?P<suffix>[kKmMbBgGtT]?)"
+    r"(?P<sign>[+-]?)(?P<digits>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?:_[0-9]{3})+|[0-9]+|(?=\.[0-9]))"
+    r"(?P<fraction>(?:\.[0-9]*)?)(?:[eE](?P<exponent>[+-]?[0-9]{1,9})|[ \u00a0]*(?P<suffix>[kKmMbBgGtT]))?"
 )
+GROUPED = re.compile(r"[+-]?[0-9]+(?:[,_][0-9]+)+(?:\.[0-9]*)?\s*(?:[eE][+-]?[0-9]+|[a-zA-Z])\s*")
+TWICE = re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+\s*[a-zA-Z]")
 PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
+ODD_FORMS = {
+    re.compile(r".*%", re.DOTALL): "percentages are not understood, so write the plain number",
+    re.compile(r"[+-]*0[xX].*", re.DOTALL): "hexadecimal is not understood, so write the decimal number",
+    TWICE: "an exponent and a letter are two factors, so write one of them, such as 7e9 or 7B",
+    GROUPED: "groups of digits do not stand before an exponent or a letter, so write 1,234e9 as 1234e9 or 1.234e9",
+    DECIMAL_COMMA: "a comma may be a decimal point here, so write 2,13 as 2.13 and thousands without separator",
+}
+"""Forms of cells that are no number, or may be two, and what to write instead."""
 
 
 class UnreadableNumberError(ValueError):
@@ -49,10 +59,10 @@ def parse_number(text: str, *, count: bool = True, decimal_commas: bool = False)
             return float(word)
         raise UnreadableNumberError(remedy_for(word, count=False))
     match = COUNT.fullmatch(word)
-    if match is None or (decimal_commas and word.count(",") == 1):
+    if match is None or (decimal_commas and word.count(",") == 1) or GROUPED.fullmatch(word):
         raise UnreadableNumberError(remedy_for(word, count=True))
     digits = match["digits"].replace(",", "").replace("_", "") + match["fraction"]
-    power = int(match["exponent"] or 0) + POWERS[match["suffix"].lower()]
+    power = int(match["exponent"] or 0) + POWERS[(match["suffix"] or "").lower()]
     return float(f"{match['sign']}{digits}e{power}")
 
 
@@ -72,12 +82,9 @@ def read_count(text: str) -> float:
 
 def remedy_for(word: str, *, count: bool) -> str:
     """Say what to write instead of ``word``, which could not be read as a number."""
-    if word.endswith("%"):
-        return "percentages are not understood, so write the plain number"
-    if word.lower().lstrip("+-").startswith("0x"):
-        return "hexadecimal is not understood, so write the decimal number"
-    if DECIMAL_COMMA.fullmatch(word):
-        return "a comma may be a decimal point here, so write 2,13 as 2.13 and thousands without separator"
+    for written, remedy in ODD_FORMS.items():
+        if written.fullmatch(word):
+            return remedy
     if count:
         return "this is no number, so write a count such as 7e9, 7B or 7,000,000,000"
     return "this is no number, so write a plain number such as 2.13"
