@@ -139,10 +139,10 @@ def test_a_byte_order_mark_is_not_part_of_the_first_header(tmp_path):
     assert read_runs(path).frame["run"].iloc[0] == "a"
 
 
-@pytest.mark.parametrize("name", ["runs.xlsx", "runs.json", "runs.pkl"])
+@pytest.mark.parametrize("name", ["runs.xlsx", "runs.yaml", "runs.pkl"])
 def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path, name):
     assert only_fault(written(tmp_path, name=name)).endswith(
-        f"the suffix {Path(name).suffix!r} is not known; use .csv, .tsv, .jsonl, .ndjson or .parquet"
+        f"the suffix {Path(name).suffix!r} is not known; use .csv, .tsv, .jsonl, .ndjson, .json or .parquet"
     )
 
 
@@ -347,12 +347,14 @@ def test_a_fault_names_the_header_of_the_file_too(tmp_path):
 @pytest.mark.parametrize("text", ["", "NaN", "NA", "None", "null", "n/a", "-"])
 def test_missing_values_are_faults_in_the_columns_every_law_needs(tmp_path, text):
     fault = only_fault(written(tmp_path, rows=edited(2, "loss", text)))
-    assert fault == "runs.csv: column loss is missing for run 'c' (line 4); give the value, or take the run out"
+    assert fault == (
+        "runs.csv: column loss is missing for run 'c' (line 4); give the value, or take the run out (--drop-unfinished)"
+    )
 
 
 def test_compute_that_is_partly_missing_can_be_left_out(tmp_path):
     fault = only_fault(written(tmp_path, **with_column("C", ["1.2e18", "", "", "4.8e19", "3e20", "1.08e21"])))
-    assert fault.endswith("take the run out, or take out the column and let C be 6 N D")
+    assert fault.endswith("take the run out, or take out the column with ignore=['C'] (--ignore C) and let C be 6 N D")
 
 
 @pytest.mark.parametrize("text", ["inf", "-inf", "1e400", "Infinity"])
@@ -366,9 +368,9 @@ def test_infinite_and_overflowing_values_are_refused(tmp_path, text):
     [
         ("N", "0", "parameters are counts above zero; give the value, or take the run out"),
         ("N", "-1e9", "parameters are counts, so give the positive count"),
-        ("D", "0.3", "tokens are counts, and this is a fraction; write 0.3 trillion as 3e11, "
+        ("D", "0.3", "tokens are counts, and this is a fraction; write 0.3 billion as 3e8, "
                      "or multiply a share by its total"),
-        ("N", "7000", "parameters are counts, so write 7000 billion as 7e12"),
+        ("N", "7000", "parameters are counts, so write 7000 million as 7e9"),
         ("N", "2e15", "more than 1e15 parameters is far beyond any run known; check the unit"),
         ("D", "2e17", "more than 1e17 tokens is far beyond any run known; check the unit"),
         ("loss", "0", "a loss is above zero; give the value, or take the run out"),
@@ -456,12 +458,15 @@ def test_compute_in_another_unit_is_recognised_as_a_constant_factor(tmp_path, un
     values = [repr(6 * float(N) * float(D) / flop) for _, N, D, _ in ROWS]
     fault = only_fault(written(tmp_path, **with_column("C", values)))
     assert "times 6 N D in every row; " in fault
-    assert fault.endswith(f"C is in FLOP, and this looks like {unit}: multiply by {typed(flop)}")
+    assert f"C is in FLOP, and this looks like {unit}: multiply by {typed(flop)}, with columns=" in fault
+    assert fault.endswith(f"(--map 'C=C * {typed(flop)}')")
 
 
 def test_compute_without_its_factor_of_six_is_recognised(tmp_path):
     values = [repr(float(N) * float(D)) for _, N, D, _ in ROWS]
-    assert only_fault(written(tmp_path, **with_column("C", values))).endswith("this looks like N D: multiply by 6")
+    assert only_fault(written(tmp_path, **with_column("C", values))).endswith(
+        "this looks like N D: multiply by 6, with columns={'C': 'C * 6'} (--map 'C=C * 6')"
+    )
 
 
 def test_compute_of_a_mixture_of_experts_is_compared_with_its_active_parameters(tmp_path):
@@ -483,11 +488,17 @@ def test_an_accuracy_in_percent_is_recognised(tmp_path):
 
 
 def test_an_accuracy_between_0_and_1_is_recognised(tmp_path):
-    fault = only_fault(written(tmp_path, rows=[[*row[:3], str(0.3 + 0.1 * i)] for i, row in enumerate(ROWS)]))
-    assert (
-        fault
-        == "runs.csv: column loss is at most 1 and rises with compute, so it looks like an accuracy; give the loss"
+    rows = [[*row[:3], str(0.3 + 0.1 * i)] for i, row in enumerate(ROWS)]
+    fault = only_fault(written(tmp_path, rows=rows, header=["run", "N", "D", "skill"]), columns={"loss": "skill"})
+    assert fault == (
+        "runs.csv: column loss ('skill') is at most 1 and rises with compute, so it looks like an accuracy; "
+        "give the loss, or rename 'skill' to accuracy and read it as 1 - accuracy"
     )
+
+
+def test_a_loss_by_its_own_word_that_looks_like_an_accuracy_is_noted(tmp_path):
+    runs = read_runs(written(tmp_path, rows=[[*row[:3], str(0.3 + 0.1 * i)] for i, row in enumerate(ROWS)]))
+    assert "loss rises with compute; make sure that it is a loss, and that no run overfitted" in runs.notes
 
 
 def test_log_likelihoods_are_recognised_by_their_sign(tmp_path):
@@ -498,7 +509,7 @@ def test_log_likelihoods_are_recognised_by_their_sign(tmp_path):
 def test_more_than_8_bits_per_character_are_refused(tmp_path):
     path = written(tmp_path, rows=edited(0, "loss", "9"), header=["run", "N", "D", "bpc"])
     assert only_fault(path).endswith(
-        "more than 8 bits per character looks like another unit; state it with unit=, or convert it"
+        "more than 8 bits per character looks like another unit; state it with unit= (--unit), or convert it"
     )
 
 
@@ -557,7 +568,8 @@ def test_losses_of_different_evaluation_data_are_not_comparable(tmp_path):
 
 def test_exact_duplicates_are_refused_with_their_lines(tmp_path):
     assert only_fault(written(tmp_path, rows=[*ROWS, ROWS[0], ROWS[2]])) == (
-        "runs.csv: the same row stands on line 2, line 8, the same row stands on line 4, line 9; keep one of each"
+        "runs.csv: the same row stands on line 2, line 8, the same row stands on line 4, line 9; "
+        "keep one of each (--drop-duplicates)"
     )
 
 

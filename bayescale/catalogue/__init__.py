@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bayescale import checks
@@ -247,6 +247,8 @@ def resolve_runs(
     response: str | None = None,
     unit: str | None = None,
     needs: Sequence[str] | None = None,
+    where: str | None = None,
+    **rows: Any,  # noqa: ANN401
 ) -> "RunTable":
     """Read the file of that path where there is one, else load the table of that name.
 
@@ -256,6 +258,10 @@ def resolve_runs(
         Path of a user's file, or one of :func:`table_names`.
     columns, response, unit, needs
         How to read a file, as in :func:`bayescale.runs.read_runs`; a table of the catalogue needs none of them.
+    where : str, optional
+        Keep the rows for which this holds.
+    **rows
+        ``ignore``, ``drop``, ``last_of`` and ``best_of`` of :func:`bayescale.runs.read_runs`, for a file.
 
     Returns
     -------
@@ -268,18 +274,20 @@ def resolve_runs(
         If there is neither such a file nor such a table, if the file has faults, or if a table of the catalogue is
         asked for with ``columns``, ``response``, ``unit`` or ``needs``.
     """
-    from bayescale.runs import read_runs  # noqa: PLC0415  listing tables should not import pandas
+    from bayescale.runs import read_runs, select_runs  # noqa: PLC0415  listing tables should not import pandas
 
     path, name = Path(name_or_path), os.fspath(name_or_path)
     if path.is_file() or (path.is_dir() and name not in table_names()):
-        return read_runs(path, columns=columns, response=response, unit=unit, needs=needs or ("N", "D"))
+        needs = needs or ("N", "D")
+        return read_runs(path, columns=columns, response=response, unit=unit, needs=needs, where=where, **rows)
     if name not in table_names():
         raise InputError(f"there is no file {name!r} (in {Path.cwd()}), and no table of that name; {_names(name)}")
-    if columns or response or unit or needs:
+    if columns or response or unit or needs or rows:
         raise InputError(
-            f"columns, response, unit and needs say how to read a file, and {name!r} is a table of the catalogue"
+            f"columns, response, unit, needs{''.join(f', {option}' for option in rows)} say how to read a file, and "
+            f"{name!r} is a table of the catalogue"
         )
-    return load_runs(name)
+    return select_runs(load_runs(name), where) if where else load_runs(name)
 
 
 def data_dir() -> Path:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
@@ -83,16 +83,32 @@ class Reading:
     """How to read the table of runs."""
 
     map: Annotated[str | None, Parameter(validator=_check_columns, metavar="N=HEADER,...")] = None
-    """Columns whose headers are not the usual ones, such as N=model_size,loss=val_loss."""
+    """Columns whose headers are not the usual ones, such as N=model_size,loss=val_loss; or products of headers and
+    numbers, such as "N=Size (M) * 1e6", "D=steps*batch" or D=C/6N."""
+
+    ignore: Annotated[str | None, Parameter(metavar="HEADER,...")] = None
+    """Headers to read the table without."""
 
     where: Annotated[str | None, Parameter(metavar="CONDITION")] = None
-    """Keep only the runs for which this holds, such as "10 <= D / N <= 40"."""
+    """Keep only the runs for which this holds, such as "10 <= D / N <= 40"; the others are not checked."""
+
+    drop_unfinished: bool = False
+    """Leave out runs that did not finish by their own column of status, or have no value of the response."""
+
+    drop_duplicates: bool = False
+    """Keep one of each set of rows that are the same run."""
+
+    last_of: Annotated[str | None, Parameter(metavar="COLUMN")] = None
+    """Keep the last row of each value of this column, such as training_run."""
+
+    best_of: Annotated[str | None, Parameter(metavar="COLUMN,...")] = None
+    """Keep the best row for each combination of these columns, such as N,D."""
 
     response: Annotated[str | None, Parameter(metavar="loss|bpc|error|gain")] = None
     """The response, where a file has several."""
 
     unit: Annotated[str | None, Parameter(metavar="UNIT")] = None
-    """Unit of the response, such as "bits per token"."""
+    """Unit of the response, such as "bits per token"; of a perplexity the loss is the logarithm."""
 
     needs: Annotated[str | None, Parameter(metavar="COLUMN,...")] = None
     """Columns that must be there and vary: N,D unless the laws use others, such as D for learning curves."""
@@ -100,12 +116,28 @@ class Reading:
     @property
     def needed(self) -> list[str] | None:
         """The columns that must be there."""
-        return [name.strip() for name in self.needs.split(",")] if self.needs else None
+        return _names(self.needs)
 
     @property
     def columns(self) -> dict[str, str] | None:
         """The mapping of columns."""
         return parse_columns(self.map)
+
+    @property
+    def rows(self) -> dict[str, Any]:
+        """Which headers and rows to leave out, where any of it was asked for."""
+        dropped = {"unfinished": self.drop_unfinished, "duplicates": self.drop_duplicates}
+        asked = {
+            "ignore": _names(self.ignore),
+            "drop": [name for name, wanted in dropped.items() if wanted],
+            "last_of": self.last_of,
+            "best_of": _names(self.best_of),
+        }
+        return {name: value for name, value in asked.items() if value}
+
+
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",")] if text else None
 
 
 GivenPriors = Annotated[

@@ -1,6 +1,7 @@
 """How text of the command line is read, and what cannot be meant refused."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from bayescale.words import shortened
 
 LONGEST_NAME = 255
 """Bytes of the longest name that file systems take."""
+NEXT_NAME = re.compile(r",(?=\s*\w*\s*(?:=|$))")
+"""The comma before the next NAME=; other commas belong to a header."""
 
 
 class UsageError(Exception):
@@ -63,7 +66,7 @@ def parse_columns(text: str | None) -> dict[str, str] | None:
     if text is None:
         return None
     columns: dict[str, str] = {}
-    for part in text.split(","):
+    for part in NEXT_NAME.split(text):
         name, equals, header = (piece.strip() for piece in part.partition("="))
         if not (name and equals and header):
             raise ValueError(f"expected NAME=HEADER pairs such as N=model_size,loss=val_loss; found {part!r}")

@@ -29,13 +29,18 @@ def load_table(runs: str, reading: Reading, say: Stages | None = None) -> "RunTa
     sweep_cache()
     if say:
         say("reading the table")
-    table = _table_from_stdin(reading) if runs == STDIN else _table(runs, reading)
-    return bs.select_runs(table, reading.where) if reading.where else table
+    return _table_from_stdin(reading) if runs == STDIN else _table(runs, reading)
 
 
 def _table(runs: str, reading: Reading) -> "RunTable":
     return bs.catalogue.resolve_runs(
-        runs, columns=reading.columns, response=reading.response, unit=reading.unit, needs=reading.needed
+        runs,
+        columns=reading.columns,
+        response=reading.response,
+        unit=reading.unit,
+        needs=reading.needed,
+        where=reading.where,
+        **reading.rows,
     )
 
 

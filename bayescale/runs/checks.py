@@ -1,5 +1,6 @@
 """What a whole table must satisfy beyond its single values: one small function per kind of fault."""
 
+import shlex
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -8,8 +9,10 @@ import pandas as pd
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs.costs import COVARIATES, CostCurve, cost_curve
 from bayescale.runs.draft import Draft, listed
-from bayescale.runs.headers import normalised
+from bayescale.runs.grammar import quantity, says_loss
+from bayescale.runs.headers import how_to_map, normalised
 from bayescale.runs.numerals import cell_text
+from bayescale.runs.rows import copies
 from bayescale.runs.rules import rises_with_compute
 from bayescale.runs.table import FEWEST_ROWS
 from bayescale.words import typed
@@ -19,6 +22,10 @@ LARGEST_FACTOR = 100.0  # of C over 6 N D: sparse mixtures of experts, and long 
 LARGEST_SCATTER = 0.4  # of ln C about a smooth factor: more than half as much again
 ROUNDED_PRODUCT = 0.05  # C that is N D within this lacks its factor of six
 SAME_RATIO = 1.05  # a ratio is constant when its extremes differ by less than this
+MOST_COPIES = 0.1
+"""Of the rows, which may agree with another in all but their labels before they are taken for copies."""
+FEWEST_TOKENS = 1e-3
+"""Tokens per parameter that no run trained on tokens falls short of."""
 DATASET_HEADERS = ("dataset", "datasets")
 FLOP_UNITS = {
     "PF-days": 8.64e19,
@@ -58,7 +65,22 @@ def repeated_rows(draft: Draft) -> Iterator[str]:
     groups = list(_groups(_as_text(draft)))
     if groups:
         cases = (f"the same row stands on {draft.at(rows)}" for rows in groups[:5])
-        yield f"{draft.source}: {listed(cases, len(groups))}; keep one of each"
+        yield f"{draft.source}: {listed(cases, len(groups))}; keep one of each (--drop-duplicates)"
+
+
+def many_copies(draft: Draft) -> Iterator[str]:
+    """Tell a table in which many rows are the same run under other labels."""
+    if not draft.has(draft.response) or not (draft.has("N", "D") or draft.has("C")):
+        return
+    groups = [rows for rows in copies(draft) if draft.cells.iloc[rows].map(cell_text).duplicated().sum() == 0]
+    count = sum(map(len, groups))
+    if count > MOST_COPIES * len(draft.frame):
+        cases = (draft.at(rows) for rows in groups[:3])
+        yield (
+            f"{draft.source}: {count} of {len(draft.frame)} rows are the same run as another, with the same sizes and "
+            f"{draft.response} to six digits ({'; '.join(cases)}{'; ...' if len(groups) > 3 else ''}); keep one of "
+            "each (--drop-duplicates), or tell them apart by a column such as seed"
+        )
 
 
 def repeated_labels(draft: Draft) -> Iterator[str]:
@@ -72,7 +94,7 @@ def repeated_labels(draft: Draft) -> Iterator[str]:
         cases = (f"{draft.frame['run'].iloc[rows[0]]!r} on {draft.at(rows)}" for rows in groups[:5])
         yield (
             f"{draft.source}: run labels are repeated with different values: {listed(cases, len(groups))}; "
-            "checkpoints of one run are not independent rows, so keep the final row of each run, "
+            "checkpoints of one run are not independent rows, so keep the final row of each run (--last-of run), "
             "and give separate runs separate labels"
         )
 
@@ -97,8 +119,8 @@ def several_datasets(draft: Draft) -> Iterator[str]:
             yield (
                 f"{draft.source}: column {column} has {len(values)} values, "
                 f"{listed(map(repr, values[:5]), len(values))}; losses on different evaluation data are not "
-                "comparable: keep the rows of one (or, if all were evaluated on the same text, rename the column, "
-                "for instance to training_data)"
+                f"comparable: keep the rows of one (--where {shlex.quote(f'`{column}` == "{values[0]}"')}), or, if all "
+                f"were evaluated on the same text, leave the column out (--ignore {shlex.quote(str(column))})"
             )
 
 
@@ -129,7 +151,8 @@ def compute_disagrees(draft: Draft) -> Iterator[str]:
     if not 1 / LARGEST_FACTOR < typical < LARGEST_FACTOR or _is_product(ratio):
         where = " in every row" if ratio.max() < SAME_RATIO * ratio.min() else ""
         yield (
-            f"{draft.source}: {draft.call('C')} is {typed(typical, 4)} times 6 N D{where}; {_compute_remedy(typical)}"
+            f"{draft.source}: {draft.call('C')} is {typed(typical, 4)} times 6 N D{where}; "
+            f"{_compute_remedy(draft, typical)}"
         )
         return
     away = np.abs(np.log(ratio / usual))
@@ -138,7 +161,7 @@ def compute_disagrees(draft: Draft) -> Iterator[str]:
         off = away[away > curve.scatter]
     if len(off):
         cases = (_off_case(draft, row, float(ratio[row]), float(usual[row])) for row in off.index[:5])
-        yield f"{draft.source}: {draft.call('C')} is {listed(cases, len(off))}; {_compute_remedy(typical)}"
+        yield f"{draft.source}: {draft.call('C')} is {listed(cases, len(off))}; {_compute_remedy(draft, typical)}"
 
 
 def _off_case(draft: Draft, row: int, ratio: float, usual: float) -> str:
@@ -174,15 +197,21 @@ def working_size(frame: pd.DataFrame) -> "pd.Series[float] | None":
     return frame["active_N"].fillna(frame["N"]) if "active_N" in frame and "N" in frame else frame.get("N")
 
 
-def _compute_remedy(ratio: float) -> str:
+def _compute_remedy(draft: Draft, ratio: float) -> str:
+    if quantity(draft.headers.get("C", "")) == "time":
+        return (
+            "hours are time, not FLOP: multiply them by the FLOP of an hour, peak times utilization times 3600, as in "
+            f"{how_to_map('C', draft.headers['C'] + ' * 1.4e18')} for an H100 at 40 %, or let C be 6 N D"
+        )
     for unit, flop in FLOP_UNITS.items():
         if 1 / LARGEST_RATIO < ratio * flop < LARGEST_RATIO:
-            return f"C is in FLOP, and this looks like {unit}: multiply by {typed(flop, 4)}"
+            factor = f"multiply by {typed(flop, 4)}, with {draft.mapped('C', flop)}"
+            return f"C is in FLOP, and this looks like {unit}: {factor}"
     if 0.9 < FLOPS_PER_TOKEN * ratio < 1.1:
-        return "this looks like N D: multiply by 6"
+        return f"this looks like N D: multiply by 6, with {draft.mapped('C', 6)}"
     return (
-        "C is in FLOP for the whole run; correct C, N or D, or take C out and let it be 6 N D "
-        "(for a mixture of experts, add a column active_N)"
+        f"C is in FLOP for the whole run; correct C, N or D, or take C out with {draft.left_out('C')} and let it be "
+        "6 N D (for a mixture of experts, add a column active_N)"
     )
 
 
@@ -208,10 +237,52 @@ def looks_like_accuracy(draft: Draft) -> Iterator[str]:
     if draft.response in (None, "gain") or not draft.has("N", "D", draft.response):
         return
     frame = draft.sound("N", "D", draft.response)
+    if says_loss(draft.headers.get(str(draft.response), "")):
+        return
     if len(frame) and frame[draft.response].max() <= 1 and rises_with_compute(frame, draft.response):
+        header = draft.headers.get(str(draft.response), "")
         yield (
-            f"{draft.source}: {draft.call(draft.response)} is at most 1 and rises with compute, so it looks like an "
-            "accuracy; give the loss"
+            f"{draft.source}: {draft.call(str(draft.response))} is at most 1 and rises with compute, so it looks like "
+            f"an accuracy; give the loss, or rename {header!r} to accuracy and read it as 1 - accuracy"
+        )
+
+
+def few_tokens(draft: Draft) -> Iterator[str]:
+    """Tell sizes and tokens that were swapped, or are not both in ones."""
+    frame = draft.sound("N", "D")
+    if draft.samples or not len(frame):
+        return
+    ratio = frame["D"] / frame["N"]
+    rows = [int(row) for row in frame.index[ratio < FEWEST_TOKENS]]
+    if rows:
+        cases = (f"{typed(float(ratio[row]), 4)} {draft.where(row)}" for row in rows[:5])
+        yield (
+            f"{draft.source}: tokens per parameter are {listed(cases, len(rows))}, fewer than any run has; "
+            f"{'; '.join(_ratio_remedies(draft, ratio))}"
+        )
+
+
+def _ratio_remedies(draft: Draft, ratio: "pd.Series[float]") -> Iterator[str]:
+    """Yield what may be wrong where D/N is far too low: the two swapped, D in another unit, or a few odd rows."""
+    N, D = (draft.headers.get(column, column) for column in ("N", "D"))
+    if 0.1 <= float((1 / ratio).median()) <= 1e4:
+        yield f"where N and D are swapped: --map {shlex.quote(f'N={D},D={N}')}"
+    for factor, word in ((1e3, "thousands"), (1e6, "millions"), (1e9, "billions")):
+        if 0.1 <= float(ratio.median()) * factor <= 1e4 and float(ratio.min()) * factor >= FEWEST_TOKENS:
+            yield f"where D is in {word}: {draft.mapped('D', factor)}"
+    yield f"where they are right: --where {shlex.quote(f'D / N >= {FEWEST_TOKENS:g}')} takes such runs out"
+
+
+def batch_in_sequences(draft: Draft) -> Iterator[str]:
+    """Tell a batch that counts sequences: steps times batch is a whole part of D in every row."""
+    frame = draft.sound("steps", "batch", "D")
+    frame = frame[(frame["steps"] > 0) & (frame["batch"] > 0)] if len(frame) else frame
+    ratio = frame["D"] / (frame["steps"] * frame["batch"]) if len(frame) else pd.Series(dtype=float)
+    if len(ratio) >= 2 and ratio.max() < SAME_RATIO * ratio.min() and ratio.min() > 2:
+        length = round(float(ratio.median()))
+        yield (
+            f"{draft.source}: {draft.call('batch')} counts no tokens: D is {length} times steps x batch in every row, "
+            f"as of sequences of {length} tokens; {draft.mapped('batch', length)}"
         )
 
 
@@ -219,10 +290,12 @@ CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     too_few_rows,
     unlabelled_runs,
     repeated_rows,
+    many_copies,
     repeated_labels,
     several_datasets,
     never_varies,
     compute_disagrees,
     worse_than_uniform,
     looks_like_accuracy,
+    few_tokens,
 )

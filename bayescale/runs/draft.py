@@ -1,11 +1,14 @@
 """A table while it is being checked: numbers, and enough of the source to say where a fault stands."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-from bayescale.words import shortened
+from bayescale.runs.grammar import counted_noun
+from bayescale.runs.headers import how_to_map
+from bayescale.words import shortened, typed
 
 SHOWN = 5
 
@@ -22,7 +25,24 @@ class Draft:
     response: str | None = None
     unit: str = ""
     needs: tuple[str, ...] = ("N", "D")  # covariates that must be there and vary
+    factors: Mapping[str, float] = field(default_factory=dict)  # what columns of counts were multiplied by
     doubtful: Mapping[str, frozenset[int]] | None = None  # rows already faulted, by column
+
+    @property
+    def samples(self) -> str:
+        """What D counts by its header where that is no token: images, rows; empty for tokens."""
+        return counted_noun(self.headers["D"]) if "D" in self.headers else ""
+
+    def mapped(self, column: str, factor: float = 1.0) -> str:
+        """Say how to map a column to its header, times a factor."""
+        whole = self.factors.get(column, 1.0) * factor
+        header = self.headers.get(column, column)
+        return how_to_map(column, header if whole == 1 else f"{header} * {typed(whole, 4)}")
+
+    def left_out(self, column: str) -> str:
+        """Say how to leave a column out."""
+        header = self.headers.get(column, column)
+        return f"ignore=[{header!r}] (--ignore {shlex.quote(header)})"
 
     def has(self, *columns: str | None) -> bool:
         """Tell whether all these columns are there."""

@@ -3,9 +3,21 @@
 import difflib
 import functools
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bayescale.runs.formulas import Formula, parse_formula
+from bayescale.runs.grammar import (
+    NATS,
+    SHAPE,
+    better,
+    convention,
+    is_quantity,
+    metric_of,
+    quantity,
+    read_header,
+)
 from bayescale.schedules import PIECE_MEANINGS
 from bayescale.words import clean, shortened
 
@@ -102,7 +114,17 @@ NUMERIC = (
     *PIECE_MEANINGS,
 )
 TEXT = ("run", "family", "training_run")
-TRAINING_LOSS = ("train_loss", "training_loss")
+BITS_PER_CHARACTER = MEANINGS["bpc"]
+
+
+CLASSES = {
+    ("exact", True): 0,
+    ("held out", True): 0,
+    ("", True): 1,
+    ("held out", False): 2,
+    ("training", True): 6,
+}
+"""How well a header says that it is the response: of which data, and whether no word is left over."""
 
 
 @dataclass(frozen=True)
@@ -110,38 +132,112 @@ class Assignment:
     """Which header of the source serves as which canonical column."""
 
     headers: Mapping[str, str]  # canonical name -> header as written
-    faults: tuple[str, ...]
-    notes: tuple[str, ...]
+    formulas: Mapping[str, Formula] = field(default_factory=dict)  # canonical name -> the product it was mapped to
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    asked: frozenset[str] = frozenset()  # names that the user mapped
 
 
 def assign_columns(source: str, headers: Sequence[str], columns: Mapping[str, str] | None) -> Assignment:
-    """Find the canonical columns among the headers, by the user's mapping first and by alias after."""
+    """Find the canonical columns among the headers, by the user's mapping first and by their words after."""
     asked = {name: clean(header.strip()) for name, header in (columns or {}).items()}
-    faults = list(_faults_of_mapping(source, headers, asked))
     chosen = {name: header for name, header in asked.items() if name in ALIASES and header in headers}
+    formulas: dict[str, Formula] = {}
+    _take_formulas(asked, headers, chosen, formulas, {})
+    faults: list[str] = []
+    notes: list[str] = []
     for canonical in ALIASES:
         if canonical in asked:
             continue
-        found = [header for header in headers if header not in chosen.values() and stands_for(header, canonical)]
+        found = best_headers([header for header in headers if header not in chosen.values()], canonical)
         if not found:
             continue
         chosen[canonical] = min(found, key=lambda header: _rank(header, canonical))
         if len(found) > 1 and canonical != "run":
             faults.append(
                 f"{source}: columns {quoted(found)} can each be {canonical}; "
-                f"choose one with columns={{{canonical!r}: {found[0]!r}}} (--map {canonical}={found[0]})"
+                f"choose one with {how_to_map(canonical, found[0])}"
             )
-    return Assignment(chosen, tuple(faults), tuple(_notes(headers, chosen)))
+    _take_formulas(asked, headers, chosen, formulas, chosen)
+    faults = [*_faults_of_mapping(source, headers, asked, formulas), *faults]
+    _name_response(chosen, notes)
+    notes += _notes(headers, chosen, formulas)
+    return Assignment(chosen, formulas, tuple(faults), tuple(notes), frozenset(asked))
 
 
-def _faults_of_mapping(source: str, headers: Sequence[str], asked: Mapping[str, str]) -> Iterator[str]:
+def _take_formulas(
+    asked: Mapping[str, str],
+    headers: Sequence[str],
+    chosen: dict[str, str],
+    formulas: dict[str, Formula],
+    meant: Mapping[str, str],
+) -> None:
+    """Read the products that names are mapped to."""
+    for name, text in asked.items():
+        formula = None if name in chosen or name not in ALIASES else parse_formula(text, headers, meant)
+        if formula is not None:
+            formulas[name] = formula
+            chosen[name] = formula.above[0] if formula.single else text
+
+
+def _name_response(chosen: dict[str, str], notes: list[str]) -> None:
+    """Call a loss by what its header says that it is: bits per character, or the part that is right."""
+    header = chosen.get("loss")
+    metric = metric_of(header) if header else None
+    if header and metric and metric.unit == BITS_PER_CHARACTER and "bpc" not in chosen:
+        chosen["bpc"] = chosen.pop("loss")
+        notes.append(f"{header!r} is read as bpc, in bits per character, as its header says")
+    elif header and better(header) and "error" not in chosen:
+        chosen["error"] = chosen.pop("loss")
+
+
+def best_headers(headers: Sequence[str], canonical: str) -> list[str]:
+    """Return the headers that say best that they are a column; several where none says it better than the others."""
+    classes = {header: _class(header, canonical, headers) for header in headers}
+    least = min((rank for rank in classes.values() if rank is not None), default=None)
+    return [header for header in headers if least is not None and classes[header] == least]
+
+
+def _class(header: str, canonical: str, headers: Sequence[str]) -> int | None:
+    """Return how well a header says that it is a column, 0 best; None where it does not."""
+    if canonical in ("loss", "bpc"):
+        return _class_of_loss(header, canonical)
+    if header == canonical.casefold() != canonical and any(normalised(other) in SHAPE for other in headers):
+        return None  # n beside d_model is some number of something
+    if stands_for(header, canonical):
+        return int(header != canonical)
+    return _class_of_words(header, canonical) if canonical in ("N", "D", "C") else None
+
+
+def _class_of_words(header: str, canonical: str) -> int | None:
+    """Rank headers whose words say that they are N, D or C: sizes without embeddings last, active ones never."""
+    counts = convention(header)
+    if not is_quantity(header, canonical) or (canonical == "N" and counts == "active"):
+        return None
+    return 3 if canonical == "N" and counts == "without embeddings" else 2
+
+
+def _class_of_loss(header: str, canonical: str) -> int | None:
+    """Rank losses: held out before training, nats before other units, without the name of a data set before with."""
+    metric = metric_of(header)
+    if metric is None or (metric.unit == BITS_PER_CHARACTER) != (canonical == "bpc"):
+        return 0 if header == canonical else None
+    converted = 3 * (canonical == "loss" and metric.unit != NATS)
+    exact = "exact" if header.casefold() == canonical else metric.data
+    rank = CLASSES.get((exact, metric.plain))
+    return None if rank is None else rank + converted
+
+
+def _faults_of_mapping(
+    source: str, headers: Sequence[str], asked: Mapping[str, str], formulas: Mapping[str, Formula]
+) -> Iterator[str]:
     for canonical, header in asked.items():
         if canonical not in ALIASES:
             yield (
                 f"{source}: columns= has the unknown name {canonical!r}; "
                 f"the names are {', '.join(ALIASES)}, each mapped to a column of the file"
             )
-        elif header not in headers:
+        elif header not in headers and canonical not in formulas:
             near = difflib.get_close_matches(header, headers, n=3, cutoff=0.5) or list(headers)
             yield f"{source}: columns= takes {canonical} from {header!r}, which is not there; found {quoted(near)}"
         elif list(asked.values()).count(header) > 1 and list(asked.values()).index(header) < list(asked).index(
@@ -152,11 +248,13 @@ def _faults_of_mapping(source: str, headers: Sequence[str], asked: Mapping[str, 
 
 def stands_for(header: str, canonical: str) -> bool:
     """Tell whether a header is the canonical name or one of its aliases, whatever the case and separators."""
-    return normalised(header) in (canonical.casefold(), *ALIASES[canonical])
+    names = (canonical.casefold(), *ALIASES[canonical])
+    return normalised(header) in names or read_header(header).key in names
 
 
 def _rank(header: str, canonical: str) -> int:
-    return (canonical.casefold(), *ALIASES[canonical]).index(normalised(header))
+    names = (canonical.casefold(), *ALIASES[canonical])
+    return names.index(normalised(header)) if normalised(header) in names else len(names)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -165,29 +263,95 @@ def normalised(header: str) -> str:
     return re.sub(r"[\s\-./]+", "_", header.strip()).casefold()
 
 
-def _notes(headers: Sequence[str], chosen: Mapping[str, str]) -> Iterator[str]:
-    renamed = [f"{name} from {shortened(header)!r}" for name, header in chosen.items() if name != header]
+def _notes(headers: Sequence[str], chosen: Mapping[str, str], formulas: Mapping[str, Formula]) -> Iterator[str]:
+    renamed = [
+        f"{name} from {shortened(header)!r}"
+        for name, header in chosen.items()
+        if header != name and name not in formulas
+    ]
     if renamed:
         yield f"columns read under another name: {', '.join(renamed)}"
-    if normalised(chosen.get("loss", "")) in TRAINING_LOSS:
-        yield f"loss is the training loss {chosen['loss']!r}; laws are stated for the loss on held-out text"
+    for name in (name for name in ("loss", "bpc") if name in chosen):
+        yield from _notes_on_loss(headers, chosen, name)
+    sizes = [header for header in headers if is_quantity(header, "N") or stands_for(header, "active_N")]
+    others = [header for header in sizes if header != chosen.get("N")]
+    if "N" in chosen and others and chosen["N"] in headers:
+        told = ", ".join(f"{header!r}{_told(header)}" for header in others)
+        yield (
+            f"N counts the parameters of {chosen['N']!r}{_told(chosen['N'])}; there are others, {told}: "
+            f"{how_to_map('N', others[0])} takes them"
+        )
     shadowed = [header for header in headers if header in chosen and header not in chosen.values()]
     if shadowed:
         yield f"columns left out because another column was mapped to their name: {quoted(shadowed)}"
 
 
-def missing_column(source: str, canonical: str, headers: Sequence[str], taken: Sequence[str]) -> str:
-    """Say that a column is not there, which headers come nearest, and how to name one."""
-    free = [header for header in headers if header not in taken]
-    names = (canonical.casefold(), *ALIASES[canonical])
-    near = [header for header in free if difflib.get_close_matches(normalised(header), names, n=1, cutoff=0.7)]
-    example = near[0] if near else "NAME"
+def _notes_on_loss(headers: Sequence[str], chosen: Mapping[str, str], name: str) -> Iterator[str]:
+    metric = metric_of(chosen[name])
+    others = [header for header in headers if header != chosen[name] and _class_of_loss(header, name) is not None]
+    if metric and metric.data == "training":
+        yield f"{name} is the training loss {chosen[name]!r}; laws are stated for the loss on held-out text"
+    elif metric and metric.data and others:
+        yield f"{name} is the held-out {chosen[name]!r}; not used: {quoted(others)}"
+
+
+def _told(header: str) -> str:
+    told = convention(header)
+    return f" ({told})" if told else ""
+
+
+def how_to_map(canonical: str, header: str) -> str:
+    """Say how to name a column in Python, and by an option that can be pasted into a shell."""
+    return f"columns={{{canonical!r}: {header!r}}} (--map {shlex.quote(f'{canonical}={header}')})"
+
+
+def missing_column(source: str, canonical: str, headers: Sequence[str], chosen: Mapping[str, str]) -> str:
+    """Say that a column is not there, which headers come nearest, and how to name one or compute it."""
+    free = [header for header in headers if header not in chosen.values()]
+    near = nearest(canonical, free)
     found = f"the nearest are {quoted(near)}" if near else f"found {quoted(list(headers))}"
-    return (
-        f"{source}: no column {canonical} ({MEANINGS.get(canonical, 'see the names of columns')}); {found}; "
-        f"name it with columns={{{canonical!r}: {example!r}}} (--map {canonical}={example})"
-        + (", or, for laws without it, name the columns they need with needs= (--needs)" if canonical in "ND" else "")
+    remedies = [f"name it with {how_to_map(canonical, near[0] if near else 'NAME')}"]
+    if canonical == "D":
+        remedies += [
+            f"or compute it with {how_to_map('D', product)}" for product in products_of_tokens(headers, chosen)
+        ]
+    if canonical == "loss":
+        upwards = [header for header in free if better(header)]
+        remedies += [f"or read 1 - {header!r} with {how_to_map('error', header)}" for header in upwards[:1]]
+    if canonical in "ND":
+        remedies.append("or, for laws without it, name the columns they need with needs= (--needs)")
+    return f"{source}: no column {canonical} ({MEANINGS.get(canonical, 'see the names of columns')}); {found}; " + (
+        ", ".join(remedies)
     )
+
+
+def nearest(canonical: str, headers: Sequence[str]) -> list[str]:
+    """Return the headers that speak of a column by their words, else those spelt most like it."""
+    wanted = "loss" if canonical in RESPONSES else canonical
+    by_meaning = [header for header in headers if quantity(header) == wanted]
+    if by_meaning:
+        return by_meaning
+    names = (canonical.casefold(), *ALIASES[canonical])
+    return [
+        header
+        for header in headers
+        if not quantity(header) and difflib.get_close_matches(normalised(header), names, n=1, cutoff=0.7)
+    ]
+
+
+def products_of_tokens(headers: Sequence[str], chosen: Mapping[str, str]) -> Iterator[str]:
+    """Yield products that may be the training tokens: steps times tokens a step, or C / 6 N."""
+    by_quantity = {
+        name: [header for header in headers if quantity(header) == name] for name in ("steps", "batch", "length")
+    }
+    steps, batches = by_quantity["steps"], by_quantity["batch"]
+    if steps and batches:
+        in_sequences = by_quantity["length"] if "token" not in normalised(batches[0]) else []
+        yield "*".join([steps[0], batches[0]])
+        for length in in_sequences:
+            yield "*".join([steps[0], batches[0], length])
+    if {"C", "N"} <= set(chosen):
+        yield "C/6N"
 
 
 def quoted(names: Sequence[str], keep: int = 12) -> str:

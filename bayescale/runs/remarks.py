@@ -1,5 +1,6 @@
 """What is worth saying about a table that is not a fault: one small function per remark."""
 
+import shlex
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -8,12 +9,15 @@ import pandas as pd
 from bayescale.runs.checks import SAME_RATIO, compute_curve, compute_ratio, working_size
 from bayescale.runs.draft import Draft, listed
 from bayescale.runs.headers import ALIASES, NUMERIC, quoted
+from bayescale.runs.outliers import far_above
+from bayescale.runs.rows import unfinished_rows
 from bayescale.runs.rules import rises_with_compute
 from bayescale.words import percent, typed
 
 TOLD_SCATTER = 0.05
 
 MOST_TOKENS_PER_PARAMETER = 1e5  # thirty times the most overtrained models published
+FEW_TOKENS_PER_PARAMETER = 0.1
 
 
 def remarks(draft: Draft, compute: str) -> list[str]:
@@ -88,11 +92,12 @@ def proportional_data(draft: Draft, _: str) -> Iterator[str]:
 
 
 def extreme_ratios(draft: Draft, _: str) -> Iterator[str]:
-    """Say that a run has more tokens per parameter than any published."""
+    """Say that a run has more tokens per parameter than any published, or next to none."""
     if not draft.has("N", "D"):
         return
     ratio = draft.frame["D"] / draft.frame["N"]
-    rows = [int(row) for row in np.flatnonzero(ratio > MOST_TOKENS_PER_PARAMETER)]
+    low = 0.0 if draft.samples else FEW_TOKENS_PER_PARAMETER
+    rows = [int(row) for row in np.flatnonzero((ratio > MOST_TOKENS_PER_PARAMETER) | (ratio < low))]
     if rows:
         cases = (f"{typed(ratio[row], 4)} {draft.where(row)}" for row in rows[:5])
         yield f"tokens per parameter are {listed(cases, len(rows))}; check the units of N and D"
@@ -102,6 +107,40 @@ def rising_response(draft: Draft, _: str) -> Iterator[str]:
     """Say that the response rises with compute."""
     if draft.response != "gain" and rises_with_compute(draft.frame, str(draft.response)):
         yield f"{draft.response} rises with compute; make sure that it is a loss, and that no run overfitted"
+
+
+def samples(draft: Draft, compute: str) -> Iterator[str]:
+    """Say that D counts no tokens."""
+    if draft.samples:
+        more = "; 6 N D is then no FLOP, but a count of the same kind" if compute == "6ND" else ""
+        yield f"D counts {draft.samples} ({draft.headers['D']!r}), not tokens{more}"
+
+
+def unfinished(draft: Draft, _: str) -> Iterator[str]:
+    """Say that rows are of runs that did not end, by their own column of status."""
+    rows = unfinished_rows(draft)
+    if rows:
+        yield (
+            f"{len(rows)} of {len(draft.frame)} rows are of runs that did not finish, by their own status "
+            f"({draft.at(rows)}); laws are stated for finished runs: --drop-unfinished takes them out"
+        )
+
+
+def diverged(draft: Draft, _: str) -> Iterator[str]:
+    """Name the runs whose response lies far above that of runs like them."""
+    for row, excess in far_above(draft.frame, str(draft.response)):
+        label = str(draft.frame["run"].iloc[row]) if draft.has("run") else ""
+        take_out = (
+            shlex.quote(f'run != "{label}"') if label else shlex.quote(f"{draft.response} < {_below(draft, row)}")
+        )
+        yield (
+            f"the {draft.response} {draft.where(row)} is {excess:.0%} above runs like it; did it diverge? "
+            f"--where {take_out} takes it out"
+        )
+
+
+def _below(draft: Draft, row: int) -> str:
+    return typed(float(draft.frame[str(draft.response)].iloc[row]), 6)
 
 
 def gaps(draft: Draft, _: str) -> Iterator[str]:
@@ -132,6 +171,9 @@ REMARKS: tuple[Callable[[Draft, str], Iterator[str]], ...] = (
     proportional_data,
     extreme_ratios,
     rising_response,
+    samples,
+    unfinished,
+    diverged,
     gaps,
     shared_training,
     left_over,

@@ -1,10 +1,22 @@
 """Which column is the response, in which unit, and how large it can be."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bayescale.runs.draft import Draft
-from bayescale.runs.headers import MEANINGS, RESPONSES, USUAL_RESPONSES, missing_column, normalised, quoted
+from bayescale.runs.formulas import Vector
+from bayescale.runs.grammar import BETTER, PERPLEXITY, better, metric_of, read_header
+from bayescale.runs.headers import (
+    MEANINGS,
+    RESPONSES,
+    USUAL_RESPONSES,
+    how_to_map,
+    missing_column,
+    normalised,
+    quoted,
+)
 from bayescale.runs.numerals import cell_text
 from bayescale.words import clean, shortened
 
@@ -43,10 +55,10 @@ def choose_response(source: str, headers: tuple[str, ...], chosen: Mapping[str, 
         found = f"the table has {there[0]}" if there else f"found {quoted(headers)}"
         return Choice(None, (f"{source}: there is no column for response={asked!r}; {found}",))
     if not there:
-        return Choice(None, (missing_column(source, "loss", headers, tuple(chosen.values())),))
+        return Choice(None, (missing_column(source, "loss", headers, chosen),))
     if asked is not None:
         return Choice(asked)
-    likely = [name for name in there if name in USUAL_RESPONSES] or there
+    likely = _held_out([name for name in there if name in USUAL_RESPONSES] or there, chosen)
     if len(likely) > 1:
         first, second = likely[:2]
         fault = (
@@ -54,24 +66,57 @@ def choose_response(source: str, headers: tuple[str, ...], chosen: Mapping[str, 
             f"choose with response={first!r} or {second!r}"
         )
         return Choice(None, (fault,))
-    return Choice(likely[0])
+    return Choice(likely[0], tuple(_doubtful_error(source, headers, chosen, likely[0])))
+
+
+def _held_out(likely: list[str], chosen: Mapping[str, str]) -> list[str]:
+    """Leave out a response of training where another is of held-out text."""
+    data = {name: metric.data if (metric := metric_of(chosen[name])) else "" for name in likely}
+    if "held out" in data.values():
+        return [name for name in likely if data[name] != "training"]
+    return likely
+
+
+def _doubtful_error(source: str, headers: Sequence[str], chosen: Mapping[str, str], response: str) -> Iterator[str]:
+    """Ask what ``error`` is beside a quantity of which more is better: the part that is wrong, or a standard error."""
+    upwards = [header for header in headers if better(header) and header != chosen[response]]
+    if response == "error" and chosen[response].casefold() == "error" and upwards:
+        yield (
+            f"{source}: column 'error' may be the part that is wrong, or the standard error of {upwards[0]!r}; "
+            f"rename it to error_rate, or take 1 - {upwards[0]!r} with {how_to_map('error', upwards[0])}"
+        )
 
 
 @dataclass(frozen=True)
 class UnitChoice:
-    """The unit of the response, and what there is to say about it."""
+    """The unit of the response, how its column becomes the response, and what there is to say about it."""
 
     unit: str
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    convert: Callable[[Vector], Vector] | None = None
 
 
 def choose_unit(draft: Draft, asked: str | None) -> UnitChoice:
-    """Take the unit asked for, else the one a column such as loss_unit gives, else the response's usual one."""
-    usual = UNITS.get(draft.response or "", "")
+    """Take the unit asked for, else that of a column such as loss_unit, else that of the header's own words."""
+    if draft.response is None:
+        return UnitChoice(asked or "")
+    usual = UNITS[draft.response]
+    header = draft.headers.get(draft.response, draft.response)
+    word = better(header)
+    if word and draft.response == "error":
+        return _upside_down(draft, header, word)
+    choice = _stated_unit(draft, asked, header, usual)
+    if choice.unit == PERPLEXITY:
+        note = f"the loss is the natural logarithm of the perplexity {header!r}"
+        return UnitChoice(usual, choice.faults, (*choice.notes, note), np.log)
+    return choice
+
+
+def _stated_unit(draft: Draft, asked: str | None, header: str, usual: str) -> UnitChoice:
     columns = [column for column in draft.frame if normalised(str(column)) in UNIT_HEADERS]
-    if not columns or draft.response is None:
-        return UnitChoice(asked or usual)
+    if not columns:
+        return _unit_of_header(draft, asked, header, usual)
     found = list(dict.fromkeys(filter(None, (cell_text(cell).strip() for cell in draft.cells[columns[0]]))))
     if len({recognised_unit(text) for text in found}) > 1:
         fault = (
@@ -86,15 +131,59 @@ def choose_unit(draft: Draft, asked: str | None) -> UnitChoice:
         )
         return UnitChoice(asked or usual, (fault,))
     if asked is not None and stated != asked:
-        return UnitChoice(asked, notes=(f"unit {asked!r} as asked; column {columns[0]} says {found[0]!r}",))
+        return UnitChoice(
+            _asked_unit(asked), notes=(f"unit {asked!r} as asked; column {columns[0]} says {found[0]!r}",)
+        )
     if stated == usual:
         return UnitChoice(usual)
     return UnitChoice(stated, notes=(f"the {draft.response} is in {stated!r}, as column {columns[0]} says",))
 
 
+def _unit_of_header(draft: Draft, asked: str | None, header: str, usual: str) -> UnitChoice:
+    """Read the unit in the words of a header; where they name none, say which is taken, and where half of one, ask."""
+    metric = metric_of(header)
+    if asked is not None:
+        return UnitChoice(_asked_unit(asked))
+    if draft.response not in USUAL_RESPONSES:
+        return UnitChoice(usual)
+    if metric is None and header != draft.response:
+        note = f"{header!r} names no unit and is read as {usual}; unit= (--unit) says another, such as 'bits per byte'"
+        return UnitChoice(usual, notes=(note,))
+    if metric is not None and not metric.unit:
+        fault = (
+            f"{draft.source}: {draft.call(draft.response)} is in bits, and of what is not said; "
+            f"say it with unit= (--unit 'bits per token', --unit 'bits per byte' or --unit 'bits per character')"
+        )
+        return UnitChoice(usual, (fault,))
+    if metric is None or metric.unit in (usual, PERPLEXITY):
+        return UnitChoice(metric.unit if metric else usual)
+    return UnitChoice(metric.unit, notes=(f"the {draft.response} is in {metric.unit}, as the header {header!r} says",))
+
+
+def _asked_unit(asked: str) -> str:
+    return PERPLEXITY if asked.casefold() in ("ppl", "perplexity") else asked
+
+
+def _upside_down(draft: Draft, header: str, word: str) -> UnitChoice:
+    """Return the part that is wrong, where a column holds the part that is right; refuse what has no best value."""
+    if BETTER[word] is None:
+        fault = (
+            f"{draft.source}: more of {header!r} is better, and no law here rises without end; give a column that "
+            "falls to a floor (of PSNR the mean squared error, 10 ** (-PSNR / 10); of Elo the part of games lost)"
+        )
+        return UnitChoice(UNITS["error"], (fault,))
+    values = draft.frame["error"]
+    percent = bool(values.max() > 1) or "percent" in read_header(header).words
+    said = f"error is 1 - {header!r}" + (" / 100" if percent else "")
+    share = 100.0 if percent else 1.0
+    return UnitChoice(UNITS["error"], notes=(f"{said}: of {word}, more is better",), convert=lambda x: 1 - x / share)
+
+
 def recognised_unit(text: str) -> str:
     """Return the standard name of a unit, or the text itself."""
     words = text.casefold()
+    if words in ("ppl", "perplexity"):
+        return PERPLEXITY
     if "nat" in words or "ln" in words.split() or "log-perplexity" in words:
         return "nats per token"
     if "bit" in words or words in ("bpc", "bpb"):

@@ -1,6 +1,6 @@
 """What each value of a column must satisfy, and what to do where it does not."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,14 +9,15 @@ import pandas as pd
 from bayescale.runs.draft import Draft
 from bayescale.runs.headers import NUMERIC, RESPONSES
 from bayescale.runs.responses import CEILINGS
+from bayescale.runs.scales import SMALLEST_COMPUTE, SMALLEST_COUNT, USUAL, remedy_by_magnitude, remedy_of_compute
 from bayescale.words import typed
 
 Mask = Callable[[pd.Series], "pd.Series[bool]"]
 
-SMALLEST_COUNT = 1e4
 # Five hundred to a thousand times the largest runs known (2e12 parameters, 4e13 tokens): a slip of units, not a run.
 LARGEST = {"N": 1e15, "D": 1e17, "unique_tokens": 1e17, "active_N": 1e15}
 NOUNS = {"N": "parameters", "D": "tokens", "unique_tokens": "tokens", "active_N": "parameters"}
+FACTOR_WORDS = {1e3: "thousand", 1e6: "million", 1e9: "billion", 1e12: "trillion"}
 MISSING_REMEDY = "give the value, or take the run out"
 
 
@@ -28,9 +29,9 @@ class Rule:
     remedy: Callable[[str], str]  # the first failing value, as a count -> what to do
 
 
-def column_faults(draft: Draft, unreadable: dict[str, dict[int, str]]) -> tuple[list[str], Draft]:
-    """Return the faults of single values, and the draft with the rows they stand in marked."""
-    faults: list[str] = []
+def column_faults(draft: Draft, unreadable: Mapping[str, Mapping[int, str]]) -> tuple[dict[str, list[str]], Draft]:
+    """Return the faults of single values by column, and the draft with the rows they stand in marked."""
+    faults: dict[str, list[str]] = {}
     doubtful: dict[str, frozenset[int]] = {}
     for column in (column for column in draft.frame if column in _checked(draft)):
         texts = unreadable.get(column, {})
@@ -38,8 +39,9 @@ def column_faults(draft: Draft, unreadable: dict[str, dict[int, str]]) -> tuple[
         missing = _rows(values.isna()) if column in _required(draft) else []
         broken = [(rule, rows) for rule in rules_of(draft, column) if (rows := _rows(rule.fails(values)))]
         doubtful[column] = frozenset(texts).union(missing, *(rows for _, rows in broken))
-        faults.extend(_unreadable_faults(draft, column, texts))
-        faults.extend(_rule_faults(draft, column, missing, broken))
+        found = [*_unreadable_faults(draft, column, texts), *_rule_faults(draft, column, missing, broken)]
+        if found:
+            faults[column] = found
     return faults, replace(draft, doubtful=doubtful)
 
 
@@ -60,31 +62,52 @@ def rules_of(draft: Draft, column: str) -> list[Rule]:
     """List the rules for a column, by what it holds."""
     finite = Rule(np.isinf, lambda _: "the value must be finite and below 1e308")
     if column in NOUNS:
-        return [finite, *_count_rules(column)]
+        return [finite, *_count_rules(draft, column)]
     if column == draft.response:
         return [finite, *_response_rules(draft, column)]
     zero_allowed = column not in ("C", "vocabulary")
     negative = Rule(lambda x: (x < 0) & ~np.isinf(x), lambda _: "the value must not be negative")
     zero = Rule(lambda x: x == 0, lambda _: "the value must be above zero")
-    return [finite, negative] if zero_allowed else [finite, negative, zero]
+    if zero_allowed:
+        return [finite, negative]
+    small = column == "C" and not draft.has("N", "D") and not draft.samples
+    return [finite, negative, zero, *([Rule(_below_any_training, lambda _: _compute_remedy(draft))] if small else [])]
 
 
-def _count_rules(column: str) -> list[Rule]:
+def _below_any_training(values: "pd.Series[float]") -> "pd.Series[bool]":
+    return (values > 0) & (values < SMALLEST_COMPUTE)
+
+
+def _compute_remedy(draft: Draft) -> str:
+    return f"no training takes so few FLOP; say the unit of the column: {remedy_of_compute(draft)}"
+
+
+def _count_rules(draft: Draft, column: str) -> list[Rule]:
+    """List the rules for a count; values below 10,000 are in another unit, unless D counts no tokens."""
     noun, largest = NOUNS[column], LARGEST[column]
-    return [
-        Rule(lambda x: (x < 0) & ~np.isinf(x), lambda _: f"{noun} are counts, so give the positive count"),
-        Rule(lambda x: x == 0, lambda _: f"{noun} are counts above zero; {MISSING_REMEDY}"),
+    least = 1.0 if draft.samples else SMALLEST_COUNT
+    values = draft.frame[column]
+    whole = len(values) > 1 and bool((values.dropna() < least).all()) and column in USUAL
+    small = [
         Rule(
             lambda x: (x > 0) & (x < 1),
             lambda value: (
-                f"{noun} are counts, and this is a fraction; write {value} trillion as {_times(value, 1e12)}, "
+                f"{noun} are counts, and this is a fraction; {_written_out(draft, column, value)}, "
                 "or multiply a share by its total"
             ),
         ),
         Rule(
-            lambda x: (x >= 1) & (x < SMALLEST_COUNT),
-            lambda value: f"{noun} are counts, so write {value} billion as {_times(value, 1e9)}",
+            lambda x: (x >= 1) & (x < least),
+            lambda value: f"{noun} are counts, so {_written_out(draft, column, value)}",
         ),
+    ]
+    if whole:
+        said = f"{noun} are counts in ones; one factor for the column, {remedy_by_magnitude(draft, column)}"
+        small = [Rule(lambda x: (x > 0) & (x < least), lambda _: said)]
+    return [
+        Rule(lambda x: (x < 0) & ~np.isinf(x), lambda _: f"{noun} are counts, so give the positive count"),
+        Rule(lambda x: x == 0, lambda _: f"{noun} are counts above zero; {MISSING_REMEDY}"),
+        *small,
         Rule(
             lambda x: (x > largest) & ~np.isinf(x),
             lambda _: f"more than {typed(largest, 4)} {noun} is far beyond any run known; check the unit",
@@ -92,8 +115,13 @@ def _count_rules(column: str) -> list[Rule]:
     ]
 
 
-def _times(value: str, factor: float) -> str:
-    return typed(float(value) * factor, 4)
+def _written_out(draft: Draft, column: str, value: str) -> str:
+    """Say how to write one small value among counts: by the factor that brings it nearest to the others."""
+    others = draft.frame[column][draft.frame[column] >= SMALLEST_COUNT]
+    middle = float(np.log(others).median()) if len(others) else np.log(1e9)
+    able = {factor: word for factor, word in FACTOR_WORDS.items() if float(value) * factor >= SMALLEST_COUNT}
+    best = min(able, key=lambda factor: abs(np.log(float(value) * factor) - middle), default=1e9)
+    return f"write {value} {FACTOR_WORDS[best]} as {typed(float(value) * best, 4)}"
 
 
 def _response_rules(draft: Draft, column: str) -> list[Rule]:
@@ -117,8 +145,11 @@ def _ceiling_remedy(draft: Draft, column: str, ceiling: float) -> str:
     if values.max() <= 100 and rises_with_compute(draft.frame, column):
         return f"{limit} that rises with compute looks like an accuracy in percent; give the loss"
     if draft.unit == "nats per token":
-        return f"{limit} looks like a perplexity; take its natural log (or take out a run that diverged)"
-    return f"{limit} looks like another unit; state it with unit=, or convert it"
+        return (
+            f"{limit} looks like a perplexity; take its natural log, as unit= (--unit perplexity) does "
+            "(or take out a run that diverged)"
+        )
+    return f"{limit} looks like another unit; state it with unit= (--unit), or convert it"
 
 
 def rises_with_compute(frame: pd.DataFrame, column: str, least: float = 0.5) -> bool:
@@ -134,13 +165,17 @@ def rises_with_compute(frame: pd.DataFrame, column: str, least: float = 0.5) -> 
 
 def _rule_faults(draft: Draft, column: str, missing: list[int], broken: list[tuple[Rule, list[int]]]) -> Iterator[str]:
     if missing:
-        remedy = f"{MISSING_REMEDY}, or take out the column and let C be 6 N D" if column == "C" else MISSING_REMEDY
+        remedy = MISSING_REMEDY
+        if column == "C":
+            remedy += f", or take out the column with {draft.left_out('C')} and let C be 6 N D"
+        if column == draft.response:
+            remedy += " (--drop-unfinished)"
         yield draft.gaps(column, missing, remedy)
     for rule, rows in broken:
         first = draft.frame[column].iloc[rows[0]]
         yield draft.fault(column, rows, rule.remedy(typed(float(first), 4)))
 
 
-def _unreadable_faults(draft: Draft, column: str, texts: dict[int, str]) -> Iterator[str]:
+def _unreadable_faults(draft: Draft, column: str, texts: Mapping[int, str]) -> Iterator[str]:
     for remedy in dict.fromkeys(texts.values()):
         yield draft.fault(column, [row for row, said in texts.items() if said == remedy], remedy)

@@ -18,6 +18,7 @@ from bayescale.words import clean, shortened
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", "")
 LINE_SUFFIXES = (".jsonl", ".ndjson")
+LIST_SUFFIX = ".json"
 PARQUET_SUFFIXES = (".parquet", ".pq")
 MOST_COLUMNS, MOST_CELLS = 2_000, 20_000_000
 """Limits of a table: one of finished runs has tens of columns, and no law is fitted to a million rows."""
@@ -50,12 +51,14 @@ def read_source(path: Path) -> Source:
     suffix = path.suffix.lower()
     if suffix in PARQUET_SUFFIXES or content.startswith(b"PAR1"):
         return _parquet_source(path)
-    if suffix not in (*TEXT_SUFFIXES, *LINE_SUFFIXES):
+    if suffix not in (*TEXT_SUFFIXES, *LINE_SUFFIXES, LIST_SUFFIX):
         raise InputError(
-            f"{path.name}: the suffix {path.suffix!r} is not known; use .csv, .tsv, .jsonl, .ndjson or .parquet"
+            f"{path.name}: the suffix {path.suffix!r} is not known; use .csv, .tsv, .jsonl, .ndjson, .json or .parquet"
         )
     name = clean(path.name)
     text = _decoded(name, content)
+    if suffix == LIST_SUFFIX:
+        return _list_source(name, text)
     return _line_source(name, text) if suffix in LINE_SUFFIXES else _delimited_source(name, text)
 
 
@@ -218,11 +221,38 @@ def _line_source(name: str, text: str) -> Source:
             faults.append(f"{name}: line {number} is not a JSON object ({error}); write one object per line")
     if not records:
         raise InputError(*_shortened(faults))
+    return _object_source(name, records, places, faults)
+
+
+def _list_source(name: str, text: str) -> Source:
+    """Read a JSON list of objects, one for each run."""
+    try:
+        content = json.loads(text, object_pairs_hook=_unrepeated)
+        json.dumps(content, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name}: this is no JSON ({error}); write a list of objects, one for each run") from None
+    if not isinstance(content, list) or not content or not all(isinstance(entry, dict) for entry in content):
+        raise InputError(f"{name}: expected a list of objects, one for each run; found {type(content).__name__}")
+    return _object_source(name, content, [f"entry {number}" for number in range(1, len(content) + 1)], [])
+
+
+def _object_source(
+    name: str, objects: Sequence[dict[str, object]], places: Sequence[str], faults: Sequence[str]
+) -> Source:
+    """Make a column of each field; fields within fields are called by both names, as in train.steps."""
+    records = [_flat(entry) for entry in objects]
     headers = list(dict.fromkeys(key for record in records for key in record))
     check_size(name, len(headers), len(records))
     columns = {header: [record.get(header) for record in records] for header in headers}
     frame = frame_source(name, pd.DataFrame(columns, dtype=object), _shortened(faults))
     return Source(name, frame.frame, tuple(places), frame.faults, frame.notes)
+
+
+def _flat(content: dict[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in content.items():
+        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value})
+    return flat
 
 
 def _json_object(line: str) -> dict[str, object]:

@@ -49,9 +49,17 @@ def test_columns_and_a_selection_reach_the_table(runs_file, run_json):
     assert record["response"] == "loss"
 
 
+def test_what_to_leave_out_reaches_the_table(verbs):
+    options = ["--ignore", "a b,c", "--drop-unfinished", "--drop-duplicates", "--last-of", "run", "--best-of", "N,D"]
+    assert main(["check", "some.csv", *options]) == 0
+    asked = verbs.resolve_runs.call_args.kwargs
+    assert asked["ignore"] == ["a b", "c"]
+    assert asked["drop"] == ["unfinished", "duplicates"]
+    assert (asked["last_of"], asked["best_of"]) == ("run", ["N", "D"])
+
+
 def test_response_and_unit_reach_the_table(verbs):
     assert main(["check", "some.csv", "--response", "bpc", "--unit", "bits per byte", "--map", "N=n"]) == 0
     verbs.resolve_runs.assert_called_once_with(
-        "some.csv", columns={"N": "n"}, response="bpc", unit="bits per byte", needs=None
+        "some.csv", columns={"N": "n"}, response="bpc", unit="bits per byte", needs=None, where=None
     )
-    verbs.select_runs.assert_not_called()

@@ -18,7 +18,7 @@ INTERVAL = {"median", "lower", "upper"}
 def test_fit_hands_its_options_to_fit_laws(verbs, wide_runs):
     options = ["--laws", "tilt,chinchilla", "--seed", "7", "--draws", "300", "--no-cache", "--where", "N > 1"]
     assert main(["fit", "wide", *options]) == 0
-    verbs.select_runs.assert_called_once_with(wide_runs, "N > 1")
+    assert verbs.resolve_runs.call_args.kwargs["where"] == "N > 1"
     (runs, names), keywords = verbs.fit_laws.call_args
     assert (runs, names) == (wide_runs, ["tilt", "chinchilla"])
     assert callable(keywords.pop("progress"))

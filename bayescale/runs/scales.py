@@ -1,0 +1,111 @@
+"""The one factor of a column of counts: by its header first, by its magnitude second, never cell by cell."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bayescale.runs.draft import Draft
+from bayescale.runs.formulas import Formula, Vector
+from bayescale.runs.grammar import read_header
+from bayescale.runs.headers import how_to_map
+from bayescale.runs.numerals import cell_text
+from bayescale.words import typed
+
+SUFFIXED = re.compile(r".*[0-9.]\s*[kKmMbBgGtT]\s*")
+SCALED = ("N", "D", "C", "unique_tokens", "active_N", "datastore_tokens")
+WORDS = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
+USUAL = {"N": (1e5, 3e12), "active_N": (1e5, 3e12), "D": (1e7, 1e14), "unique_tokens": (1e6, 1e14)}
+"""Sizes and tokens of most runs published, between which a median should be."""
+BEYOND = {"N": 1e13, "active_N": 1e13, "D": 1e16, "unique_tokens": 1e16, "C": 1e29}
+SMALLEST_COUNT = 1e4
+FLOP_UNITS = {"yottaFLOP": 1e24, "zettaFLOP": 1e21, "PF-days": 8.64e19, "exaFLOP": 1e18, "petaFLOP": 1e15}
+SMALLEST_COMPUTE = 1e9
+"""FLOP that no training run falls short of."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a column is multiplied by, and what there is to say of it."""
+
+    factor: float = 1.0
+    notes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def scale_of(place: tuple[str, str, str], formula: Formula | None, cells: pd.Series, values: Vector) -> Scale:
+    """Return the factor of a column (its table, its name, its header): the user's, else that of the header's words."""
+    source, column, header = place
+    if formula is not None:
+        return Scale(formula.factor)
+    read = read_header(header)
+    if column not in SCALED or read.factor == 1:
+        return Scale()
+    texts = [text for cell in cells if (text := cell_text(cell).strip())]
+    lettered = sum(SUFFIXED.fullmatch(text) is not None for text in texts)
+    if texts and lettered == len(texts):
+        return Scale(notes=(f"{column} is read by the letters of its cells; {read.said!r} in {header!r} adds nothing",))
+    typical = float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan
+    remedies = (how_to_map(column, f"{header} * 1"), how_to_map(column, f"{header} * {typed(read.factor, 4)}"))
+    if lettered:
+        fault = f"{source}: column {column} ({header!r}) has cells with a letter of their own and cells without one"
+        return Scale(faults=(f"{fault}; write all of them in ones, and say so with {remedies[0]}",))
+    if column in BEYOND and typical * read.factor > BEYOND[column] and typical >= SMALLEST_COUNT:
+        fault = (
+            f"{source}: the header of column {column} ({header!r}) says {read.said!r}, and its values, around "
+            f"{typed(typical, 3)}, look like ones; say which with {remedies[0]} or {remedies[1]}"
+        )
+        return Scale(read.factor, faults=(fault,))
+    return Scale(read.factor, (f"{column} is {header!r} times {typed(read.factor, 4)}, as the header says",))
+
+
+def factors_by_magnitude(draft: Draft, column: str) -> list[float]:
+    """Return the factors by which a column of small values may be counts, the likeliest first."""
+    values = draft.frame[column]
+    values = values[np.isfinite(values) & (values > 0)]
+    low, high = USUAL[column]
+    fitting = [
+        factor
+        for factor in WORDS
+        if low <= values.median() * factor <= high and values.min() * factor >= SMALLEST_COUNT
+    ]
+    ratios = {factor: _tokens_per_parameter(draft, column, factor) for factor in fitting}
+    known = {factor: ratio for factor, ratio in ratios.items() if ratio is not None}
+    if known:
+        fitting = [factor for factor, ratio in known.items() if 0.1 <= ratio <= 1e5] or fitting
+        fitting.sort(key=lambda factor: abs(np.log(known[factor] / 20)))
+    return fitting
+
+
+def _tokens_per_parameter(draft: Draft, column: str, factor: float) -> float | None:
+    """Return the median of D/N by this factor; None where the other column is not there in ones."""
+    other = {"N": "D", "D": "N"}.get(column)
+    if other is None or not draft.has(other):
+        return None
+    ones = float(draft.frame[other].median())
+    if not ones >= SMALLEST_COUNT:
+        return None
+    own = float(draft.frame[column].median()) * factor
+    return own / ones if column == "D" else ones / own
+
+
+def remedy_by_magnitude(draft: Draft, column: str) -> str:
+    """Say which factors make counts of a column of small values, as options to choose from."""
+    header = draft.headers.get(column, column)
+    options = [
+        f"in {WORDS[factor]}: {how_to_map(column, f'{header} * {typed(factor, 4)}')}"
+        for factor in factors_by_magnitude(draft, column)
+    ]
+    return "; ".join(options) or "write them in ones"
+
+
+def remedy_of_compute(draft: Draft) -> str:
+    """Say which units make FLOP of training runs of a column of small values."""
+    header, typical = draft.headers.get("C", "C"), float(draft.frame["C"].median())
+    options = [
+        f"in {unit}: {how_to_map('C', f'{header} * {typed(flop, 4)}')}"
+        for unit, flop in FLOP_UNITS.items()
+        if typical * flop <= 1e28 and draft.frame["C"].min() * flop >= SMALLEST_COMPUTE
+    ]
+    return "; ".join(options)

@@ -1,0 +1,174 @@
+"""Tables of the kinds that went wrong in the hands of users: each does now what is right."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from bayescale.errors import InputError
+from bayescale.runs import read_runs
+
+MOE = """\
+budget,width,tokens,pile macro,status,active_params,total_params
+2e18,d384,9.90e+09,3.52,done,3.37e+07,2.1e+08
+2e18,d640,4.10e+09,3.41,done,8.13e+07,7.0e+08
+2e18,d896,1.64e+09,3.47,done,2.03e+08,1.7e+09
+8e18,d384,3.96e+10,3.33,done,3.37e+07,2.1e+08
+8e18,d640,1.64e+10,3.19,done,8.13e+07,7.0e+08
+8e18,d896,6.57e+09,3.16,done,2.03e+08,1.7e+09
+8e18,d1152,3.60e+09,5.95,diverged,3.70e+08,3.1e+09
+8e18,d1408,2.40e+09,,running,5.55e+08,4.6e+09
+"""
+MAP = {"C": "budget", "D": "tokens", "loss": "pile macro", "N": "total_params"}
+
+
+def table(tmp_path, text, name="runs.csv"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_condition_takes_rows_out_before_their_values_are_checked(tmp_path):
+    path = table(tmp_path, MOE)
+    with pytest.raises(InputError, match=r"column loss .* is missing .*--drop-unfinished"):
+        read_runs(path, columns=MAP)
+    runs = read_runs(path, columns=MAP, where="status == 'done'")
+    assert len(runs.frame) == 6
+    assert runs.name == "runs [status == 'done']"
+    assert "6 of 8 rows selected by status == 'done'" in runs.notes
+    dropped = read_runs(path, columns=MAP, drop=["unfinished"])
+    assert dropped.frame["loss"].tolist() == runs.frame["loss"].tolist()
+    assert any(note.startswith("2 of 8 rows dropped as unfinished") for note in dropped.notes)
+
+
+def test_a_column_that_nobody_asked_for_does_not_stop_a_table(tmp_path):
+    runs = read_runs(table(tmp_path, MOE), columns=MAP, where="status == 'done'")
+    assert "width" not in runs.frame
+    assert any(
+        note.startswith("column width is left out, as nothing that was asked for needs it") for note in runs.notes
+    )
+    with pytest.raises(InputError, match="column width is 'd384'"):
+        read_runs(table(tmp_path, MOE), columns={**MAP, "width": "width"}, where="status == 'done'")
+
+
+def test_several_ways_to_count_parameters_are_told(tmp_path):
+    runs = read_runs(table(tmp_path, MOE), columns=MAP, where="status == 'done'")
+    assert any("N counts the parameters of 'total_params' (total); there are others" in note for note in runs.notes)
+    assert runs.frame["active_N"].iloc[0] == 3.37e7
+
+
+def test_the_last_checkpoint_of_each_training_run_can_be_kept(tmp_path):
+    rows = [
+        f"s{size}M,{size}M,{tokens},{3 - size / 900 + 40 / tokens**0.3:.4f}"
+        for size in (40, 80, 160, 240, 320, 640)
+        for tokens in (10**8, 4 * 10**8, 16 * 10**8 + size * 10**6)
+    ]
+    path = table(tmp_path, "\n".join(["training_run,params,tokens,loss", *rows]))
+    runs = read_runs(path, last_of="training_run")
+    assert len(runs.frame) == 6
+    assert runs.frame["D"].min() > 1.6e9
+    assert "12 of 18 rows dropped: the last of each training_run, by D, is kept" in runs.notes
+
+
+MILLIONS = "Model,Params (M),Tokens (B),Val loss\n" + "\n".join(
+    f"m{i},{n},{d},{loss}"
+    for i, (n, d, loss) in enumerate(
+        [(41.5, 3.3, 2.41), (77, 3.3, 2.3), (140, 3.3, 2.2), (260, 1.6, 2.2), (410, 0.8, 2.3)]
+    )
+)
+
+
+def test_a_header_in_millions_is_one_factor_for_its_column(tmp_path):
+    runs = read_runs(table(tmp_path, MILLIONS))
+    assert runs.frame["N"].tolist() == pytest.approx([41.5e6, 77e6, 140e6, 260e6, 410e6])
+    assert runs.frame["D"].tolist() == pytest.approx([3.3e9, 3.3e9, 3.3e9, 1.6e9, 0.8e9])
+    assert "N is 'Params (M)' times 1e6, as the header says" in runs.notes
+    again = read_runs(table(tmp_path, MILLIONS), columns={"N": "Params (M) * 1e6", "D": "Tokens (B) * 1e9"})
+    assert again.frame["N"].tolist() == runs.frame["N"].tolist()
+
+
+PERPLEXITY = "model_name,num_params,perplexity,peak_memory_mb\n" + "\n".join(
+    f"m{i},{n},{ppl},{700 + n / 1e6}"
+    for i, (n, ppl) in enumerate([(120e6, 12.1), (340e6, 9.2), (610e6, 8.1), (1.1e9, 7.2), (1.6e9, 6.6), (210e6, 10.4)])
+)
+
+
+@pytest.mark.parametrize("columns", [None, {"loss": "perplexity"}])
+def test_perplexities_below_15_are_perplexities_by_their_header(tmp_path, columns):
+    runs = read_runs(table(tmp_path, PERPLEXITY), columns=columns, needs=["N"])
+    assert runs.frame["loss"].iloc[0] == pytest.approx(math.log(12.1))
+    assert runs.unit == "nats per token"
+    assert "the loss is the natural logarithm of the perplexity 'perplexity'" in runs.notes
+    slope = np.polyfit(np.log(runs.frame["N"]), np.log(runs.frame["loss"]), 1)[0]
+    assert slope == pytest.approx(-0.107, abs=0.005)
+
+
+COMPUTE = "Config,Type,Loss,±SE,PPL,FLOPs (P),Visual Tokens\n" + "\n".join(
+    f"S,{kind},{loss},0.06,{math.exp(loss):.2f},{pflop},{visual}"
+    for kind, loss, pflop, visual in [
+        ("plain", 4.2, 3.1, 16), ("plain", 3.9, 9.4, 16), ("plain", 3.7, 31.5, 16), ("plain", 3.6, 96.0, 16),
+        ("thin", 4.3, 2.0, 1), ("thin", 4.0, 6.0, 1), ("thin", 3.8, 20.0, 1),
+    ]
+)  # fmt: skip
+
+
+def test_compute_in_petaflop_is_read_by_its_header(tmp_path):
+    runs = read_runs(table(tmp_path, COMPUTE), needs=["C"])
+    assert runs.frame["C"].iloc[0] == pytest.approx(3.1e15)
+    assert (runs.response, runs.unit) == ("loss", "nats per token")
+    assert runs.frame["loss"].iloc[0] == 4.2
+
+
+def test_compute_without_sizes_is_checked_too(tmp_path):
+    path = table(tmp_path, COMPUTE.replace("FLOPs (P)", "flops"))
+    with pytest.raises(InputError, match=r"no training takes so few FLOP.*in petaFLOP: .*--map 'C=flops \* 1e15'"):
+        read_runs(path, needs=["C"])
+    assert read_runs(path, needs=["C"], columns={"C": "flops * 1e15"}).frame["C"].iloc[0] == pytest.approx(3.1e15)
+
+
+ROWS_OF_DATA = "config_name,seed,n_train,params,train_deviance,test_deviance\n" + "\n".join(
+    f"net,{i},{n},{params},{0.23 + 3 / n**0.5:.6f},{0.24 + 3 / n**0.5 + i / 1e5:.6f}"
+    for i, (n, params) in enumerate(
+        [(20000, 1317), (20000, 110), (45000, 1317), (45000, 110), (90000, 1317), (180000, 110)]
+    )
+)
+
+
+def test_small_models_of_rows_pass_where_tokens_are_not_counted(tmp_path):
+    runs = read_runs(table(tmp_path, ROWS_OF_DATA), columns={"D": "n_train", "loss": "test_deviance"}, needs=["D"])
+    assert runs.frame["N"].min() == 110
+    assert any(note.startswith("D counts samples ('n_train'), not tokens") for note in runs.notes)
+
+
+NESTED = [
+    {
+        "arch": {"batch": 32, "block": 64},
+        "train": {"steps": steps},
+        "val_bpc": 2.0 + 40 / steps**0.5 + 3e4 / n,
+        "flops": 6 * n * steps * 2048,
+        "weight_params": n,
+        "total_params": n + 9000,
+        "curve": [[1, 2.0], [2, 1.5]],
+    }
+    for n in (100_000, 200_000, 400_000)
+    for steps in (1000, 3000)
+]
+
+
+@pytest.mark.parametrize("name", ["runs.jsonl", "runs.json"])
+def test_nested_fields_bits_per_character_and_a_list_of_objects_are_read(tmp_path, name):
+    lines = "\n".join(map(json.dumps, NESTED)) if name.endswith("l") else json.dumps(NESTED, indent=1)
+    path = table(tmp_path, lines, name)
+    with pytest.raises(InputError) as caught:
+        read_runs(path)
+    assert "'D': 'C/6N'" in str(caught.value)
+    assert "(--map 'D=train.steps*arch.batch*arch.block')" in str(caught.value)
+    runs = read_runs(path, columns={"D": "train.steps*arch.batch*arch.block"})
+    assert (runs.response, runs.unit) == ("bpc", "bits per character")
+    assert runs.frame["D"].iloc[0] == 1000 * 32 * 64
+    assert "D is computed as train.steps*arch.batch*arch.block" in runs.notes
+    by_compute = read_runs(path, columns={"D": "C/6N", "N": "weight_params", "loss": "val_bpc"})
+    assert by_compute.frame["D"].tolist() == pytest.approx(runs.frame["D"].tolist())
+    assert by_compute.response == "bpc"
+    assert read_runs(path, columns={"D": "train.steps * 2048"}).frame["D"].iloc[0] == 2048e3
