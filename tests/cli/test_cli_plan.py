@@ -69,7 +69,7 @@ def test_plan_prints_runs_targets_and_notes(capsys):
     [
         (("plan", "wide", "--target", "1e24"), 2, "--spend"),
         (("plan", "wide", "--spend", "1e22"), 2, "--target"),
-        ((*ASKED[:3], "0", *ASKED[4:]), 2, "positive"),
+        ((*ASKED[:3], "0", *ASKED[4:]), 2, "expected FLOP above zero, such as 1e20"),
         ((*ASKED, "--aim", "profit"), 2, "profit"),
         ((*ASKED, "--runs", "0"), 2, "at least 1"),
         ((*ASKED, "--law", "chinchilla", "--aim", "laws"), 2, "expected two or more to compare"),
