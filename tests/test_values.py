@@ -17,6 +17,8 @@ import bayescale
 from bayescale.comparison.cross_validation import CrossValidation
 from bayescale.comparison.verdict import judge
 from bayescale.decisions.allocation import allocate
+from bayescale.decisions.size_backtesting import SizeBacktest
+from bayescale.decisions.size_scores import size_scores
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning.plan import plan
 from bayescale.values import LINES, WIDTH, FrozenMapping, same
@@ -165,6 +167,9 @@ def real(wide_runs, wide_fit, wide_comparison):
     """Return a real example of every record that says more of itself than its fields."""
     count = len(wide_runs.frame)
     points = pd.DataFrame({"law": ["chinchilla"] * 3, "method": "plain"})
+    inside = {"inside_50": False, "inside_80": True, "inside_90": True}
+    scored = {"factor": 10.0, "width_90": 1.0, "error": 0.1, "lpd": 0.5, "extra_compute": 0.01}
+    sizes = points.assign(**inside, **scored)
     examples = (
         wide_runs,
         wide_fit,
@@ -174,6 +179,7 @@ def real(wide_runs, wide_fit, wide_comparison):
         allocate(wide_comparison, [1e21, 1e22, 1e23, 1e24, 1e25, 1e26]),
         plan(wide_fit, spend=1e20, target=1e23, runs=1),
         made(Backtest, {"points": points, "runs": wide_runs}),
+        made(SizeBacktest, {"points": sizes, "scores": size_scores(sizes), "runs": wide_runs}),
         made(
             CrossValidation,
             {"fits": wide_comparison.fits, "table": wide_comparison.table, "folds": np.arange(count)},
