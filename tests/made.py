@@ -11,6 +11,8 @@ from scipy.optimize import least_squares
 from bayescale.comparison.comparison import Comparison, compare
 from bayescale.comparison.verdict import Verdict, judge
 from bayescale.decisions.allocation import Allocation, allocate
+from bayescale.decisions.size_backtesting import FAILED, SizeBacktest
+from bayescale.decisions.size_scores import score_sizes, size_scores
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.discrepancy import GROUP, discrepancy_group
 from bayescale.fits.draws import Draws
@@ -84,6 +86,20 @@ def results() -> tuple[Comparison, Verdict, Allocation]:
     laws = (LAWS["compute_floor"], LAWS["tilt"], LAWS["chinchilla"])
     comparison = simulated_comparison(laws, simulated_runs())
     return comparison, judge(comparison), allocate(comparison, BUDGETS)
+
+
+def simulated_size_backtest(law: str = "chinchilla") -> SizeBacktest:
+    """Return a backtest of best sizes of two methods, one right and one 30 % too large, the latter without a law."""
+    rng = np.random.default_rng(6)
+    minima = np.stack([np.log([1e22, 1e23]), np.log([2e9, 6e9]), [0.1, 0.1]], axis=1)
+    parts = []
+    for name, method, off in ((law, "path", 0.0), ("", "line", 0.3)):
+        scored = score_sizes(minima[:, 1] + off + 0.1 * rng.standard_normal((500, 2)), minima, 0)
+        scored.insert(1, "factor", [2.0, 20.0])
+        parts.append(scored.assign(law=name, method=method, slices=2))
+    points = pd.concat(parts, ignore_index=True)
+    notes = (f"{law}: {FAILED} with 2 slices held out",)
+    return SizeBacktest(points, size_scores(points), simulated_runs(), notes)
 
 
 def simulated_backtest(law: str = "chinchilla", failed: tuple[float, ...] = ()) -> Backtest:

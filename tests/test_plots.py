@@ -8,7 +8,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from made import results, simulated_backtest, simulated_comparison, simulated_fit, simulated_runs
+from made import (
+    results,
+    simulated_backtest,
+    simulated_comparison,
+    simulated_fit,
+    simulated_runs,
+    simulated_size_backtest,
+)
 
 from bayescale import plots
 from bayescale.decisions.allocation import Allocation, allocate
@@ -51,6 +58,7 @@ PLOTS = {
     "exponents": lambda: plots.plot_exponents(results()[0].fits),
     "calibration": lambda: plots.plot_calibration(simulated_backtest()),
     "held out": lambda: plots.plot_held_out(simulated_backtest()),
+    "size errors": lambda: plots.plot_size_errors(simulated_size_backtest()),
     "isoflop": lambda: plots.plot_isoflop(plots.isoflop_slices(fitted())),
     "waste": lambda: plots.plot_waste(plots.waste_curve(fitted())),
     "weights": lambda: plots.plot_weights(results()[0]),
@@ -84,7 +92,8 @@ def test_plot_has_a_title_and_labels_with_units(name):
 
 
 @pytest.mark.parametrize(
-    "name", sorted({*PLOTS} - {"regret", "elpd", "pareto k", "calibration", "held out", "weights", "pointwise"})
+    "name",
+    sorted({*PLOTS} - {"regret", "elpd", "pareto k", "calibration", "held out", "size errors", "weights", "pointwise"}),
 )
 def test_plot_names_its_interval_and_probability(name):
     words = legend(PLOTS[name]())

@@ -17,7 +17,15 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-from made import BUDGETS, results, simulated_backtest, simulated_comparison, simulated_fit, simulated_runs
+from made import (
+    BUDGETS,
+    results,
+    simulated_backtest,
+    simulated_comparison,
+    simulated_fit,
+    simulated_runs,
+    simulated_size_backtest,
+)
 
 import bayescale as bs
 from bayescale import plots
@@ -296,6 +304,30 @@ def test_report_without_a_backtest_says_why(tmp_path):
     assert not can_backtest(LAWS["chinchilla"], few)
     with mock.patch("bayescale.records.report.can_backtest", autospec=True, return_value=False):
         assert "48 runs are too few, or too alike in C" in page_of(tmp_path, *results()).text
+
+
+def test_own_backtest_of_sizes_stands_in_its_section_and_on_each_card(tmp_path):
+    page = page_of(tmp_path, *results(), size_backtest=simulated_size_backtest())
+    record = json.loads((tmp_path / "r.json").read_text())["size_backtest"]
+    assert record["schema"] == "bayescale/backtest-sizes/1"
+    assert record["statement"] in page.text
+    for entry in record["earned"]:
+        assert page.text.count(entry) >= 2  # on the card, and in the section
+    assert "held 1 of 1" in record["earned"][-1]
+    write_report(tmp_path / "r.md", *results(), size_backtest=simulated_size_backtest())
+    assert record["statement"] in (tmp_path / "r.md").read_text()
+    script = python_script(report_record(*results(), size_backtest=simulated_size_backtest()))
+    assert "size_backtest = bs.backtest_sizes(runs, ['chinchilla'], held_out=[2], random_seed=" in script
+    with pytest.raises(InputError, match="backtest of sizes of law 'chinchilla' by method path; found laws tilt"):
+        write_report(tmp_path / "r.html", *results(), size_backtest=simulated_size_backtest("tilt"))
+
+
+def test_report_without_a_backtest_of_sizes_says_why(tmp_path):
+    asked = "None was asked for. In Python, bs.backtest_sizes(runs, ['chinchilla'])"
+    cannot = "It cannot be made: too few slices."
+    for why, words in (("", asked), ("too few slices", cannot)):
+        with mock.patch("bayescale.records.report.why_no_size_backtest", autospec=True, return_value=why):
+            assert words in page_of(tmp_path, *results()).text
 
 
 def test_backtest_of_another_law_or_method_is_refused(tmp_path):

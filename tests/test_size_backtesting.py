@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 import bayescale as bs
 from bayescale.decisions import size_forecasts
-from bayescale.decisions.size_backtesting import can_backtest_sizes, planned_size_folds
+from bayescale.decisions.size_backtesting import planned_size_folds, why_no_size_backtest
 from bayescale.decisions.size_forecasts import LAWLESS, METHODS, bare_law, parabola
 from bayescale.decisions.size_scores import overall, score_sizes, size_scores, wasted_compute
 from bayescale.errors import InputError
@@ -83,9 +83,9 @@ def test_what_leaves_too_few_slices_is_noted_and_a_table_with_three_is_refused(t
     three = dataclasses.replace(table, frame=table.frame[table.frame["C"] < 2e19].reset_index(drop=True))
     with pytest.raises(InputError, match="3 isoFLOP slices have their least loss among their runs"):
         bs.backtest_sizes(three, [LAW], cache=False)
-    assert not can_backtest_sizes(LAWS[LAW], three)
-    assert can_backtest_sizes(LAWS[LAW], table)
-    assert not can_backtest_sizes(LAWS["compute_floor"], table)
+    assert "3 isoFLOP slices" in why_no_size_backtest(LAWS[LAW], three)
+    assert why_no_size_backtest(LAWS[LAW], table) == ""
+    assert "no law of N and D" in why_no_size_backtest(LAWS["compute_floor"], table)
 
 
 def test_laws_of_compute_alone_are_left_out_and_methods_without_a_law_are_done_once(table, sampled, monkeypatch):

@@ -8,7 +8,7 @@ from bayescale.decisions.mixture import Mixture
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
-from bayescale.forecasts.track_record import coverage_earned
+from bayescale.forecasts.track_record import coverage_earned, size_coverage_earned
 from bayescale.laws.measured import MeasuredCost
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
 from bayescale.runs.costs import COVARIATES
@@ -80,10 +80,11 @@ def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
     smallest, largest = float(runs.frame["C"].min()), float(runs.frame["C"].max())
     notes = []
     if budgets.max() > largest:
+        reach = budgets.max() / largest
         notes.append(
-            f"budgets reach {short(budgets.max() / largest)} times the largest run ({short(largest)} FLOP); intervals "
-            "of N, D and D/N hold if the law goes on to hold; of the loss of one run, "
-            f"{coverage_earned(budgets.max() / largest)}"
+            f"budgets reach {short(reach)} times the largest run ({short(largest)} FLOP); intervals of N, D and D/N "
+            f"hold if the law goes on to hold: {size_coverage_earned(reach)}; of the loss of one run, "
+            f"{coverage_earned(reach)}"
         )
     if budgets.min() < smallest:
         notes.append(

@@ -155,12 +155,13 @@ def planned_size_folds(
     return planned(tasks)
 
 
-def can_backtest_sizes(law: Law, runs: RunTable) -> bool:
-    """Return whether a table has slices enough to hold one out and fit a law of N and D to the others."""
+def why_no_size_backtest(law: Law, runs: RunTable) -> str:
+    """Return why no slice of a table can be held out and forecast by a law; empty where one can."""
     try:
-        return bool(_tasks([law], runs, HELD_OUT, Way(tuple(METHODS), 0, cache=False))[0])
-    except InputError:
-        return False
+        _tasks([law], runs, HELD_OUT, Way(tuple(METHODS), 0, cache=False))
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 # Folds

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.forecasts.scores import equal_tailed
-from bayescale.words import percent
+from bayescale.words import percent, short
 
 PROBABILITIES = (0.5, 0.8, 0.9)
 """Of the equal-tailed intervals whose coverage is measured."""
@@ -137,6 +137,30 @@ def statement(scores: pd.DataFrame) -> str:
         f"90 % intervals of the best size held: {', '.join(held)}. Following their medians would have wasted of the "
         f"compute: {', '.join(wasted)}."
     )
+
+
+def size_earned(points: pd.DataFrame, factor: float) -> str:
+    """Return what intervals of best sizes that reach so far have earned, or those nearest to it.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        ``points`` of a backtest of sizes, of one method.
+    factor : float
+        Budget over the compute of the largest run.
+    """
+    scores = size_scores(points)
+    rows = scores.drop(index=overall(scores).index).sort_values("low")
+    below = rows[rows["low"] <= factor]
+    row = (below if len(below) else rows.iloc[:1]).iloc[-1]
+    end = f"{row['high']:g}" if np.isfinite(row["high"]) else short(row["factor"])
+    words = (
+        f"90 % intervals of the best size {row['low']:g} to {end} times beyond the runs fitted held "
+        f"{row['coverage_90'] * row['held_out']:.0f} of {row['held_out']:.0f}, and following them wasted "
+        f"{percent(row['extra_mean'], 2)} of the compute on average"
+    )
+    reach = float(points["factor"].max())
+    return f"{words}; none was as far as {short(factor)} times" if factor > reach else words
 
 
 def _title(row: pd.Series) -> str:

@@ -29,5 +29,6 @@ from bayescale.plots.ratios import plot_ratio_range as plot_ratio_range
 from bayescale.plots.regions import plot_iso_loss as plot_iso_loss
 from bayescale.plots.serving import plot_data_limit as plot_data_limit
 from bayescale.plots.serving import plot_serving as plot_serving
+from bayescale.plots.sizes import plot_size_errors as plot_size_errors
 from bayescale.plots.waste import plot_waste as plot_waste
 from bayescale.plots.waste import plot_weights as plot_weights

@@ -11,6 +11,8 @@ from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.prior_shift import PriorShift
+from bayescale.decisions.size_backtesting import NO_LAW, SizeBacktest, why_no_size_backtest
+from bayescale.decisions.size_scores import size_earned
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
 from bayescale.forecasts.backtesting import Backtest, can_backtest
@@ -28,6 +30,7 @@ from bayescale.records.plan import plan_record
 from bayescale.records.priors import given_priors, shift_record
 from bayescale.records.runs import description_record
 from bayescale.records.sensitivity import sensitivity_record
+from bayescale.records.size_backtest import size_backtest_record
 from bayescale.runs import RunTable, describe
 
 SCHEMA = "bayescale/report/1"
@@ -35,6 +38,10 @@ SCHEMA = "bayescale/report/1"
 
 METHOD = "discrepancy"
 """Whose record a report's forecasts are told by: it is how they are made."""
+
+
+SIZE_METHOD = "path"
+"""Whose record the best sizes of a report are quoted by: it is how they are found."""
 
 
 def law_in_use(comparison: Comparison, allocation: Allocation | None) -> str:
@@ -56,12 +63,24 @@ def own_backtest(backtest: Backtest, law: str) -> Backtest:
     return dataclasses.replace(backtest, points=points, scores=scores)
 
 
+def own_size_backtest(found: SizeBacktest, law: str) -> SizeBacktest:
+    """Return the part of a backtest of sizes that is of one law or of none, or raise InputError if none serves."""
+    points = found.points[found.points["law"].isin((law, NO_LAW))]
+    if not ((points["law"] == law) & (points["method"] == SIZE_METHOD)).any():
+        raise InputError(
+            f"the report needs a backtest of sizes of law '{law}' by method {SIZE_METHOD}; found laws "
+            f"{', '.join(found.points['law'].unique())} and methods {', '.join(found.points['method'].unique())}"
+        )
+    return dataclasses.replace(found, points=points, scores=found.scores[found.scores["law"].isin((law, NO_LAW))])
+
+
 def report_record(
     comparison: Comparison,
     verdict: Verdict,
     allocation: Allocation | None,
     *,
     backtest: Backtest | None = None,
+    size_backtest: SizeBacktest | None = None,
     plan: Plan | None = None,
     shift: PriorShift | None = None,
     command: str = "",
@@ -83,6 +102,8 @@ def report_record(
         "prior_shift": shift_record(shift),
         "backtest": _backtest(backtest, allocation) if backtest else None,
         "no_backtest": None if backtest else _why_none(comparison, law_in_use(comparison, allocation)),
+        "size_backtest": _size_backtest(size_backtest, allocation) if size_backtest else None,
+        "no_size_backtest": None if size_backtest else _why_no_sizes(comparison, law_in_use(comparison, allocation)),
         "next_runs": plan_record(plan) if plan else None,
         "no_next_runs": None if plan else _why_no_plan(comparison, allocation),
         "assumptions": assumptions(comparison, allocation),
@@ -133,6 +154,24 @@ def _why_none(comparison: Comparison, law: str) -> str:
             f"fit {law} to, or fewer than three to forecast."
         )
     return f"None was asked for. In Python, bs.backtest(runs, [{law!r}]) makes one, and write_report takes it."
+
+
+def _size_backtest(found: SizeBacktest, allocation: Allocation | None) -> dict[str, Any]:
+    """Return a backtest of best sizes, and what it says of sizes as far out as each budget."""
+    points = found.points[found.points["method"] == SIZE_METHOD]
+    reaches = allocation.recommended["extrapolation"].to_numpy() if allocation else [float(points["factor"].max())]
+    return {
+        "law": str(points["law"].iloc[0]),
+        **size_backtest_record(found),
+        "earned": [size_earned(points, float(reach)) for reach in reaches],
+    }
+
+
+def _why_no_sizes(comparison: Comparison, law: str) -> str:
+    why = why_no_size_backtest(comparison.fits[law].law, comparison.runs)
+    if why:
+        return f"It cannot be made: {why}."
+    return f"None was asked for. In Python, bs.backtest_sizes(runs, [{law!r}]) makes one, and write_report takes it."
 
 
 def _why_no_plan(comparison: Comparison, allocation: Allocation | None) -> str:

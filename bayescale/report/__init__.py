@@ -12,10 +12,11 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.prior_shift import PriorShift
+from bayescale.decisions.size_backtesting import SizeBacktest
 from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning.plan import Plan
-from bayescale.records.report import law_in_use, own_backtest, report_record
+from bayescale.records.report import law_in_use, own_backtest, own_size_backtest, report_record
 from bayescale.report.explorer import explorer_data
 from bayescale.report.figures import Picture, draw_figures
 from bayescale.report.page import render_markdown, render_page
@@ -80,6 +81,7 @@ def write_report(
     allocation: Allocation | None,
     *,
     backtest: Backtest | None = None,
+    size_backtest: SizeBacktest | None = None,
     plan: Plan | None = None,
     shift: PriorShift | None = None,
     command: str = "",
@@ -103,6 +105,8 @@ def write_report(
         The recommended splits; None when no law has a best split.
     backtest : Backtest, optional
         How forecasts of held-out runs of this table have done, by the law that :func:`law_in_use` names.
+    size_backtest : SizeBacktest, optional
+        How forecasts of the best sizes of held-out isoFLOP slices of this table have done, by the same law.
     plan : Plan, optional
         The next runs to do.
     shift : PriorShift, optional
@@ -119,11 +123,14 @@ def write_report(
     Raises
     ------
     InputError
-        If the page's name has another ending, PDF cannot be made here, or the backtest is of other laws or methods.
+        If the page's name has another ending, PDF cannot be made here, or a backtest is of other laws or methods.
     """
     target = check_report_name(path)
-    own = None if backtest is None else own_backtest(backtest, law_in_use(comparison, allocation))
-    record = report_record(comparison, verdict, allocation, backtest=own, plan=plan, shift=shift, command=command)
+    law = law_in_use(comparison, allocation)
+    own = None if backtest is None else own_backtest(backtest, law)
+    sizes = None if size_backtest is None else own_size_backtest(size_backtest, law)
+    given: dict[str, Any] = {"backtest": own, "size_backtest": sizes, "plan": plan, "shift": shift, "command": command}
+    record = report_record(comparison, verdict, allocation, **given)
     figures = draw_figures(comparison, verdict, allocation, own, plan, shift=shift)
     explorer = explorer_data(comparison, allocation) if allocation and target.suffix.lower() == ".html" else None
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

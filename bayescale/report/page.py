@@ -177,6 +177,9 @@ def python_script(record: Mapping[str, Any]) -> str:
     if record["backtest"]:
         lines.append(_backtest_line(record, settings["random_seed"]))
         given.append("backtest=backtest")
+    if record["size_backtest"]:
+        lines.append(_size_backtest_line(record["size_backtest"], settings["random_seed"]))
+        given.append("size_backtest=size_backtest")
     if record["prior_shift"]:
         lines += _shift_lines(record, source)
         given.append("shift=shift")
@@ -209,6 +212,11 @@ def _backtest_line(record: Mapping[str, Any], random_seed: int) -> str:
         f"backtest = bs.backtest(runs, [{law}], by={backtest['by']!r}, {chosen}"
         f"methods={backtest['methods']!r}, random_seed={random_seed})"
     )
+
+
+def _size_backtest_line(found: Mapping[str, Any], random_seed: int) -> str:
+    asked = f"held_out={found['slices_held_out']!r}, random_seed={random_seed}"
+    return f"size_backtest = bs.backtest_sizes(runs, [{found['law']!r}], {asked})"
 
 
 def _plan_line(found: Mapping[str, Any], source: str, random_seed: int) -> str:

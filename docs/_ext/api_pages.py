@@ -63,7 +63,10 @@ GROUPS = (
         "Comparison and verdict",
         "Which law predicts best, and whether compute alone explains loss.",
         {
-            "": ("compare", "Comparison", "cross_validate", "judge", "Verdict", "backtest", "Backtest"),
+            "": (
+                *("compare", "Comparison", "cross_validate", "judge", "Verdict"),
+                *("backtest", "Backtest", "backtest_sizes", "SizeBacktest"),
+            ),
             "cross_validation": ("CrossValidation", "weights_by"),
             "ranges": ("ratio_ranges", "RatioRange"),
             "minima": ("isoflop_minima", "IsoflopMinima", "line_sizes"),

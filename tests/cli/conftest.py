@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
-from made import simulated_backtest
+from made import simulated_backtest, simulated_size_backtest
 
 import bayescale as bs
 from bayescale.cli import main
@@ -23,6 +23,7 @@ def verbs(wide_runs, wide_comparison):
         "judge",
         "allocate",
         "backtest",
+        "backtest_sizes",
         "write_report",
     )
     real = {name: getattr(bs, name) for name in ("judge", "allocate")}
@@ -33,6 +34,7 @@ def verbs(wide_runs, wide_comparison):
     mocks["fit_laws"].return_value = dict(wide_comparison.fits)
     mocks["compare"].return_value = wide_comparison
     mocks["backtest"].return_value = simulated_backtest()
+    mocks["backtest_sizes"].return_value = simulated_size_backtest()
     mocks["write_report"].side_effect = lambda _path, *results, **options: report_record(*results, **options)
     for name, function in real.items():
         mocks[name].side_effect = function

@@ -15,6 +15,7 @@ def test_report_writes_what_was_compared_judged_and_allocated(verbs, wide_compar
     assert verdict.answer
     assert allocation.optima.sizes["budget"] == 1
     assert keywords.pop("backtest") is verbs.backtest.return_value
+    assert keywords.pop("size_backtest") is verbs.backtest_sizes.return_value
     assert keywords.pop("plan").aim == "regret"
     assert keywords == {"shift": None, "command": f"bayescale report wide --budget 1e22 --output '{path}'"}
     out = capsys.readouterr().out
@@ -49,6 +50,10 @@ def test_report_backtests_the_law_it_uses_most(verbs, wide_comparison, run_json)
     assert (options["methods"], options["random_seed"], options["cache"]) == (("discrepancy", "plain"), 5, True)
     assert verbs.write_report.call_args.kwargs["backtest"] is verbs.backtest.return_value
     assert record["backtest"]["law"] == "chinchilla"
+    (runs, laws), options = verbs.backtest_sizes.call_args
+    assert (runs, laws) == (wide_comparison.runs, [wide_comparison.fits["chinchilla"].law])
+    assert (options["random_seed"], options["cache"]) == (5, True)
+    assert record["size_backtest"]["law"] == "chinchilla"
 
 
 def test_report_goes_without_a_backtest_where_runs_are_too_few(verbs, capsys):
@@ -56,3 +61,9 @@ def test_report_goes_without_a_backtest_where_runs_are_too_few(verbs, capsys):
     assert main(["report", "wide"]) == 0
     assert verbs.write_report.call_args.kwargs["backtest"] is None
     assert "no backtest: no fold leaves enough runs" in capsys.readouterr().out
+
+
+def test_report_goes_without_a_backtest_of_sizes_where_there_are_no_slices(verbs):
+    verbs.backtest_sizes.side_effect = bs.InputError("0 isoFLOP slices")
+    assert main(["report", "wide"]) == 0
+    assert verbs.write_report.call_args.kwargs["size_backtest"] is None

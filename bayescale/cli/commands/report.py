@@ -54,12 +54,13 @@ from bayescale.processes import prepare
 if TYPE_CHECKING:
     from bayescale.comparison.comparison import Comparison
     from bayescale.decisions.allocation import Allocation
+    from bayescale.decisions.size_backtesting import SizeBacktest
     from bayescale.fits.fit import Fit
     from bayescale.forecasts.backtesting import Backtest
     from bayescale.planning.plan import Plan
 
 
-ONE_BACKTEST = "not counted: a backtest of the law that the report rests on most"
+ONE_BACKTEST = "not counted: backtests of the law that the report rests on most, of losses and of best sizes"
 
 
 MOST_NEXT_RUNS = 10
@@ -149,11 +150,20 @@ def report(
         except InputError as error:  # no law has a best split at these budgets: all else is worth its report
             allocation, budget_note = None, [f"no allocation: {error}"]
         found, backtest_note = hold_out_for_report(comparison, allocation, sampling, say)
+        sizes = hold_out_slices_for_report(comparison, allocation, sampling, say)
         next_runs, plan_note = plan_for_report(source, allocation, sampling, say)
         shift = shift_of_priors(table, source, allocation, sampling, say)
         say("writing the report")
         numbers = bs.write_report(
-            path, comparison, verdict, allocation, backtest=found, plan=next_runs, shift=shift, command=command_line
+            path,
+            comparison,
+            verdict,
+            allocation,
+            backtest=found,
+            size_backtest=sizes,
+            plan=next_runs,
+            shift=shift,
+            command=command_line,
         )
         notes = [*replaced_note, *law_note, *budget_note, *backtest_note, *plan_note]
         doubts = records.report_doubts(comparison, allocation, found)
@@ -181,6 +191,21 @@ def hold_out_for_report(
     except bs.InputError as error:  # too few runs: all else is worth its report, and the page says why
         return None, [f"no backtest: {error}"]
     return found, []
+
+
+def hold_out_slices_for_report(
+    comparison: "Comparison", allocation: "Allocation | None", sampling: Sampling, say: Stages
+) -> "SizeBacktest | None":
+    """Backtest the best sizes of the law that a report rests on most; None where the page says why it cannot be."""
+    from bayescale.report import law_in_use  # noqa: PLC0415  (as above)
+
+    law = comparison.fits[law_in_use(comparison, allocation)].law
+    say(f"forecasting best sizes of held-out slices by {law.name}")
+    cache, show = not sampling.no_cache, adding(say, {})
+    try:
+        return bs.backtest_sizes(comparison.runs, [law], random_seed=sampling.seed, cache=cache, progress=show)
+    except bs.InputError:
+        return None
 
 
 def plan_for_report(
