@@ -99,3 +99,9 @@ def test_paths_are_the_same_for_the_same_seed_and_widen_without_slices(make_runs
     few = synthetic_fit("chinchilla", RunTable.from_frame(runs.frame[::3], name="few"))
     widths = [np.ptp(np.quantile(at(paths_of(each), np.log(1e21)), [0.05, 0.95])) for each in (fitted, few)]
     assert widths[1] > 1.5 * widths[0]
+
+
+def test_a_path_at_compute_that_is_not_known_is_not_known():
+    paths = Paths(np.ones((2, KNOTS.size)))
+    found = paths.at(np.arange(2.0)[:, None], np.array([[KNOTS[3], np.nan]]))
+    np.testing.assert_array_equal(found, [[1.0, np.nan], [1.0, np.nan]])

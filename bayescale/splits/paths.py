@@ -70,7 +70,7 @@ class Paths(Value):
     def at(self, draw: np.ndarray, log_flops: np.ndarray) -> np.ndarray:
         """Return the paths of draws, by their places, at training compute, of shapes that broadcast."""
         place = np.clip((log_flops - KNOTS[0]) / (KNOTS[1] - KNOTS[0]), 0, KNOTS.size - 1)
-        low = np.minimum(place.astype(np.intp), KNOTS.size - 2)
+        low = np.minimum(np.nan_to_num(place).astype(np.intp), KNOTS.size - 2)  # NaN stays NaN below
         start = draw.astype(np.intp) * KNOTS.size + low
         left = self._flat[start]
         return np.asarray(left + (place - low) * (self._flat[start + 1] - left))
