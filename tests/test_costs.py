@@ -19,6 +19,7 @@ from bayescale.records.allocation import allocation_record
 from bayescale.records.assumptions import assumptions
 from bayescale.runs import RunTable
 from bayescale.runs.costs import cost_curve
+from bayescale.splits.best_sizes import best_sizes
 from bayescale.splits.optimum import find_optimum, loss_on_budget, sizes
 from bayescale.splits.ranges import ratio_ends
 from bayescale.splits.waste import extra_compute
@@ -192,6 +193,13 @@ def test_ranges_and_waste_follow_the_cost(fitted):
     loss = few.value({"N": size, "D": BUDGET / cost.per_token(size, {})})
     needed = BUDGET / (1 + extra_compute(few, 1e21, np.array([4.0])))
     np.testing.assert_allclose(find_optimum(few, needed).loss, loss, rtol=1e-6)
+
+
+def test_what_the_law_misses_of_its_best_size_follows_the_cost(synthetic_fit):
+    plain = synthetic_fit("chinchilla", runs_of(*isoflop()), TRUTH)
+    dear = synthetic_fit("chinchilla", costly(lambda N: 2.9 + 0 * N), TRUTH)
+    own, other = (best_sizes(each, budget) for each, budget in ((plain, BUDGET), (dear, 2.9 * BUDGET)))
+    np.testing.assert_allclose(np.quantile(other, [0.05, 0.5, 0.95]), np.quantile(own, [0.05, 0.5, 0.95]), atol=0.01)
 
 
 def test_serving_costs_a_third_of_the_tables_own_token(fitted):

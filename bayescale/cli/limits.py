@@ -60,7 +60,8 @@ class Limits:
     """What limits the choice of a run beside its compute. Counts may be written 8e9, 8B or 15T."""
 
     inference_tokens: Tokens = None
-    """Tokens to serve over the model's life; a budget then pays 6ND for training and 2N for each of them."""
+    """Tokens to serve over the model's life; a budget then pays for training, and a third of a training
+    token for each."""
 
     unique_tokens: Tokens = None
     """Distinct tokens there are; none is used twice unless --repetition is given, or the law knows what repeats do."""

@@ -34,7 +34,7 @@ class Constraints(Value):
     ----------
     inference_tokens : float
         Tokens that the model will read or write over its life. A budget then pays for training and serving,
-        ``6 N D + 2 N inference_tokens`` where the law has no cost of its own.
+        ``6 N D + 2 N inference_tokens`` where neither the table nor the law counts otherwise.
     unique_tokens : float or None
         Distinct tokens that there are. A law that has a column ``unique_tokens`` knows what repeats are worth; with
         another law D ends there, unless ``repetition`` is given.

@@ -107,7 +107,7 @@ Candidates = Annotated[
     Path | None,
     Parameter(
         help="Runs that could be done, as CSV: columns N, D, those that the laws need, and flops where the cost is not "
-        "6 N D. By default equal budgets at several tokens per parameter, and a ladder of sizes.",
+        "the cost of such runs. By default equal budgets at several tokens per parameter, and a ladder of sizes.",
         metavar="PATH",
         group=_PLANNING,
     ),
