@@ -105,3 +105,10 @@ def test_a_path_at_compute_that_is_not_known_is_not_known():
     paths = Paths(np.ones((2, KNOTS.size)))
     found = paths.at(np.arange(2.0)[:, None], np.array([[KNOTS[3], np.nan]]))
     np.testing.assert_array_equal(found, [[1.0, np.nan], [1.0, np.nan]])
+
+
+def test_paths_are_linear_between_knots_flat_beyond():
+    sampled = Paths(np.random.default_rng(0).standard_normal((3, KNOTS.size)))
+    middle = 0.25 * KNOTS[4] + 0.75 * KNOTS[5]
+    np.testing.assert_allclose(at(sampled, middle)[:, 0], sampled.values[:, 4:6] @ [0.25, 0.75])
+    np.testing.assert_array_equal(at(sampled, [0.0, 99.0]), sampled.values[:, [0, -1]])
