@@ -151,14 +151,7 @@ def judge(
     """
     checks.probability(probability)
     checks.tolerance(tolerance)
-    absent = [name for name in ("N", "D", "C") if name not in comparison.runs.frame]
-    if absent:
-        raise InputError(
-            f"{comparison.runs.name}: a verdict on compute needs N, D and C of every run; the table has no "
-            f"{', '.join(absent)}"
-        )
-    typical = next(iter(comparison.fits.values())).reference["C"]
-    budget = checks.above_zero("flops", typical if flops is None else flops, "a budget in FLOP", "1e21")
+    budget = _budget(comparison, flops)
     compute_law, split_law = _best_laws(comparison, np.array([budget]))
     fitted = comparison.fits[split_law]
     diff = difference(comparison, compute_law, split_law)
@@ -191,6 +184,18 @@ def judge(
         remedies=_remedies(fitted, diff) if answer == "cannot_tell" else (),
         notes=notes,
     )
+
+
+def _budget(comparison: Comparison, flops: float | None) -> float:
+    """Return the budget of a verdict, by default that of a typical run, or raise InputError if there can be none."""
+    absent = [name for name in ("N", "D", "C") if name not in comparison.runs.frame]
+    if absent:
+        raise InputError(
+            f"{comparison.runs.name}: a verdict on compute needs N, D and C of every run; the table has no "
+            f"{', '.join(absent)}"
+        )
+    typical = next(iter(comparison.fits.values())).reference["C"]
+    return checks.above_zero("flops", typical if flops is None else flops, "a budget in FLOP", "1e21")
 
 
 def _best_laws(comparison: Comparison, budget: np.ndarray) -> tuple[str, str]:

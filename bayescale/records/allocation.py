@@ -61,14 +61,7 @@ def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
             "regret_95": float(best["high_regret"]),
             "covariates": _columns_record(allocation, budget, int(best["option"])),
         },
-        "near_optimal": {
-            "tolerance": allocation.tolerance,
-            "N": [float(best["near_low"]), float(best["near_high"])],
-            "by_loss": [
-                {"part": float(part), "N": [float(best["within_low"][i]), float(best["within_high"][i])]}
-                for i, part in enumerate(best["part"].to_numpy())
-            ],
-        },
+        "near_optimal": {"tolerance": allocation.tolerance, **_near_record(best)},
         "spread": {
             "ln_N_sd": float(np.sqrt(best["spread"])),
             "laws": float(best["spread_by_law"]),
@@ -81,6 +74,16 @@ def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
         "serving": _serving_record(allocation, budget),
         "target": _target_record(allocation, budget),
         "extrapolation": float(best["extrapolation"]),
+    }
+
+
+def _near_record(best: xr.Dataset) -> dict[str, Any]:
+    return {
+        "N": [float(best["near_low"]), float(best["near_high"])],
+        "by_loss": [
+            {"part": float(part), "N": [float(best["within_low"][i]), float(best["within_high"][i])]}
+            for i, part in enumerate(best["part"].to_numpy())
+        ],
     }
 
 

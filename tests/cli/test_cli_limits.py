@@ -142,5 +142,7 @@ def test_a_report_makes_itself_again_within_the_same_limits():
         "allocation": allocation,
         "backtest": None,
         "next_runs": None,
+        "priors": [],
+        "prior_shift": None,
     }
     assert "constraints=bs.Constraints(**{'max_params': 8000000000.0})" in python_script(record)
