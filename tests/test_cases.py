@@ -6,8 +6,10 @@ import math
 import numpy as np
 import pytest
 
+import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.runs import read_runs
+from bayescale.runs.headers import assign_columns
 
 MOE = """\
 budget,width,tokens,pile macro,status,active_params,total_params
@@ -172,3 +174,125 @@ def test_nested_fields_bits_per_character_and_a_list_of_objects_are_read(tmp_pat
     assert by_compute.frame["D"].tolist() == pytest.approx(runs.frame["D"].tolist())
     assert by_compute.response == "bpc"
     assert read_runs(path, columns={"D": "train.steps * 2048"}).frame["D"].iloc[0] == 2048e3
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("Step,run-a - val/loss,run-a - val/loss__MIN,run-a - val/loss__MAX", "a chart of W&B"),
+        ("Wall time,Step,Value", "a chart of TensorBoard"),
+    ],
+)
+def test_the_csv_of_a_trackers_chart_is_refused_with_what_to_export(tmp_path, header, words):
+    with pytest.raises(InputError, match=words):
+        read_runs(table(tmp_path, f"{header}\n" + "1,2,3,4\n" * 6))
+
+
+EXPORT = "Name,State,depth,num_iterations,total_batch_size,train/loss,train/tok_per_sec,val/bpb\n" + "\n".join(
+    f"d{i},finished,{i},{steps},262144,{loss},200000,{bpb}"
+    for i, steps, loss, bpb in [
+        (8, 2000, 3.2, 0.93), (10, 2900, 3.1, 0.90), (12, 4400, 3.0, 0.87), (14, 6800, 2.9, 0.84), (16, 9900, 2.8, 0.81)
+    ]
+)  # fmt: skip
+
+
+def test_a_trackers_held_out_bits_per_byte_come_before_its_training_loss(tmp_path):
+    path = table(tmp_path, EXPORT)
+    sizes = {f"d{i}": 1e5 * i**3 for i in (8, 10, 12, 14, 16)}
+    with pytest.raises(InputError, match=r"--map 'D=num_iterations\*total_batch_size'"):
+        bs.import_runs(path, N=sizes)
+    runs = bs.import_runs(path, N=sizes, columns={"D": "num_iterations*total_batch_size"})
+    assert (runs.response, runs.unit) == ("loss", "bits per byte")
+    assert runs.frame["loss"].tolist() == [0.93, 0.90, 0.87, 0.84, 0.81]
+    assert runs.frame["D"].iloc[0] == 2000 * 262144
+
+
+def test_copies_of_runs_under_other_labels_are_refused_unless_a_column_tells_them_apart(tmp_path):
+    rows = [f"{1e8 * i},{3e9 * i * i},{3 - i / 10}" for i in range(1, 7)]
+    text = "run,N,D,loss\n" + "\n".join(f"r{i},{row}" for i, row in enumerate(rows * 2))
+    with pytest.raises(InputError, match=r"12 of 12 rows are the same run as another.*--drop-duplicates"):
+        read_runs(table(tmp_path, text))
+    assert len(read_runs(table(tmp_path, text), drop=["duplicates"]).frame) == 6
+    seeds = "run,seed,N,D,loss\n" + "\n".join(f"r{i},{i // 6},{row}" for i, row in enumerate(rows * 2))
+    assert len(read_runs(table(tmp_path, seeds)).frame) == 12
+
+
+def test_swapped_sizes_and_tokens_are_refused_with_the_remedy(tmp_path):
+    text = "run,N,D,loss\n" + "\n".join(f"r{i},{2e11 * i * i},{1e8 * i},{3 - i / 10}" for i in range(1, 7))
+    with pytest.raises(InputError, match="where N and D are swapped: --map N=D,D=N"):
+        read_runs(table(tmp_path, text))
+    assert read_runs(table(tmp_path, text), columns={"N": "D", "D": "N"}).frame["N"].iloc[0] == 1e8
+
+
+def test_a_run_far_above_those_like_it_is_named(tmp_path):
+    sizes = [(n, d) for n in (1e8, 2e8, 4e8, 8e8) for d in (2e9, 8e9, 32e9)]
+    losses = [1.7 + 400 / n**0.34 + 400 / d**0.28 for n, d in sizes]
+    losses[5] = 7.83
+    rows = [f"r{i},{n},{d},{loss}" for i, ((n, d), loss) in enumerate(zip(sizes, losses, strict=True))]
+    runs = read_runs(table(tmp_path, "run,N,D,loss\n" + "\n".join(rows)))
+    (note,) = [note for note in runs.notes if "above runs like it" in note]
+    assert note.startswith("the loss for run 'r5' (line 7) is 1")
+    assert note.endswith("--where 'run != \"r5\"' takes it out")
+
+
+def test_an_accuracy_is_read_as_the_part_that_is_wrong(tmp_path):
+    text = "run,N,D,accuracy\n" + "\n".join(f"r{i},{1e8 * i},{3e9 * i * i},{20 + 8 * i}" for i in range(1, 7))
+    with pytest.raises(InputError, match="--map error=accuracy"):
+        read_runs(table(tmp_path, text))
+    runs = read_runs(table(tmp_path, text), columns={"loss": "accuracy"})
+    assert (runs.response, runs.frame["error"].iloc[0]) == ("error", pytest.approx(0.72))
+    with pytest.raises(InputError, match="more of 'psnr' is better"):
+        read_runs(table(tmp_path, text.replace("accuracy", "psnr")), columns={"error": "psnr"})
+
+
+HEADER_SETS = """
+params tokens loss -> N=params D=tokens loss=loss
+N D loss -> N=N D=D loss=loss
+n d d_model loss -> width=d_model loss=loss
+Params_(M) Tokens_(B) Val_loss -> N=Params_(M) D=Tokens_(B) loss=Val_loss
+model_size train_tokens eval/loss -> N=model_size D=train_tokens loss=eval/loss
+n_params n_tokens val/bpb train/loss -> N=n_params D=n_tokens loss=val/bpb
+params tokens train_loss val/c4_loss -> N=params D=tokens loss=val/c4_loss
+params tokens train_loss c4_val_loss -> N=params D=tokens loss=c4_val_loss
+params tokens train_loss val_ppl -> N=params D=tokens loss=val_ppl
+params tokens ppl stderr -> N=params D=tokens loss=ppl
+params tokens ppl error -> N=params D=tokens loss=ppl error=error
+params tokens val_bpc -> N=params D=tokens bpc=val_bpc
+params tokens bits_per_byte -> N=params D=tokens loss=bits_per_byte
+params tokens acc acc_stderr -> N=params D=tokens
+params tokens val_loss val_loss_std -> N=params D=tokens loss=val_loss
+params tokens loss aux_loss router_z_loss -> N=params D=tokens loss=loss
+total_params active_params tokens loss -> N=total_params active_N=active_params D=tokens loss=loss
+params non_embedding_params tokens loss -> N=params D=tokens loss=loss
+non_embedding_params tokens loss -> N=non_embedding_params D=tokens loss=loss
+embedding_params tokens loss -> D=tokens loss=loss
+params_b tokens_b loss -> N=params_b D=tokens_b loss=loss
+params_millions tokens_billions loss -> N=params_millions D=tokens_billions loss=loss
+nParams nTokens valLoss -> N=nParams D=nTokens loss=valLoss
+parameters training_tokens cross_entropy -> N=parameters D=training_tokens loss=cross_entropy
+Parameters Tokens FLOPs Loss -> N=Parameters D=Tokens C=FLOPs loss=Loss
+params tokens total_training_flops loss -> N=params D=tokens C=total_training_flops loss=loss
+params tokens compute_pf_days loss -> N=params D=tokens C=compute_pf_days loss=loss
+params tokens gpu_hours loss -> N=params D=tokens loss=loss
+params tokens tokens_per_second loss -> N=params D=tokens loss=loss
+params tokens val_tokens loss -> N=params D=tokens loss=loss
+params unique_tokens tokens loss -> N=params D=tokens unique_tokens=unique_tokens loss=loss
+num_parameters num_tokens perplexity -> N=num_parameters D=num_tokens loss=perplexity
+model params tokens loss -> run=model N=params D=tokens loss=loss
+peak_memory_mb params tokens nll -> N=params D=tokens loss=nll
+params tokens loss_bits_per_token -> N=params D=tokens loss=loss_bits_per_token
+params_total model_dim tokens loss -> N=params_total D=tokens loss=loss
+params tokens final_loss val_loss -> N=params D=tokens loss=val_loss
+params tokens train_loss -> N=params D=tokens loss=train_loss
+params tokens bits_weights loss -> N=params D=tokens bits_weights=bits_weights loss=loss
+params batch_size tokens loss -> N=params D=tokens loss=loss
+"""
+
+
+@pytest.mark.parametrize("case", HEADER_SETS.strip().splitlines())
+def test_columns_are_chosen_by_what_headers_say(case):
+    headers, chosen = (part.split() for part in case.split(" -> "))
+    assigned = assign_columns("made", [header.replace("_(", " (") for header in headers], None)
+    assert not assigned.faults
+    expected = dict(pair.split("=") for pair in chosen)
+    assert assigned.headers == {name: header.replace("_(", " (") for name, header in expected.items()}

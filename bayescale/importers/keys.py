@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from bayescale.importers.base import TrackedRun, as_number
+from bayescale.runs.grammar import metric_of
 from bayescale.runs.headers import normalised
 
 SECTIONS = ("model", "config", "train", "training", "trainer", "args", "hparams", "params")
@@ -77,7 +78,8 @@ def counted(runs: Sequence[TrackedRun], names: Sequence[str]) -> list[str]:
 def evaluation_keys(keys: Sequence[str]) -> list[str]:
     """Return the keys of losses on held-out text: the usual ones in their order, else all that look like one."""
     usual = ranked(keys, EVALUATION_FIRST)
-    return usual[:1] or [key for key in keys if EVALUATION.fullmatch(normalised(key))]
+    named = [key for key in keys if EVALUATION.fullmatch(normalised(key))]
+    return usual[:1] or named or [key for key in keys if (metric := metric_of(key)) and metric.data == "held out"]
 
 
 def is_training_loss(key: str) -> bool:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
@@ -21,7 +22,17 @@ from bayescale.importers.keys import (
     ranked,
 )
 from bayescale.importers.schedule import is_known, reasons, steps
-from bayescale.runs.headers import ALIASES, MEANINGS, RESPONSES, quoted, stands_for
+from bayescale.runs.formulas import Formula, parse_formula
+from bayescale.runs.grammar import NATS, metric_of
+from bayescale.runs.headers import (
+    ALIASES,
+    MEANINGS,
+    RESPONSES,
+    how_to_map,
+    products_of_tokens,
+    quoted,
+    stands_for,
+)
 
 LAST_PART = 0.05  # of the training losses logged, averaged where there is no evaluation
 SHOWN = 5
@@ -38,6 +49,7 @@ class Rows:
     frame: pd.DataFrame
     response: str
     notes: tuple[str, ...]
+    unit: str | None = None  # what the key of the loss says
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,9 @@ def rows_of(
         raise InputError(*asked_wrongly)
     response = next((name for name in RESPONSES if name in columns), "loss")
     key = columns.get(response) or choose_loss(source, runs)
+    metric = metric_of(key)
+    if response == "loss" and metric and metric.unit == MEANINGS["bpc"]:
+        response = "bpc"
     losses = {run.label: finished_loss(run, key) for run in runs}
     kept = [run for run in runs if math.isfinite(losses[run.label])]
     if not kept:
@@ -87,7 +102,10 @@ def rows_of(
         *_notes_on_compute(kept, columns),
         *(note for run in kept for note in run.notes),
     ]
-    return Rows(frame, response, tuple(notes))
+    said = metric.unit if metric and metric.unit and response == "loss" else None
+    if said not in (None, NATS):
+        notes.append(f"{key!r} says that it is in {said}")
+    return Rows(frame, response, tuple(notes), None if said == NATS else said)
 
 
 # The loss
@@ -140,6 +158,7 @@ def count_of(
     source: str, name: str, runs: Sequence[TrackedRun], asked: str | None, given: Mapping[str, object]
 ) -> Count:
     """Return N or D of each run: as the user gives it, else under the key asked for, else under a usual key."""
+    formula = parse_formula(asked, all_keys(runs), {}) if asked else None
     keys, planned = ([asked], False) if asked else _count_keys(name, runs)
     values: dict[str, object] = {}
     used: dict[str, None] = {}
@@ -150,9 +169,19 @@ def count_of(
         elif here:
             values[run.label] = run.value(here[0])
             used[here[0]] = None
+        elif formula is not None:
+            values.update(_product(formula, run))
+            used[formula.text] = None
     missing = [run.label for run in runs if run.label not in values]
     faults = [_missing_count(source, name, runs, missing)] if missing else []
     return Count(values, tuple(faults), tuple(_notes_on_counts(name, list(used), given, planned=planned)))
+
+
+def _product(formula: Formula, run: TrackedRun) -> dict[str, object]:
+    """Return the product of what a run has under several keys, by its label; nothing where one of them is missing."""
+    parts = {key: as_number(run.value(key)) for key in (*formula.above, *formula.below)}
+    found = {key: np.array([value]) for key, value in parts.items() if value is not None}
+    return {run.label: float(formula.value(found)[0])} if len(found) == len(parts) else {}
 
 
 def _count_keys(name: str, runs: Sequence[TrackedRun]) -> tuple[list[str], bool]:
@@ -175,7 +204,9 @@ def _notes_on_counts(name: str, used: Sequence[str], given: Mapping[str, object]
 def _missing_count(source: str, name: str, runs: Sequence[TrackedRun], missing: Sequence[str]) -> str:
     names = PARAMETERS if name == "N" else (*TOKENS_SEEN, *TOKENS_PLANNED)
     plain, short = EXAMPLES[name]
-    hint = "; transformers logs it with include_num_input_tokens_seen='all'" if name == "D" else ""
+    products = list(products_of_tokens(all_keys(runs), {})) if name == "D" else []
+    offers = "".join(f", or compute it with {how_to_map('D', product)}" for product in products)
+    hint = offers + "; transformers logs it with include_num_input_tokens_seen='all'" if name == "D" else ""
     return (
         f"{source}: {name} ({MEANINGS[name]}) is not kept for run {quoted(missing, SHOWN)}; "
         f"looked for {', '.join(names[1:4])} and the like among {quoted(all_keys(runs), SHOWN)}; "
@@ -201,7 +232,7 @@ def _unknown_columns(source: str, runs: Sequence[TrackedRun], columns: Mapping[s
             yield f"{source}: columns= names run, and labels are those of the tracker; take it out"
         elif name not in ALIASES:
             yield f"{source}: columns= has the unknown name {name!r}; the names are {', '.join(ALIASES)}"
-        elif key not in keys:
+        elif key not in keys and not (name in ("N", "D") and parse_formula(key, keys, {})):
             near = difflib.get_close_matches(key, keys, n=3, cutoff=0.5) or keys
             yield f"{source}: columns= takes {name} from {key!r}, which no run has; found {quoted(near)}"
 

@@ -146,6 +146,7 @@ def _delimited_source(name: str, text: str) -> Source:
     headers = [clean(cell.strip()) for cell in header]
     if all(PLAIN.fullmatch(cell) for cell in headers):
         raise InputError(f"{name}: {header_place} holds only numbers, so there is no header; add one: run,N,D,loss")
+    _refuse_charts(name, headers)
     if not rows:
         raise InputError(f"{name}: there is a header on {header_place} and no row below it; add one line per run")
     fitting = [(place, cells) for place, cells in rows if len(cells) == len(headers)]
@@ -160,6 +161,20 @@ def _delimited_source(name: str, text: str) -> Source:
         kept.notes,
         decimal_commas=separator == ";",
     )
+
+
+def _refuse_charts(name: str, headers: Sequence[str]) -> None:
+    """Refuse the curves of one chart, which trackers' pages download as CSV too."""
+    if any(header.endswith("__MIN") for header in headers):
+        raise InputError(
+            f"{name}: this is a chart of W&B, a line for each step; export the table of runs as CSV instead, and read "
+            "it with bayescale import"
+        )
+    if {"Wall time", "Step", "Value"} == set(headers):
+        raise InputError(
+            f"{name}: this is a chart of TensorBoard, a line for each step of one run; give bayescale import the "
+            "folder of event files instead"
+        )
 
 
 def _separator(text: str) -> str:
