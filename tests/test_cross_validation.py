@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from matplotlib.colors import to_hex
 from scipy.stats import norm
 
 import bayescale as bs
@@ -20,20 +19,10 @@ from bayescale.errors import InputError
 from bayescale.fits import sampling
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import exact_elpd
-from bayescale.plots.pointwise import FIRST, SECOND, plot_pointwise
 from bayescale.records.comparison import cross_validation_record
-from bayescale.runs import RunTable
-from bayescale.runs.folds import ALONE, Grouping, grouping_of
+from bayescale.runs.folds import ALONE, Grouping
 
 NAMES = ("chinchilla", "compute_floor", "tilt")
-
-
-def table(rows=60, name="table", **columns):
-    """Return runs of six budgets, ten sizes each."""
-    N = np.tile(np.geomspace(1e8, 1e9, 10), 6)[:rows]
-    C = np.repeat(np.geomspace(1e19, 1e21, 6), 10)[:rows]
-    loss = 1.7 + 400 / N**0.34 + 2000 / (C / 6 / N) ** 0.37
-    return RunTable.from_frame(pd.DataFrame({"N": N, "D": C / (6 * N), "C": C, "loss": loss, **columns}), name=name)
 
 
 def with_labels(fitted, labels, column="training_run"):
@@ -42,10 +31,6 @@ def with_labels(fitted, labels, column="training_run"):
     constant = tree["constant_data"].to_dataset()
     tree["constant_data"] = xr.DataTree(constant.assign({column: ("run", np.asarray(labels, dtype=str))}))
     return Fit(fitted.law, tree)
-
-
-def grouping(runs, by, folds=None, seed=0):
-    return grouping_of(runs, by, folds, seed)
 
 
 def made_up(refits, rows):
@@ -76,138 +61,7 @@ def fits(wide_comparison):
     return {name: wide_comparison.fits[name] for name in NAMES}
 
 
-# What is left out together
-
-
-def test_budgets_are_the_values_of_compute_where_these_repeat():
-    found = grouping(table(), "budget")
-    assert found.count == 6
-    assert found.notes == ("left out by budget: 6 budgets, the values of C that repeat",)
-    assert found.labels[[0, 10]].tolist() == ["1.00e19 FLOP", "2.51e19 FLOP"]
-    assert all(np.unique(found.folds[i : i + 10]).size == 1 for i in range(0, 60, 10))
-
-
-def test_budgets_are_recognised_through_digitising_noise():
-    runs = table()
-    frame = runs.frame.assign(C=runs.frame["C"] * np.exp(0.01 * np.random.default_rng(0).standard_normal(60)))
-    found = grouping(dataclasses.replace(runs, frame=frame), "budget")
-    assert found.count == 6
-    assert all(np.unique(found.folds[i : i + 10]).size == 1 for i in range(0, 60, 10))
-
-
-def test_compute_that_is_not_discrete_is_binned_by_quarters_of_a_decade():
-    runs = table()
-    frame = runs.frame.assign(C=np.geomspace(1e19, 1e21, 60))
-    found = grouping(dataclasses.replace(runs, frame=frame), "budget")
-    assert found.notes == ("left out by budget: 9 budgets, bins of a quarter of a decade of C",)
-    widths = [np.ptp(np.log10(frame["C"][found.folds == fold])) for fold in range(9)]
-    assert max(widths) <= 0.25
-    assert found.labels[[0, -1]].tolist() == ["1.0e19 FLOP", "1.0e21 FLOP"]
-
-
-def test_the_column_budget_goes_before_compute():
-    found = grouping(table(budget=np.repeat(["small", "large"], 30)), "budget")
-    assert found.count == 2
-    assert found.notes == ("left out by budget: 2 budgets, as in column budget",)
-
-
-@pytest.mark.parametrize("column", ["family", "training_run"])
-def test_rows_of_one_label_are_left_out_together(column):
-    labels = np.array(["a", "b", "c"])[np.arange(60) % 3]
-    found = grouping(table(**{column: labels}), column)
-    assert found.labels.tolist() == labels.tolist()
-    assert [set(found.folds[labels == each]) for each in "abc"] == [{0}, {1}, {2}]
-
-
-def test_a_row_without_a_label_is_a_group_of_its_own():
-    labels = ["a"] * 29 + ["b"] * 29 + ["", ""]
-    found = grouping(table(family=labels), "family")
-    assert found.count == 4
-    assert found.notes[0].endswith("4 families; 2 rows without a label are groups of their own")
-
-
-def test_a_label_that_the_table_does_not_have_is_refused():
-    with pytest.raises(
-        InputError, match=r"table: leaving out families needs a column family; found run, N, D, C, loss"
-    ):
-        grouping(table(), "family")
-
-
-def test_one_group_alone_cannot_be_left_out():
-    with pytest.raises(InputError, match=r"all runs are of one family \(a\)"):
-        grouping(table(family=["a"] * 60), "family")
-
-
-def test_the_largest_fifth_is_left_out_with_all_that_tie():
-    runs = table()
-    found = grouping(runs, "largest")
-    held = found.folds == 0
-    assert held.sum() == 20  # 12 of 60, and the budget that the twelfth belongs to
-    assert runs.frame["C"][held].min() > runs.frame["C"][~held].max()
-    assert set(found.folds[~held]) == {ALONE}
-    assert "the 20 largest runs by C (33 %)" in found.notes[0]
-    assert "up to 6.3 times the largest run left in" in found.notes[0]
-
-
-def test_at_least_five_of_the_largest_are_left_out():
-    runs = table()
-    frame = runs.frame.iloc[::3].reset_index(drop=True).assign(C=np.geomspace(1e18, 1e20, 20))
-    assert (grouping(dataclasses.replace(runs, frame=frame), "largest").folds == 0).sum() == 5
-
-
-def test_the_largest_are_left_out_once():
-    with pytest.raises(InputError, match="the largest runs are left out once"):
-        grouping(table(), "largest", folds=3)
-
-
-def test_a_table_without_compute_has_no_budgets_and_no_largest():
-    runs = table()
-    runs = dataclasses.replace(runs, frame=runs.frame.drop(columns="C"))
-    for by in ("budget", "largest"):
-        with pytest.raises(InputError, match=f"by {by} needs training compute C"):
-            grouping(runs, by)
-
-
-def test_random_folds_are_balanced_and_depend_on_the_seed_alone():
-    runs = table()
-    first, again, other = (grouping(runs, "random", seed=seed) for seed in (0, 0, 1))
-    assert np.bincount(first.folds).tolist() == [6] * 10
-    assert np.array_equal(first.folds, again.folds)
-    assert not np.array_equal(first.folds, other.folds)
-
-
-def test_random_folds_keep_rows_of_one_training_run_together():
-    labels = np.array([f"model {i}" for i in np.arange(60) % 15])
-    found = grouping(table(training_run=labels), "random", folds=5)
-    assert all(np.unique(found.folds[labels == label]).size == 1 for label in set(labels))
-    assert np.bincount(found.folds).tolist() == [12] * 5
-    assert np.unique(found.units).size == 15
-    assert found.notes == ("left out by random: 15 training runs in 5 folds",)
-
-
-def test_groups_are_dealt_into_the_folds_asked_for():
-    found = grouping(table(), "budget", folds=3)
-    assert found.count == 3
-    assert np.unique(found.units).size == 6  # standard errors stay over budgets
-    assert found.notes[0].startswith("left out by budget: 6 budgets in 3 folds")
-
-
-@pytest.mark.parametrize("folds", [1, 7])
-def test_more_folds_than_groups_are_refused(folds):
-    with pytest.raises(InputError, match=f"folds is {folds}; expected a whole number from 2 to the 6 budgets"):
-        grouping(table(), "budget", folds=folds)
-
-
-def test_an_unknown_criterion_is_refused():
-    with pytest.raises(InputError, match="by is 'size'; expected one of budget, family, training_run, largest, random"):
-        grouping(table(), "size")
-
-
-@pytest.mark.parametrize("by", ["budget", "largest"])
-def test_training_runs_on_both_sides_of_a_fold_are_told(by):
-    found = grouping(table(training_run=[f"model {i}" for i in np.arange(60) % 10]), by)
-    assert found.notes[-1].startswith("10 training runs have rows on both sides of a fold")
-    assert len(grouping(table(), by).notes) < len(found.notes)
+# What is not scored
 
 
 def test_a_fold_that_leaves_too_few_runs_is_not_scored_for_any_law(fits, refits):
@@ -497,51 +351,6 @@ def test_the_bootstrap_depends_on_its_seed_alone():
     assert one.table["best_probability"].tolist() == again.table["best_probability"].tolist()
     assert one.table["best_probability"].tolist() != other.table["best_probability"].tolist()
     assert one.table["best_probability"].sum() == pytest.approx(1)
-
-
-# The picture
-
-
-def drawn(ax):
-    """Return what each legend entry marks: colour, marker and places."""
-    return {line.get_label(): (to_hex(line.get_color()), line.get_marker(), line.get_xydata()) for line in ax.lines}
-
-
-def test_every_run_is_marked_once_by_sign_and_size(wide_comparison):
-    ahead = pointwise_difference(wide_comparison, "compute_floor", "chinchilla")
-    lines = drawn(plot_pointwise(wide_comparison, "compute_floor", "chinchilla"))
-    assert sum(len(places) for *_, places in lines.values()) == 120
-    up = sum(len(places) for _, marker, places in lines.values() if marker == "^")
-    assert up == (ahead >= 0).sum()
-    assert {color for color, *_ in lines.values()} == {*FIRST, *SECOND}
-    limit = np.quantile(np.abs(ahead), 0.9)
-    far = [places for color, _, places in lines.values() if color in (FIRST[2], SECOND[2])]
-    assert sum(map(len, far)) == (np.abs(ahead) >= limit).sum()
-
-
-def test_swapping_the_laws_swaps_colours_and_marks(wide_comparison):
-    one = drawn(plot_pointwise(wide_comparison, "tilt", "chinchilla"))
-    other = drawn(plot_pointwise(wide_comparison, "chinchilla", "tilt"))
-    assert set(one) == set(other)
-    swapped = dict(zip((*FIRST, *SECOND), (*SECOND, *FIRST), strict=True))
-    for label, (color, marker, places) in one.items():
-        assert other[label][0] == swapped[color]
-        assert other[label][1] != marker
-        np.testing.assert_array_equal(other[label][2], places)
-
-
-@pytest.mark.parametrize("second", ["tilt", "guo_compute"])
-def test_two_different_laws_of_the_comparison_are_needed(wide_comparison, second):
-    with pytest.raises(InputError, match=f"expected two different laws of .*; found 'tilt' and '{second}'"):
-        plot_pointwise(wide_comparison, "tilt", second)
-
-
-def test_the_picture_says_what_its_marks_mean(wide_comparison):
-    ax = plot_pointwise(wide_comparison, "compute_floor", "chinchilla")
-    assert ax.get_title(loc="left") == "Nats by which a law predicts a run left out better"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("model size N (parameters)", "training set D (tokens)")
-    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    assert all("compute_floor by " in label or "chinchilla by " in label for label in drawn(ax))
 
 
 # The command line
