@@ -17,6 +17,7 @@ import pandas as pd
 from _tables import Job, catalogued, further_jobs
 
 import bayescale as bs
+from bayescale.decisions.size_forecasts import IN_USE
 from bayescale.decisions.size_scores import EDGES, overall, size_scores
 from bayescale.plots import plot_size_errors
 from bayescale.storage import write_whole
@@ -25,7 +26,6 @@ HERE = Path(__file__).parent
 PAGE, FIGURE = HERE / "best-sizes.md", HERE / "images" / "best-sizes.png"
 EARNED = HERE.parent / "data" / "size-calibration.json"
 LAW = "chinchilla"
-OWN = "path"
 SCHEDULES = {
     "porian.csv": tuple(
         (f"porian {corpus}, {name}", f"dataset == '{corpus}' and family == '{name}'", (LAW,))
@@ -34,7 +34,7 @@ SCHEDULES = {
     )
 }
 WORDS = {
-    "path": "bayescale, as `allocate` has it",
+    "path": "the law and what it misses of the best size",
     "law": "the law alone",
     "line": "line through the minima (approach 2)",
     "parabola": "line through parabolas (approach 2)",
@@ -129,7 +129,7 @@ def _cell(row: pd.Series) -> str:
 
 def earned(points: pd.DataFrame) -> dict[str, object]:
     """Return how often the 90 % intervals of the best size held, by extrapolation factor: what a decision quotes."""
-    own = points[points["method"] == OWN]
+    own = points[points["method"] == IN_USE]
     place = np.digitize(own["factor"].to_numpy(), EDGES) - 1
     bins = [
         {

@@ -12,6 +12,7 @@ from bayescale.comparison.comparison import Comparison, compare
 from bayescale.comparison.verdict import Verdict, judge
 from bayescale.decisions.allocation import Allocation, allocate
 from bayescale.decisions.size_backtesting import FAILED, SizeBacktest
+from bayescale.decisions.size_forecasts import IN_USE
 from bayescale.decisions.size_scores import score_sizes, size_scores
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.discrepancy import GROUP, discrepancy_group
@@ -93,7 +94,7 @@ def simulated_size_backtest(law: str = "chinchilla") -> SizeBacktest:
     rng = np.random.default_rng(6)
     minima = np.stack([np.log([1e22, 1e23]), np.log([2e9, 6e9]), [0.1, 0.1]], axis=1)
     parts = []
-    for name, method, off in ((law, "path", 0.0), ("", "line", 0.3)):
+    for name, method, off in ((law, IN_USE, 0.0), ("", "line", 0.3)):
         scored = score_sizes(minima[:, 1] + off + 0.1 * rng.standard_normal((500, 2)), minima, 0)
         scored.insert(1, "factor", [2.0, 20.0])
         parts.append(scored.assign(law=name, method=method, slices=2))

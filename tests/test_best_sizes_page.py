@@ -36,13 +36,13 @@ def test_tables_count_alike_however_many_forecasts_they_have(script, points):
     more = pd.concat([points, *[points[points["table"] == "second"]] * 5])
     for given in (points, more):
         found = script.overall(script.alike(given)).set_index("method")
-        assert found.loc["path", "coverage_90"] == pytest.approx(1 / 3)
+        assert found.loc["law", "coverage_90"] == pytest.approx(1 / 3)
 
 
 def test_the_page_has_every_method_distance_and_table(script, points):
     text = script.page(points, ["a note"])
     assert "On each of\n3 tables" in text
-    for words in (script.WORDS["path"], script.WORDS["line"], "1 to 3 times", "12 to 64 times", "- a note"):
+    for words in (script.WORDS["law"], script.WORDS["line"], "1 to 3 times", "12 to 64 times", "- a note"):
         assert words in text
     (line,) = [line for line in text.splitlines() if line.startswith("| second |")]
     assert line.startswith("| second | 0 of 2 /")

@@ -14,7 +14,7 @@ def counts(monkeypatch):
         {"low": 3.0, "high": None, "tables": 3, "forecasts": 50, "inside": 40, "reached": 90.0},
     ]
     bins = [entry | {"extra_compute": 0.012, "extra_compute_95": 0.05} for entry in bins]
-    monkeypatch.setattr(track_record, "_record", lambda _: {"probability": 0.9, "bins": bins})
+    monkeypatch.setattr(track_record, "_record", lambda _: {"law": "chinchilla", "probability": 0.9, "bins": bins})
 
 
 @pytest.mark.usefixtures("counts")
@@ -34,7 +34,9 @@ def test_no_count_is_no_promise():
 @pytest.mark.usefixtures("counts")
 def test_what_intervals_of_the_best_size_held_and_wasted_is_quoted():
     near = size_coverage_earned(2.0)
-    assert "90 % intervals of the best size 1 to 3 times beyond the runs fitted held 95 % of 200 forecasts" in near
+    assert (
+        "90 % intervals of the best size by law chinchilla 1 to 3 times beyond the runs fitted held 95 % of 200" in near
+    )
     assert near.endswith("following them wasted 1.2 % of the compute on average (95 % point 5 %)")
     assert "none so far beyond" in size_coverage_earned(100.0)
     assert size_coverage_earned(0.5).startswith("no backtest")
@@ -45,6 +47,7 @@ def test_the_shipped_counts_are_whole(name):
     record = json.loads((data_dir() / name).read_text())
     lows = [entry["low"] for entry in record["bins"]]
     assert lows == sorted(lows)
+    assert record["bins"]
     assert record["probability"] == 0.9
     for entry in record["bins"]:
         assert 0 <= entry["inside"] <= entry["forecasts"]

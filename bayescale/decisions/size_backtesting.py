@@ -98,8 +98,9 @@ def backtest_sizes(
     held_out : sequence of int
         Numbers of slices that are held out; those that leave fewer than three are skipped.
     methods : sequence of str
-        ``path`` (as :func:`bayescale.allocate`), ``law`` (the law alone), ``line`` (through the isoFLOP minima),
-        ``parabola`` (for each slice, and a line through them) and ``least_squares`` (the law, with 1000 bootstraps).
+        ``path`` (the law and what it misses of the best size), ``law`` (the law alone), ``line`` (through the isoFLOP
+        minima), ``parabola`` (for each slice, and a line through them) and ``least_squares`` (the law, with 1000
+        bootstraps).
     random_seed : int
         The same seed gives the same numbers.
     cache : bool

@@ -53,9 +53,9 @@ def size_coverage_earned(factor: float) -> str:
     if entry is None:
         return "no backtest over published tables says how often such intervals of the best size hold"
     return (
-        f"over published tables with isoFLOP slices, {percent(record['probability'])} intervals of the best size "
-        f"{_span(entry)} times beyond the runs fitted {_held(entry, factor)}, and following them wasted "
-        f"{percent(entry['extra_compute'], 2)} of the compute on average (95 % point "
+        f"over published tables with isoFLOP slices, {percent(record['probability'])} intervals of the best size by "
+        f"law {record['law']} {_span(entry)} times beyond the runs fitted {_held(entry, factor)}, and following them "
+        f"wasted {percent(entry['extra_compute'], 2)} of the compute on average (95 % point "
         f"{percent(entry['extra_compute_95'], 2)})"
     )
 

@@ -10,7 +10,7 @@ from bayescale.plots.calibration import APART, LINES
 from bayescale.plots.style import INK, finish, log_axis, new_axes, styled
 
 WORDS = {
-    "path": "as allocate",
+    "path": "law and what it misses",
     "law": "law alone",
     "line": "line through minima",
     "parabola": "parabolas",

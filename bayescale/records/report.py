@@ -12,6 +12,7 @@ from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.prior_shift import PriorShift
 from bayescale.decisions.size_backtesting import NO_LAW, SizeBacktest, why_no_size_backtest
+from bayescale.decisions.size_forecasts import IN_USE
 from bayescale.decisions.size_scores import size_earned
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
@@ -40,7 +41,7 @@ METHOD = "discrepancy"
 """Whose record a report's forecasts are told by: it is how they are made."""
 
 
-SIZE_METHOD = "path"
+SIZE_METHOD = IN_USE
 """Whose record the best sizes of a report are quoted by: it is how they are found."""
 
 
