@@ -310,16 +310,17 @@ def missing_column(source: str, canonical: str, headers: Sequence[str], chosen: 
     free = [header for header in headers if header not in chosen.values()]
     near = nearest(canonical, free)
     found = f"the nearest are {quoted(near)}" if near else f"found {quoted(list(headers))}"
-    remedies = [f"name it with {how_to_map(canonical, near[0] if near else 'NAME')}"]
+    offers = []
     if canonical == "D":
-        remedies += [
-            f"or compute it with {how_to_map('D', product)}" for product in products_of_tokens(headers, chosen)
-        ]
+        offers = [f"compute it with {how_to_map('D', product)}" for product in products_of_tokens(headers, chosen)]
     if canonical == "loss":
         upwards = [header for header in free if better(header)]
-        remedies += [f"or read 1 - {header!r} with {how_to_map('error', header)}" for header in upwards[:1]]
+        offers = [f"read 1 - {header!r} with {how_to_map('error', header)}" for header in upwards[:1]]
+    if near or not offers:
+        offers = [f"name it with {how_to_map(canonical, near[0] if near else 'NAME')}", *offers]
     if canonical in "ND":
-        remedies.append("or, for laws without it, name the columns they need with needs= (--needs)")
+        offers.append("for laws without it, name the columns they need with needs= (--needs)")
+    remedies = [offers[0], *(f"or{',' * offer.startswith('for laws')} {offer}" for offer in offers[1:])]
     return f"{source}: no column {canonical} ({MEANINGS.get(canonical, 'see the names of columns')}); {found}; " + (
         ", ".join(remedies)
     )
