@@ -211,7 +211,7 @@ def test_weights_that_cannot_be_trusted_are_carried_on_from_nearer_ones_or_left_
     hopeless = with_log_prior(wide_fit, alpha=Prior("LogNormal", {"mu": np.log(0.8), "sigma": 0.005}))
     shift = shift_of(reweigh(hopeless, flops=()), "alpha")
     assert rescaled(shift, "prior", 2.0).interval is None
-    assert "changes alpha by more than these draws can tell" in shift.sentence
+    assert "changes alpha by more than these draws can show" in shift.sentence
 
 
 # What is refused
