@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import gaussian_kde
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, flat_draws
 from bayescale.plots.style import BLUE, MUTED, ORANGE, SKY, finish, new_axes, styled
@@ -18,6 +19,7 @@ LOOKS = ((ORANGE, "-"), (BLUE, "-"), (MUTED, "--"), (SKY, "--"))
 
 
 @styled
+@checks.kinds
 def plot_given_prior(fitted: Fit, parameter: str, ax: Axes | None = None, *, own: Fit | None = None) -> Axes:
     """Draw a parameter's prior and posterior, and both of another fit of the law with the law's own prior.
 

@@ -144,5 +144,6 @@ def test_a_report_makes_itself_again_within_the_same_limits():
         "next_runs": None,
         "priors": [],
         "prior_shift": None,
+        "size_backtest": None,
     }
     assert "constraints=bs.Constraints(**{'max_params': 8000000000.0})" in python_script(record)
