@@ -67,7 +67,9 @@ FUNCTIONS = {function.__name__: function for function in public_functions() if t
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_public_function_of_a_record_refuses_another_thing(name):
     function = FUNCTIONS[name]
-    further = {"laws": ["tilt"], "law": "tilt", "condition": "N > 0"} if takes_runs(function) else {"parameter": "alpha"}
+    further = (
+        {"laws": ["tilt"], "law": "tilt", "condition": "N > 0"} if takes_runs(function) else {"parameter": "alpha"}
+    )
     taken = {each: value for each, value in further.items() if each in inspect.signature(function).parameters}
     with pytest.raises(InputError, match="object; expected"):
         function(object(), **taken)
