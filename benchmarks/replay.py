@@ -252,7 +252,7 @@ def choices(table: Table, base: bs.Fit, rest: np.ndarray, count: int, spend: flo
     costs = frame["C"].to_numpy()
     for part in PARTS:
         found = bs.plan(base, frame, spend=max(part * spend, costs.min()), target=table.flops[0], runs=count)
-        yield "plan", part, found.runs.index.to_list()
+        yield "plan", part, found.runs["candidate"].to_list()
     outcomes = _outcomes(table, base, frame)
     information = Information(np.cov(outcomes.log_law, rowvar=False), outcomes.noise)
     yield "D-optimal", 0.5, choose(information, costs, 0.5 * spend, count)
