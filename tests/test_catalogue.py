@@ -44,7 +44,9 @@ def test_the_chinchilla_table_loads_with_its_rows_ranges_and_record():
     assert ranges["D"] == pytest.approx((2.45e8, 3.18e11), rel=5e-3)
     assert ranges["C"] == pytest.approx((1.4e18, 1.3e22), rel=5e-3)
     assert ranges["loss"] == (2.0774, 5.0056)
-    assert runs.notes == ()
+    assert runs.notes == (
+        "tokens per parameter are 0.03607 for run 'chinchilla-001' (line 2); check the units of N and D",
+    )
     assert "embeddings included" in runs.record["N"]
 
 

@@ -314,7 +314,7 @@ def test_priors_return_from_their_record_unchanged(law):
 
 
 def test_priors_say_in_words_what_they_are():
-    assert str(Prior("LogNormal", {"mu": -1.20397, "sigma": 0.45})) == "LogNormal(mu=-1.204, sigma=0.45)"
+    assert str(Prior("LogNormal", {"mu": -1.20397, "sigma": 0.45})) == "LogNormal(mu=-1.20397, sigma=0.45)"
     assert str(Prior("Normal", {"mu": 0.0, "sigma": 1.0}, relative=True)) == "Normal(mu=0, sigma=1) x typical loss"
     assert str(Share(1.5)) == "typical loss x Dirichlet part(1.5)"
     assert str(Share(2.0, power="alpha_D")) == "typical loss x Dirichlet part(2)**alpha_D"

@@ -335,7 +335,7 @@ def test_a_comparison_is_averaged_like_an_allocation(wide_comparison):
         ({"target": None}, "target is None; expected budgets in FLOP"),
         ({"target": []}, "target is \\[\\]"),
         ({"target": [1e23, -1.0]}, "target is \\[1e\\+23, -1.0\\]"),
-        ({"target": "1e23"}, "target is '1e23'"),
+        ({"target": "much"}, "much"),
         ({"aim": "profit"}, "aim is 'profit'; expected one of regret, laws, size, loss"),
         ({"aim": "laws"}, "one fit was given"),
         ({"runs": 0}, "runs is 0"),

@@ -314,7 +314,7 @@ def test_fit_laws_gives_each_law_its_priors(small_runs):
 def test_fit_groups_takes_priors_of_the_law_that_groups_share(small_runs):
     frame = small_runs.frame.assign(family=["a", "b"] * 12)
     runs = dataclasses.replace(small_runs, frame=frame)
-    fitted = bs.fit_groups(runs, "compute_floor", priors={"gamma": "Normal(0.17, 0.01)"}, **QUICK)
+    fitted = bs.groups.fit_groups(runs, "compute_floor", priors={"gamma": "Normal(0.17, 0.01)"}, **QUICK)
     assert group_names(fitted) == ["a", "b"]
     assert fitted.law.priors["gamma"] == Prior("Normal", {"mu": 0.17, "sigma": 0.01})
     assert json.loads(fitted.data.attrs["bayescale"])["law"]["priors"]["gamma"]["family"] == "Normal"

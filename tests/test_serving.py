@@ -208,7 +208,7 @@ def test_a_law_that_knows_repeats_needs_no_other(synthetic_fit, make_runs):
     (first, last) = data_limit_record(found)["budgets"]
     assert last["once"]["epochs"]["median"] == pytest.approx(1.0)
     assert last["repeated"]["epochs"]["median"] > first["repeated"]["epochs"]["median"]
-    with pytest.raises(InputError, match="leave it out"):
+    with pytest.raises(InputError, match="leave repetition out"):
         data_limit(fitted, [1e24], 1e12, 15.4)
 
 

@@ -9,7 +9,18 @@ from pathlib import Path
 
 LIBRARIES = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
 
-SOURCES = ("fits", "laws/identity.py", "laws/law.py", "laws/priors.py", "laws/published.py", "laws/scales.py")
+SOURCES = (
+    "fits",
+    "laws/costs.py",
+    "laws/given.py",
+    "laws/identity.py",
+    "laws/law.py",
+    "laws/measured.py",
+    "laws/priors.py",
+    "laws/published.py",
+    "laws/scales.py",
+    "laws/usual.py",
+)
 """What decides the numbers of a fit of a given law: all of ``fits``, and the modules of ``laws`` that it uses."""
 
 

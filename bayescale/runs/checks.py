@@ -23,7 +23,9 @@ LARGEST_SCATTER = 0.4  # of ln C about a smooth factor: more than half as much a
 ROUNDED_PRODUCT = 0.05  # C that is N D within this lacks its factor of six
 SAME_RATIO = 1.05  # a ratio is constant when its extremes differ by less than this
 MOST_COPIES = 0.1
-"""Of the rows, which may agree with another in all but their labels before they are taken for copies."""
+"""Part of the rows that may agree with another in all but their labels before they are taken for copies."""
+CHANCE = 3.0
+"""How many times more rows may agree by chance than if losses were spread evenly: they crowd in the middle."""
 FEWEST_TOKENS = 1e-3
 """Tokens per parameter that no run trained on tokens falls short of."""
 DATASET_HEADERS = ("dataset", "datasets")
@@ -74,13 +76,23 @@ def many_copies(draft: Draft) -> Iterator[str]:
         return
     groups = [rows for rows in copies(draft) if draft.cells.iloc[rows].map(cell_text).duplicated().sum() == 0]
     count = sum(map(len, groups))
-    if count > MOST_COPIES * len(draft.frame):
+    if count > MOST_COPIES * len(draft.frame) + CHANCE * _by_chance(draft):
         cases = (draft.at(rows) for rows in groups[:3])
         yield (
             f"{draft.source}: {count} of {len(draft.frame)} rows are the same run as another, with the same sizes and "
             f"{draft.response} to six digits ({'; '.join(cases)}{'; ...' if len(groups) > 3 else ''}); keep one of "
             "each (--drop-duplicates), or tell them apart by a column such as seed"
         )
+
+
+def _by_chance(draft: Draft) -> float:
+    """Return how many rows may share six digits of the response with another of the same sizes by chance."""
+    values, sizes = draft.frame[str(draft.response)], [name for name in ("N", "D", "C") if draft.has(name)]
+    cells = values.groupby([draft.frame[name] for name in sizes])
+    count, width = cells.transform("size"), cells.transform("max") - cells.transform("min")
+    unit = 10.0 ** (np.floor(np.log10(values.abs().where(values != 0, 1.0))) - 5)
+    spread = width > 0
+    return float((1 - np.exp(-(count * unit)[spread] / width[spread])).sum())
 
 
 def repeated_labels(draft: Draft) -> Iterator[str]:

@@ -20,6 +20,9 @@ from bayescale.runs.numerals import cell_text
 LONGEST = 2000
 """Characters of the longest condition that is read."""
 
+DEEPEST = 300
+"""Levels of parts within one another that are read; Python would stop at some depth of its own, or crash."""
+
 TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]+`|[&|]""")
 """Text in quotes, a name in backquotes, or a sign that stands for a word."""
 
@@ -87,6 +90,7 @@ def rows_where(frame: pd.DataFrame, condition: str) -> np.ndarray:
     written = _written(condition)
     try:
         tree = _parsed(written)
+        _check_depth(tree)
         with np.errstate(all="ignore"):
             found = _Reading(frame, written).value(tree)
     except RecursionError:
@@ -94,6 +98,16 @@ def rows_where(frame: pd.DataFrame, condition: str) -> np.ndarray:
     if not isinstance(found, np.ndarray) or found.dtype != bool:
         raise ConditionError("it is true or false of no row")
     return found
+
+
+def _check_depth(tree: ast.AST) -> None:
+    """Raise ConditionError where parts stand too far within one another, whatever recursion Python allows."""
+    level = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise ConditionError("too many parts stand within one another")
 
 
 def _written(condition: str) -> _Written:

@@ -71,7 +71,7 @@ def factors_by_magnitude(draft: Draft, column: str) -> list[float]:
         if low <= values.median() * factor <= high and values.min() * factor >= SMALLEST_COUNT
     ]
     ratios = {factor: _tokens_per_parameter(draft, column, factor) for factor in fitting}
-    known = {factor: ratio for factor, ratio in ratios.items() if ratio is not None}
+    known = {factor: ratio for factor, ratio in ratios.items() if ratio is not None and 0 < ratio < np.inf}
     if known:
         fitting = [factor for factor, ratio in known.items() if 0.1 <= ratio <= 1e5] or fitting
         fitting.sort(key=lambda factor: abs(np.log(known[factor] / 20)))

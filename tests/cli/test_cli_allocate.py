@@ -73,7 +73,7 @@ def test_a_range_of_sizes_is_named_only_where_the_best_ratio_is_known(run_json, 
     (allocation,) = record["allocations"]
     allocation["tokens_per_parameter"] |= {"lower": lower, "upper": upper}
     show_allocate(ResultConsole(), record)
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     assert ("costs less than" in out) == said
     assert ("The best D/N is hardly known" in out) != said
     assert "expected regret of the recommended split" in out
