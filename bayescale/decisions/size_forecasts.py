@@ -11,6 +11,7 @@ from bayescale.forecasts.alternatives import bootstrap_least_squares
 from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.runs.folds import budgets_of
+from bayescale.splits.best_sizes import best_sizes
 from bayescale.splits.minima import isoflop_minima, line_sizes
 from bayescale.splits.optimum import find_optimum
 from bayescale.values import FrozenMapping
@@ -32,7 +33,7 @@ UNRESOLVED = 1e-9
 
 
 def path(law: Law, train: RunTable, flops: np.ndarray, fitted: Fit | None, *, random_seed: int) -> np.ndarray:
-    """Return draws of ln N of the best split as ``allocate`` has them: by the law alone, without its paths.
+    """Return draws of ln N of the best split, with what the law misses of it.
 
     Parameters
     ----------
@@ -57,7 +58,11 @@ def path(law: Law, train: RunTable, flops: np.ndarray, fitted: Fit | None, *, ra
     InputError
         If these runs do not allow a forecast by this method.
     """
-    return bare_law(law, train, flops, fitted, random_seed=random_seed)
+    del law, train
+    assert fitted is not None  # made for the methods of which a posterior is asked
+    with np.errstate(all="ignore"):
+        found = best_sizes(fitted, flops, random_seed=random_seed)
+    return _all_located(fitted.law.name, found)
 
 
 def bare_law(law: Law, train: RunTable, flops: np.ndarray, fitted: Fit | None, *, random_seed: int) -> np.ndarray:
