@@ -223,6 +223,8 @@ def built(tmp_path_factory):
     for name in ("docs", "notebooks"):
         shutil.copytree(ROOT / name, base / name, ignore=shutil.ignore_patterns(*(GENERATED if name == "docs" else ())))
     shutil.copy(ROOT / "CITATION.cff", base)
+    (base / "benchmarks").mkdir()
+    shutil.copy(ROOT / "benchmarks" / "calibrate_laws.json", base / "benchmarks")  # the pages of laws show it
     options = ["--quiet", "--fail-on-warning", "--keep-going", "-d", str(base / "doctrees")]
     command = [sys.executable, "-m", "sphinx", *options, str(base / "docs"), str(base / "html")]
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
