@@ -10,7 +10,8 @@ from _tables import Job
 
 import bayescale as bs
 from bayescale.fits.draws import Draws
-from bayescale.splits.optimum import find_optimum, loss_on_budget, sizes
+from bayescale.laws.measured import sizes
+from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.words import count_text, percent, short
 
 PROBABILITY = 0.9

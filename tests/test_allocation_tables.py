@@ -5,7 +5,8 @@ import pytest
 
 from bayescale.fits.draws import Draws
 from bayescale.laws import LAWS
-from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.laws.measured import sizes
+from bayescale.splits.optimum import find_optimum
 
 N = np.array([400e6, 1e9, 10e9, 67e9, 175e9, 280e9, 520e9, 1e12, 10e12])
 FLOPS = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bayescale import checks, tradeoffs
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
-from bayescale.laws import LAWS, get_law
+from bayescale.laws import LAWS, get_law, measured
 from bayescale.laws.data_constrained import effective
 from bayescale.splits import frontier
 from bayescale.splits.constraints import UNLIMITED, Constraints
@@ -488,7 +488,7 @@ def test_a_size_that_newton_does_not_find_is_an_error_and_no_number(monkeypatch)
     flops = np.array([1e20, 1e23])
     N = np.exp(found.log_size(flops, ratio=20.0))
     np.testing.assert_allclose(6 * N * 20 * N, flops, rtol=1e-9)
-    monkeypatch.setattr(frontier, "STEPS", 1)
+    monkeypatch.setattr(measured, "STEPS", 1)
     with pytest.raises(InputError, match="a run that costs 1e\\+23 FLOP was not found in 1 steps"):
         found.log_size(flops, tokens=1e10, ratio=20.0)
 

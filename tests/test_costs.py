@@ -1,6 +1,7 @@
 """What a token costs: learned from a table's own C, and used wherever a budget is spent."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +9,23 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale import tradeoffs
 from bayescale.decisions.curves import isoflop_slices
 from bayescale.decisions.demand import implied_demand
+from bayescale.designs.grids import isoflop_design, ridge_design
+from bayescale.designs.identifiability import identify
 from bayescale.errors import InputError
 from bayescale.laws import LAWS
+from bayescale.laws.compress import MADE_UP
 from bayescale.laws.costs import DENSE
-from bayescale.laws.measured import MeasuredCost, cost_of, cost_record, spending_sentence, table_cost
+from bayescale.laws.measured import MeasuredCost, cost_of, cost_record, sizes, spending_sentence, table_cost
 from bayescale.planning.proposals import check_candidates, design_candidates
 from bayescale.records.allocation import allocation_record
 from bayescale.records.assumptions import assumptions
 from bayescale.runs import RunTable
 from bayescale.runs.costs import cost_curve
 from bayescale.splits.best_sizes import best_sizes
-from bayescale.splits.optimum import find_optimum, loss_on_budget, sizes
+from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.splits.ranges import ratio_ends
 from bayescale.splits.waste import extra_compute
 from bayescale.words import short
@@ -237,6 +242,67 @@ def test_runs_that_could_be_done_cost_what_runs_cost():
     assert design["flops"].max() <= 1e21
     own = check_candidates(pd.DataFrame({"N": [1e8], "D": [1e10]}), ["N", "D"], 1e21, cost)
     assert own["flops"].item() == pytest.approx(6e18 * attention(1e8), rel=0.02)
+
+
+def test_a_design_spends_its_budgets_by_the_cost(fitted):
+    cost = fitted.draws.cost
+    design = isoflop_design([1e19, 1e21], [5.0, 20.0, 80.0], cost=cost)
+    np.testing.assert_allclose(cost.per_token(design["N"].to_numpy(), {}) * design["D"], [1e19] * 3 + [1e21] * 3)
+    np.testing.assert_allclose(design["D"] / design["N"], [5.0, 20.0, 80.0] * 2, rtol=1e-9)
+    ridge = ridge_design([1e19, 1e21], at=1e21, cost=cost)
+    np.testing.assert_allclose(cost.per_token(ridge["N"].to_numpy(), {}) * ridge["D"], [1e19, 1e21], rtol=1e-9)
+    assert ridge["D"].iloc[1] / ridge["N"].iloc[1] == pytest.approx(20.0)
+
+
+def test_runs_that_would_decide_cost_the_compute_they_are_said_to():
+    ladder = runs_of(np.geomspace(1e7, 1e10, 12), 20 * np.geomspace(1e7, 1e10, 12)).frame
+    frame = ladder.assign(C=ladder["C"] * attention(ladder["N"]))
+    said = next(each for each in bs.describe(RunTable.from_frame(frame, name="made")).cannot if "at one C" in each)
+    flops = float(re.search(r"such as (\S+) FLOP", said)[1])
+    runs = [(float(N), float(D.rstrip("."))) for N, D in re.findall(r"N = (\S+) with D = ([\d.e]+)", said)]
+    assert len(runs) == 3
+    for N, D in runs:
+        assert 6 * N * attention(N) * D == pytest.approx(flops, rel=0.1)  # each printed with two digits
+
+
+def test_what_a_design_would_tell_of_a_budget_follows_the_cost():
+    plain, dear = (identify(runs_) for runs_ in (runs_of(*isoflop()), costly(lambda N: 2.9 + 0 * N)))
+    for own, other in zip(plain.questions[1:], dear.questions[1:], strict=True):
+        assert other.name != own.name  # the largest budget of the runs is 2.9 times as much
+        assert other.width == pytest.approx(own.width, rel=0.01)
+
+
+@pytest.mark.parametrize("level", [2.9, 0.4])
+def test_decisions_of_papers_take_the_cost_of_a_fit(level):
+    cost = table_cost(costly(lambda N: level + 0 * N))
+    repeats = LAWS["data_constrained"].published["Muennighoff et al. (2023)"]
+    compress = MADE_UP
+    (overtrain, *_) = LAWS["overtrain"].published.values()
+    for decide in (
+        lambda flops, **asked: tradeoffs.best_repetition(repeats, flops, 1e10, **asked).N,
+        lambda flops, **asked: tradeoffs.best_compressed(compress, flops, 1e9, **asked).N,
+        lambda flops, **asked: tradeoffs.overtrained_loss(overtrain, flops, 60.0, **asked),
+    ):
+        assert decide(1e21, cost=cost) == pytest.approx(decide(1e21 / level), rel=1e-3)
+    plain, own = (tradeoffs.best_for_serving(TRUTH, 2.2, 1e12, **asked) for asked in ({}, {"cost": cost}))
+    for name in ("N", "D", "saved"):
+        assert getattr(own, name) == pytest.approx(getattr(plain, name), rel=2e-3)
+    assert own.flops == pytest.approx(level * plain.flops, rel=2e-3)
+
+
+def test_the_cheapest_model_to_serve_follows_a_cost_that_falls_with_size():
+    cost = table_cost(costly())
+    own = tradeoffs.best_for_serving(TRUTH, 2.2, 1e12, cost=cost)
+    N = np.geomspace(1e9, 1e12, 20_001)
+    D = tradeoffs.tokens_for_loss(TRUTH, 2.2, N)
+    for served, size in ((1e12, own.N), (0.0, None)):
+        flops = tradeoffs.lifetime_flops(N, D, served, cost=cost)
+        best = np.nanargmin(flops)
+        if size is None:
+            whole = tradeoffs.lifetime_flops(N[best], D[best], 1e12, cost=cost)
+            assert own.saved == pytest.approx(1 - own.flops / whole, abs=1e-4)
+        else:
+            assert size == pytest.approx(N[best], rel=1e-3)
 
 
 def test_the_report_says_how_budgets_are_spent(fitted):

@@ -14,8 +14,9 @@ from bayescale.fits.draws import Draws
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS, published_scale
+from bayescale.laws.measured import sizes
 from bayescale.splits.minima import isoflop_minima, line_sizes
-from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.optimum import find_optimum
 
 CORPORA = {"rw": "RefinedWeb", "owt2": "OpenWebText2"}
 SCHEDULES = ("base-long-kaplan", "base-short-kaplan", "base-short-chinchilla", "tuned-short-const")

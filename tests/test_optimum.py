@@ -5,17 +5,12 @@ from hypothesis import strategies as st
 
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
+from bayescale.laws.measured import sizes
 from bayescale.splits import waste
 from bayescale.splits.frontier import RATIOS
-from bayescale.splits.optimum import (
-    FLOPS_PER_TOKEN,
-    check_splits,
-    find_optimum,
-    has_optimum,
-    loss_on_budget,
-    sizes,
-)
+from bayescale.splits.optimum import check_splits, find_optimum, has_optimum, loss_on_budget
 from bayescale.splits.waste import extra_compute
 
 CHINCHILLA = LAWS["chinchilla"]

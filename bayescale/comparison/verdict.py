@@ -11,9 +11,10 @@ from bayescale.comparison.ranking import FEW_ROWS, Difference
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
+from bayescale.laws.measured import sizes
 from bayescale.runs import RunTable, describe
 from bayescale.splits.frontier import RATIOS
-from bayescale.splits.optimum import find_optimum, has_optimum, sizes
+from bayescale.splits.optimum import find_optimum, has_optimum
 from bayescale.splits.ranges import (
     RatioRange,
     chance_inside,

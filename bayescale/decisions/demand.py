@@ -13,8 +13,9 @@ from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.laws.costs import SERVING_PART
+from bayescale.laws.measured import SLOPE_STEP
 from bayescale.splits.constraints import UNLIMITED, Constraints
-from bayescale.splits.frontier import CLOSE, RATIOS, SLOPE_STEP
+from bayescale.splits.frontier import CLOSE, RATIOS
 from bayescale.splits.search import Search
 from bayescale.values import Value
 

@@ -7,8 +7,9 @@ import numpy as np
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.laws.measured import sizes
 from bayescale.runs import RunTable
-from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.optimum import find_optimum
 from bayescale.splits.ranges import RatioRange, ratio_ranges
 from bayescale.values import Value
 

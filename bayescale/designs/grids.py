@@ -7,14 +7,16 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import TokenCost
+from bayescale.laws.measured import sizes as runs_of
 from bayescale.runs.frames import Frame, to_pandas
 
 RATIO = 20.0
 """Tokens per parameter of the Chinchilla model, 1.4e12 / 70e9 (Hoffmann et al. 2022)."""
 
 
-def isoflop_design(flops: Sequence[float], ratios: Sequence[float]) -> pd.DataFrame:
+def isoflop_design(flops: Sequence[float], ratios: Sequence[float], *, cost: TokenCost = DENSE) -> pd.DataFrame:
     """Spend each budget at several tokens per parameter.
 
     Parameters
@@ -23,22 +25,29 @@ def isoflop_design(flops: Sequence[float], ratios: Sequence[float]) -> pd.DataFr
         Budgets, in FLOP.
     ratios : sequence of float
         Tokens per parameter.
+    cost : Cost or MeasuredCost
+        What a token costs: 6 N, or as in a fit's runs, ``fit.draws.cost``.
 
     Returns
     -------
     pandas.DataFrame
-        ``N`` and ``D``, one row for each budget and ratio, with 6 N D equal to the budget.
+        ``N`` and ``D``, one row for each budget and ratio; each run costs its budget.
     """
     budgets, spread = (
         np.repeat(checks.budgets(flops), len(ratios)),
         np.tile(checks.several("ratios", ratios, "tokens per parameter"), len(flops)),
     )
-    sizes = np.sqrt(budgets / (FLOPS_PER_TOKEN * spread))
-    return pd.DataFrame({"N": sizes, "D": budgets / (FLOPS_PER_TOKEN * sizes)})
+    N, D = runs_of(budgets, np.log(spread), cost)
+    return pd.DataFrame({"N": N, "D": D})
 
 
 def ridge_design(
-    flops: Sequence[float], exponent: float = 0.5, ratio: float = RATIO, at: float = 5.76e23
+    flops: Sequence[float],
+    exponent: float = 0.5,
+    ratio: float = RATIO,
+    at: float = 5.76e23,
+    *,
+    cost: TokenCost = DENSE,
 ) -> pd.DataFrame:
     """Train each budget at its compute-optimal size, as a finished scaling study recommends.
 
@@ -54,6 +63,8 @@ def ridge_design(
         Optimal tokens per parameter at the budget ``at``.
     at : float
         FLOP.
+    cost : Cost or MeasuredCost
+        What a token costs: 6 N, or as in a fit's runs, ``fit.draws.cost``.
 
     Returns
     -------
@@ -61,8 +72,8 @@ def ridge_design(
         ``N`` and ``D``, one row for each budget.
     """
     budgets = checks.budgets(flops)
-    sizes = np.sqrt(at / (FLOPS_PER_TOKEN * ratio)) * (budgets / at) ** exponent
-    return pd.DataFrame({"N": sizes, "D": budgets / (FLOPS_PER_TOKEN * sizes)})
+    N = runs_of(np.asarray(at), np.log(ratio), cost)[0] * (budgets / at) ** exponent
+    return pd.DataFrame({"N": N, "D": budgets / cost.per_token(N, {})})
 
 
 def ladder_design(sizes: Sequence[float], multiples: Sequence[float], ratio: float = RATIO) -> pd.DataFrame:

@@ -7,8 +7,8 @@ import numpy as np
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import SMALLEST_VALUE, Law, get_law, reference_units, unit_columns
+from bayescale.laws.measured import TokenCost, cost_of, sizes
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.runs import Runs, RunTable, as_table
 from bayescale.values import Value
@@ -100,6 +100,7 @@ class _Design:
     columns: Mapping[str, np.ndarray]  # over their reference values (row,)
     reference: Mapping[str, float]
     each: float  # rows that every row stands for
+    cost: TokenCost
 
     def parameters(self, scores: np.ndarray) -> dict[str, np.ndarray]:
         """Return the law's parameters, in units of the typical response (draw,)."""
@@ -184,7 +185,7 @@ def _design(law: Law, runs: RunTable) -> _Design:
     thinned = rows.iloc[::every]
     columns = {name: thinned[name].to_numpy(dtype=float) / reference[name] for name in law.covariates}
     names = tuple(name for name in free_priors(law) if name not in ("sigma", "nu_above_2"))
-    return _Design(law, names, columns, reference, len(rows) / len(thinned))
+    return _Design(law, names, columns, reference, len(rows) / len(thinned), cost_of(law, runs))
 
 
 def _geometric_mean(values: np.ndarray) -> float:
@@ -257,7 +258,7 @@ def _expected_size(design: _Design, scores: np.ndarray, spread: np.ndarray, flop
         low, mid, high = design.log_value(z, _on_budget(design, flops, near)).T
         with np.errstate(invalid="ignore", divide="ignore"):  # a flat law has no vertex, and is left out below
             vertex = near[:, 1] - 0.5 * (grid[1] - grid[0]) * (high - low) / (high - 2 * mid + low)
-        return np.asarray(-0.5 * vertex[:, None])
+        return np.log(sizes(np.asarray(flops), vertex[:, None], design.cost)[0])
 
     before, after = (values[:, 0] for values in _variances(_slopes(log_size, scores), spread))
     parts, after = (np.where(inside, values, np.nan) for values in (after / before, after))
@@ -265,8 +266,8 @@ def _expected_size(design: _Design, scores: np.ndarray, spread: np.ndarray, flop
 
 
 def _on_budget(design: _Design, flops: float, log_ratio: np.ndarray) -> dict[str, np.ndarray]:
-    N = np.sqrt(flops / FLOPS_PER_TOKEN) * np.exp(-0.5 * log_ratio)
-    counts = {"N": N, "D": flops / (FLOPS_PER_TOKEN * N), "C": np.full_like(N, flops)}
+    N, D = sizes(np.asarray(flops), log_ratio, design.cost)
+    counts = {"N": N, "D": D, "C": np.full_like(N, flops)}
     return {name: counts[name] / design.reference[name] for name in design.law.covariates}
 
 

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale.checks import Number
+from bayescale.errors import InputError
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws.costs import DENSE, Columns, Cost
 from bayescale.laws.law import Law
 from bayescale.runs import RunTable
@@ -15,6 +18,15 @@ from bayescale.words import percent, short
 
 FEWEST = 3
 """Runs from which a cost is learned."""
+
+ARRIVED = 1e-9
+"""Newton steps below this, in ln N, have arrived; most end far below it."""
+
+STEPS = 20
+"""Of Newton's method for a size; cost is convex in logs, so it ends long before."""
+
+SLOPE_STEP = 1e-4
+"""In logs, of the differences that slopes are made of."""
 
 FLAT = 0.02
 """A factor that changes by less over the runs is told as one number."""
@@ -52,6 +64,58 @@ class MeasuredCost(Value):
 
 type TokenCost = Cost | MeasuredCost
 """What gives ``per_token(N, columns)``, ``fixed(columns)`` and a ``formula``."""
+
+
+def log_size(
+    cost: TokenCost, flops: np.ndarray, columns: Columns, *, tokens: Number = 0.0, ratio: Number = 0.0
+) -> np.ndarray:
+    """Return ln N of the run that spends all of a budget on ``tokens + ratio N`` tokens.
+
+    Parameters
+    ----------
+    cost : Cost or MeasuredCost
+        What a run costs.
+    flops : numpy.ndarray
+        Budgets in FLOP, of a shape that tokens and ratio broadcast to.
+    columns : mapping of str to float
+        Further columns of the cost.
+    tokens, ratio : float or numpy.ndarray
+        Tokens of any size, and tokens per parameter.
+
+    Raises
+    ------
+    InputError
+        If Newton's steps do not arrive, as with a cost that falls or jumps.
+    """
+    target = np.log(np.asarray(flops, dtype=float) - cost.fixed(columns))
+    x = np.full(np.shape(target), 20.0)
+
+    def log_cost(x: np.ndarray) -> np.ndarray:
+        N = np.exp(x)
+        return np.asarray(np.log(cost.per_token(N, columns)) + np.log(tokens + ratio * N))
+
+    for _ in range(STEPS):
+        slope = (log_cost(x + SLOPE_STEP) - log_cost(x - SLOPE_STEP)) / (2 * SLOPE_STEP)
+        step = (target - log_cost(x)) / slope
+        x = x + step
+        if not (np.abs(step) > 1e-13).any():
+            break
+    if (np.abs(step) > ARRIVED).any():
+        raise InputError(
+            f"the size of a run that costs {np.max(flops):.4g} FLOP was not found in {STEPS} steps; the cost of a "
+            "token must rise with N, smoothly"
+        )
+    return np.asarray(x)
+
+
+def sizes(flops: np.ndarray, log_ratio: np.ndarray, cost: TokenCost = DENSE) -> tuple[np.ndarray, np.ndarray]:
+    """Return N and D that spend ``flops`` exactly at ``D / N = exp(log_ratio)``."""
+    if cost != DENSE:
+        shaped, ratio = np.broadcast_arrays(np.asarray(flops, dtype=float), np.exp(log_ratio))
+        N = np.exp(log_size(cost, shaped, {}, ratio=ratio))
+        return N, N * ratio
+    N = np.sqrt(flops / FLOPS_PER_TOKEN) * np.exp(-0.5 * log_ratio)
+    return N, flops / (FLOPS_PER_TOKEN * N)
 
 
 def cost_of(law: Law, runs: RunTable) -> TokenCost:

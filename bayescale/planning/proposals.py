@@ -8,9 +8,8 @@ import pandas as pd
 from bayescale.designs.grids import ladder_design
 from bayescale.errors import InputError
 from bayescale.laws.costs import DENSE
-from bayescale.laws.measured import TokenCost
+from bayescale.laws.measured import TokenCost, sizes
 from bayescale.runs import RunTable
-from bayescale.splits.optimum import sizes
 from bayescale.words import short
 
 BUDGETS = 9

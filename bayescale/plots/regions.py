@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from bayescale import checks
 from bayescale.decisions.loss_map import LossMap
-from bayescale.laws.measured import TokenCost, table_cost
+from bayescale.laws.measured import TokenCost, sizes, table_cost
 from bayescale.plots.style import (
     BLUE,
     GREEN,
@@ -22,7 +22,6 @@ from bayescale.plots.style import (
 )
 from bayescale.splits.constraints import UNLIMITED
 from bayescale.splits.frontier import Frontier
-from bayescale.splits.optimum import sizes
 from bayescale.splits.ranges import RatioRange
 from bayescale.words import percent, typed
 

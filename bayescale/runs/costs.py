@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.values import Value
 
 COVARIATES = ("active_N", "experts", "granularity", "vocabulary", "width", "depth")
@@ -137,6 +139,13 @@ def cost_curve(N: np.ndarray, factor: np.ndarray, columns: Mapping[str, np.ndarr
     coefficients = _never_falling(found.coefficients, x)
     ends = float(x.min()), float(x.max())
     return CostCurve(coefficients, found.covariance, center, *ends, usual, found.scatter, len(y), exact)
+
+
+def flops_per_token(frame: pd.DataFrame, N: np.ndarray) -> np.ndarray:
+    """Return what a token of models of these sizes costs, by the C of runs with N, D and C (size,)."""
+    factor = (frame["C"] / (FLOPS_PER_TOKEN * frame["N"] * frame["D"])).to_numpy(dtype=float)
+    curve = cost_curve(frame["N"].to_numpy(dtype=float), factor)
+    return np.asarray(FLOPS_PER_TOKEN * N * (1.0 if curve.exact else np.exp(curve.log_factor(N))))
 
 
 @dataclass(frozen=True)

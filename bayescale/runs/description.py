@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import checks
-from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.runs.costs import flops_per_token
 from bayescale.runs.frames import Runs
 from bayescale.runs.headers import MEANINGS
 from bayescale.runs.reading import as_table
@@ -53,7 +53,7 @@ class Description(Value):
         Condition number of the column-normalised Jacobian of an additive law of N and D with exponents 0.35:
         about 30 on sound designs, doubtful above 200, not identified above 1e6.
     can, cannot : tuple of str
-        Sentences: what the table can identify; what it cannot, and which runs would mend it.
+        Sentences: what the table can identify; what it cannot, and which runs would change that.
     """
 
     rows: int
@@ -104,7 +104,7 @@ def describe(runs: Runs) -> Description:
         can=(),
         cannot=(),
     )
-    findings = [*_findings(facts), *_families(runs.frame), _noise(runs.frame)]
+    findings = [*_findings(facts, _remedy(facts, runs.frame)), *_families(runs.frame), _noise(runs.frame)]
     return replace(
         facts,
         can=tuple(finding.sentence for finding in findings if finding.possible),
@@ -183,8 +183,8 @@ class _Finding:
     sentence: str
 
 
-def _findings(facts: Description) -> list[_Finding]:
-    return [_inside(facts), _exponents(facts), _compute_alone(facts), _floor(facts), _decision(facts)]
+def _findings(facts: Description, remedy: str) -> list[_Finding]:
+    return [_inside(facts), _exponents(facts, remedy), _compute_alone(facts, remedy), _floor(facts), _decision(facts)]
 
 
 def _inside(facts: Description) -> _Finding:
@@ -196,11 +196,11 @@ def _inside(facts: Description) -> _Finding:
     )
 
 
-def _exponents(facts: Description) -> _Finding:
+def _exponents(facts: Description, remedy: str) -> _Finding:
     what = "separate exponents of N and D, and with them the compute-optimal allocation"
     condition = f"condition number {_rounded(facts.condition)}"
     if facts.condition > LOST_CONDITION:
-        return _Finding(False, f"{_sentence(what)}, are not identified ({condition}): {_why_lost(facts)}.")
+        return _Finding(False, f"{_sentence(what)}, are not identified ({condition}): {_why_lost(facts, remedy)}.")
     if facts.condition > WEAK_CONDITION:
         decades = [f"{math.log10(high / low):.1f} decades in {name}" for name, (low, high) in _sizes(facts).items()]
         return _Finding(
@@ -211,7 +211,7 @@ def _exponents(facts: Description) -> _Finding:
     return _Finding(True, f"{_sentence(what)} ({condition}).")
 
 
-def _why_lost(facts: Description) -> str:
+def _why_lost(facts: Description, remedy: str) -> str:
     for name, distinct in (("N", facts.distinct_N), ("D", facts.distinct_D)):
         if distinct < 3:
             low, high = facts.ranges[name]
@@ -221,16 +221,16 @@ def _why_lost(facts: Description) -> str:
     if abs(facts.correlation) > 0.999:
         low, high = facts.ranges["tokens_per_parameter"]
         ratio = f"D is {typed(low, 4)} N in every run" if high < 1.05 * low else "D is a function of N"
-        return f"{ratio}; {_remedy(facts)}"
-    return f"the runs differ in too few directions; {_remedy(facts)}"
+        return f"{ratio}; {remedy}"
+    return f"the runs differ in too few directions; {remedy}"
 
 
-def _compute_alone(facts: Description) -> _Finding:
+def _compute_alone(facts: Description, remedy: str) -> _Finding:
     what = "whether compute alone explains the loss"
     factor = _rounded(10**facts.span_N_at_like_C)
     seen = f"at like C, N differs by at most a factor of {factor} (spread {facts.spread_N_at_like_C:.2f} dex)"
     if facts.spread_N_at_like_C < ENOUGH_SPREAD or facts.span_N_at_like_C < ENOUGH_SPAN:
-        return _Finding(False, f"{_sentence(what)} cannot be decided: {seen}; {_remedy(facts)}.")
+        return _Finding(False, f"{_sentence(what)} cannot be decided: {seen}; {remedy}.")
     return _Finding(True, f"{_sentence(what)}: {seen}.")
 
 
@@ -290,11 +290,13 @@ def _sizes(facts: Description) -> dict[str, tuple[float, float]]:
     return {name: facts.ranges[name] for name in ("N", "D")}
 
 
-def _remedy(facts: Description) -> str:
+def _remedy(facts: Description, frame: pd.DataFrame) -> str:
     """Name the runs that would help: three sizes at one compute in the middle of the table, a factor of 3 apart."""
     C, ratio = (math.sqrt(low * high) for low, high in (facts.ranges["C"], facts.ranges["tokens_per_parameter"]))
-    sizes = [math.sqrt(C / FLOPS_PER_TOKEN / ratio) * factor for factor in (1 / 3, 1.0, 3.0)]
-    runs = ", ".join(f"N = {_rounded(size)} with D = {_rounded(C / FLOPS_PER_TOKEN / size)}" for size in sizes)
+    price = float(np.exp(np.log(frame["C"] / (frame["N"] * frame["D"])).mean()))  # a parameter and token
+    sizes = math.sqrt(C / price / ratio) * np.array([1 / 3, 1.0, 3.0])
+    pairs = zip(sizes, C / flops_per_token(frame, sizes), strict=True)
+    runs = ", ".join(f"N = {_rounded(N)} with D = {_rounded(D)}" for N, D in pairs)
     return f"at one C, such as {_rounded(C)} FLOP, add {runs}"
 
 

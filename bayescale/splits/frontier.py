@@ -9,7 +9,7 @@ from bayescale.checks import Number
 from bayescale.errors import InputError
 from bayescale.laws import Law
 from bayescale.laws.costs import SERVING_PART
-from bayescale.laws.measured import TokenCost
+from bayescale.laws.measured import TokenCost, log_size
 from bayescale.splits.constraints import UNLIMITED, Constraints
 
 RATIOS = (1e-3, 1e6)
@@ -29,15 +29,6 @@ FEWEST = 1e-3
 
 BEYOND = 2.0
 """How far beyond a limit that was asked for is searched at least, in ln N or ln D."""
-
-ARRIVED = 1e-9
-"""Newton steps below this, in ln N, have arrived; most end far below it."""
-
-STEPS = 20
-"""Of Newton's method for a size; cost is convex in logs, so it ends long before."""
-
-SLOPE_STEP = 1e-4
-"""In logs, of the differences that slopes are made of."""
 
 
 @dataclass(frozen=True)
@@ -123,29 +114,8 @@ class Frontier:
         return np.asarray(N)
 
     def log_size(self, flops: np.ndarray, *, tokens: Number = 0.0, ratio: Number = 0.0) -> np.ndarray:
-        """Return ln N of the run that spends all of a budget on ``tokens + ratio N`` training tokens.
-
-        InputError if Newton's steps do not arrive, as with a cost that falls or jumps.
-        """
-        target = np.log(np.asarray(flops, dtype=float) - self.cost.fixed(self.columns))
-        x = np.full(np.shape(target), 20.0)
-
-        def log_cost(x: np.ndarray) -> np.ndarray:
-            N = np.exp(x)
-            return np.asarray(np.log(self.per_token(N)) + np.log(tokens + ratio * N + self.served))
-
-        for _ in range(STEPS):
-            slope = (log_cost(x + SLOPE_STEP) - log_cost(x - SLOPE_STEP)) / (2 * SLOPE_STEP)
-            step = (target - log_cost(x)) / slope
-            x = x + step
-            if not (np.abs(step) > 1e-13).any():
-                break
-        if (np.abs(step) > ARRIVED).any():
-            raise InputError(
-                f"the size of a run that costs {np.max(flops):.4g} FLOP was not found in {STEPS} steps; the cost of a "
-                "token must rise with N, smoothly"
-            )
-        return np.asarray(x)
+        """Return ln N of the run that spends all of a budget on ``tokens + ratio N`` training tokens."""
+        return log_size(self.cost, flops, self.columns, tokens=tokens + self.served, ratio=ratio)
 
     def span(self, flops: np.ndarray) -> Span:
         """Return which sizes a budget allows: between limits that were asked for, else as far as is searched."""

@@ -5,26 +5,13 @@ import numpy as np
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
 from bayescale.fits.fit import Fit
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import Law
-from bayescale.laws.costs import DENSE
-from bayescale.laws.measured import TokenCost
-from bayescale.splits.constraints import UNLIMITED
-from bayescale.splits.frontier import Frontier, frontiers
+from bayescale.laws.measured import sizes
+from bayescale.splits.frontier import frontiers
 from bayescale.splits.search import BestRuns, Search
 
 THINNED = 40
 """Every so many draws are enough to see whether a law has a best split."""
-
-
-def sizes(flops: np.ndarray, log_ratio: np.ndarray, cost: TokenCost = DENSE) -> tuple[np.ndarray, np.ndarray]:
-    """Return N and D that spend ``flops`` exactly at ``D / N = exp(log_ratio)``."""
-    if cost != DENSE:
-        shaped, ratio = np.broadcast_arrays(np.asarray(flops, dtype=float), np.exp(log_ratio))
-        N = np.exp(Frontier(cost, UNLIMITED, {}, np.inf).log_size(shaped, ratio=ratio))
-        return N, N * ratio
-    N = np.sqrt(flops / FLOPS_PER_TOKEN) * np.exp(-0.5 * log_ratio)
-    return N, flops / (FLOPS_PER_TOKEN * N)
 
 
 def loss_on_budget(draws: Draws, flops: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:

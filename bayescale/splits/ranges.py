@@ -9,8 +9,9 @@ from scipy.optimize import elementwise
 from bayescale import checks
 from bayescale.fits.fit import Fit
 from bayescale.intervals import Interval, credible_interval
+from bayescale.laws.measured import sizes
 from bayescale.splits.frontier import RATIOS
-from bayescale.splits.optimum import find_optimum, sizes
+from bayescale.splits.optimum import find_optimum
 from bayescale.splits.search import BestRuns
 from bayescale.values import Value
 

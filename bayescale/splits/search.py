@@ -13,9 +13,10 @@ from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.laws import Law
 from bayescale.laws.data_constrained import effective
+from bayescale.laws.measured import SLOPE_STEP
 from bayescale.processes import in_parts
 from bayescale.splits.constraints import Constraints
-from bayescale.splits.frontier import CLOSE, RATIOS, SLOPE_STEP, Frontier, Span, frontiers
+from bayescale.splits.frontier import CLOSE, RATIOS, Frontier, Span, frontiers
 from bayescale.splits.paths import Paths
 from bayescale.values import Value
 

@@ -2,6 +2,9 @@
 
 Each function takes the parameters of a law at published scale, as ``bs.published_draws(fit)`` or
 ``bs.LAWS[name].published[source]`` give them, and returns arrays with one entry for each draw.
+
+Budgets are spent as the paper's law counts, mostly 6 N D. Functions with an argument ``cost`` also take what a token
+costs in the runs of a fit, ``fit.draws.cost``; verbs that take a fit, such as ``bs.allocate``, use it by themselves.
 """
 
 from bayescale.laws.costs import datastore_flops, expert_flops, precision_flops

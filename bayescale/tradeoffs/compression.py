@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.checks import Number, positive
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import TokenCost, sizes
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 from bayescale.values import Value
 
@@ -44,7 +45,7 @@ class CompressedModel(Value):
 
 
 def best_compressed(
-    values: Values, flops: Number, memory: float, *, bytes_per_parameter: float = BYTES
+    values: Values, flops: Number, memory: float, *, bytes_per_parameter: float = BYTES, cost: TokenCost = DENSE
 ) -> CompressedModel:
     """Find the size to train and the part of it to keep, under a training budget and a memory of deployment.
 
@@ -55,11 +56,13 @@ def best_compressed(
     values : mapping of str to float or numpy.ndarray
         Parameters of the law ``compress`` at published scale (draw,).
     flops : float or numpy.ndarray
-        Training budgets in FLOP, 6 N D (budget,).
+        Training budgets in FLOP (budget,).
     memory : float
         Bytes that the parameters may take after compression.
     bytes_per_parameter : float
         Bytes of one parameter that is kept.
+    cost : Cost or MeasuredCost
+        What a token costs: 6 N, or as in a fit's runs, ``fit.draws.cost``.
 
     Returns
     -------
@@ -82,9 +85,9 @@ def best_compressed(
         kept = np.minimum(1.0, fits / N)
         with np.errstate(over="ignore"):  # far too large a model, compressed to nothing
             named = dict(zip(names, columns, strict=True))
-            return np.asarray(law.loss(N, budget / (FLOPS_PER_TOKEN * N), kept, **named))
+            return np.asarray(law.loss(N, budget / cost.per_token(N, {}), kept, **named))
 
-    middle, reach = 0.5 * np.log(budgets / (FLOPS_PER_TOKEN * 20)), DECADES * np.log(10)
+    middle, reach = np.log(sizes(budgets, np.log(20.0), cost)[0]), DECADES * np.log(10)
     arguments = (budgets, *parameters.values())
     found = find_lowest(value, middle - reach, middle + reach, arguments)
     small = find_lowest(value, middle - reach, np.full_like(middle, np.log(fits)), arguments)
@@ -93,7 +96,7 @@ def best_compressed(
     N = np.where(just_fits, fits, np.exp(found.x))
     return CompressedModel(
         N=N,
-        D=budgets / (FLOPS_PER_TOKEN * N),
+        D=budgets / cost.per_token(N, {}),
         kept=np.minimum(1.0, fits / N),
         loss=np.where(just_fits, at_limit, found.value),
         loss_uncompressed=np.fmin(small.value, at_limit),

@@ -3,8 +3,9 @@
 import numpy as np
 
 from bayescale.checks import Number, positive
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
+from bayescale.laws.costs import DENSE
+from bayescale.laws.measured import TokenCost, sizes
 from bayescale.tradeoffs.search import Values, parameters_of
 
 
@@ -35,7 +36,7 @@ def best_multiplier(values: Values) -> np.ndarray:
     return np.asarray((found["B"] / found["A"]) ** (1 / (2 * found["eta"])))
 
 
-def overtrained_loss(values: Values, flops: Number, multiplier: Number) -> np.ndarray:
+def overtrained_loss(values: Values, flops: Number, multiplier: Number, *, cost: TokenCost = DENSE) -> np.ndarray:
     """Return the loss of a run of this compute with so many tokens per parameter.
 
     Parameters
@@ -43,9 +44,11 @@ def overtrained_loss(values: Values, flops: Number, multiplier: Number) -> np.nd
     values : mapping of str to float or numpy.ndarray
         Parameters of the law ``overtrain`` at published scale: floats, or draws (draw,).
     flops : float or numpy.ndarray
-        Compute in FLOP, ``6 N D``: a number or (point,).
+        Compute in FLOP: a number or (point,).
     multiplier : float or numpy.ndarray
         Tokens per parameter: a number or (point,).
+    cost : Cost or MeasuredCost
+        What a token costs: 6 N, or as in a fit's runs, ``fit.draws.cost``.
 
     Returns
     -------
@@ -58,9 +61,9 @@ def overtrained_loss(values: Values, flops: Number, multiplier: Number) -> np.nd
         If compute or tokens per parameter are not above zero, or a parameter is missing.
     """
     flops, multiplier = positive("flops", flops, "FLOP"), positive("multiplier", multiplier, "tokens per parameter")
-    size = np.sqrt(flops / (FLOPS_PER_TOKEN * multiplier))
+    N, D = sizes(flops, np.log(multiplier), cost)
     law = LAWS["overtrain"]
-    return np.asarray(law.loss(size, multiplier * size, **parameters_of(values, law.parameters, law.name, size.ndim)))
+    return np.asarray(law.loss(N, D, **parameters_of(values, law.parameters, law.name, N.ndim)))
 
 
 def error_from_loss(values: Values, loss: Number) -> np.ndarray:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.checks import Number, positive
-from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.laws import LAWS
+from bayescale.laws.costs import DENSE
 from bayescale.laws.data_constrained import effective
+from bayescale.laws.measured import TokenCost, sizes
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 from bayescale.values import Value
 
@@ -90,7 +91,7 @@ def epoch_worth(values: Values, epochs: Number) -> np.ndarray:
     return np.asarray(np.exp(-np.maximum(passes - 1, 0.0) / R_D))
 
 
-def best_repetition(values: Values, flops: Number, unique_tokens: float) -> RepeatedSplit:
+def best_repetition(values: Values, flops: Number, unique_tokens: float, *, cost: TokenCost = DENSE) -> RepeatedSplit:
     """Find the size and the number of epochs of least loss for a budget and so many unique tokens.
 
     Parameters
@@ -98,9 +99,11 @@ def best_repetition(values: Values, flops: Number, unique_tokens: float) -> Repe
     values : mapping of str to float or numpy.ndarray
         Parameters of the law ``data_constrained`` at published scale (draw,).
     flops : float or numpy.ndarray
-        Budgets in FLOP, 6 N D (budget,).
+        Budgets in FLOP (budget,).
     unique_tokens : float
         Distinct tokens that there are.
+    cost : Cost or MeasuredCost
+        What a token costs: 6 N, or as in a fit's runs, ``fit.draws.cost``.
 
     Returns
     -------
@@ -122,10 +125,10 @@ def best_repetition(values: Values, flops: Number, unique_tokens: float) -> Repe
         N = np.exp(log_N)
         named = dict(zip(names, columns, strict=True))
         with np.errstate(over="ignore"):  # far too many repeats: they are worth nothing more
-            return np.asarray(law.loss(N, budget / (FLOPS_PER_TOKEN * N), unique, **named))
+            return np.asarray(law.loss(N, budget / cost.per_token(N, {}), unique, **named))
 
-    middle, reach = 0.5 * np.log(budgets / (FLOPS_PER_TOKEN * 20)), DECADES * np.log(10)
+    middle, reach = np.log(sizes(budgets, np.log(20.0), cost)[0]), DECADES * np.log(10)
     found = find_lowest(value, middle - reach, middle + reach, (budgets, *parameters.values()))
     N = np.exp(found.x)
-    D = budgets / (FLOPS_PER_TOKEN * N)
+    D = budgets / cost.per_token(N, {})
     return RepeatedSplit(N, D, D / unique, found.value, found.interior)

@@ -6,10 +6,16 @@ import numpy as np
 
 from bayescale.checks import Number, positive
 from bayescale.errors import InputError
-from bayescale.hardware import FLOPS_PER_TOKEN
-from bayescale.laws.costs import FLOPS_PER_SERVED_TOKEN
+from bayescale.laws.costs import DENSE, SERVING_PART
+from bayescale.laws.measured import TokenCost
 from bayescale.tradeoffs.search import Values, find_lowest, parameters_of
 from bayescale.values import Value
+
+LEAST_ELASTICITY = 0.1
+"""A token costs more for a larger model, at least by this power of N."""
+
+NOTHING = 1e-3
+"""Tokens served by a model that serves none, so that they have a logarithm."""
 
 ADDITIVE = ("E", "A", "B", "alpha", "beta")
 
@@ -94,14 +100,16 @@ def tokens_for_loss(values: Values, loss: Number, N: Number) -> np.ndarray:
     return np.asarray((p["B"] / np.where(left > 0, left, np.nan)) ** (1 / p["beta"]))
 
 
-def lifetime_flops(N: Number, D: Number, served_tokens: Number) -> np.ndarray:
-    """Return the compute of training on D tokens and serving others, ``6 N D + 2 N served_tokens``, in FLOP."""
-    return np.asarray(
-        np.asarray(N) * (FLOPS_PER_TOKEN * np.asarray(D) + FLOPS_PER_SERVED_TOKEN * np.asarray(served_tokens))
-    )
+def lifetime_flops(N: Number, D: Number, served_tokens: Number, *, cost: TokenCost = DENSE) -> np.ndarray:
+    """Return the FLOP of training on D tokens and serving others, ``6 N D + 2 N served_tokens`` or by ``cost``.
+
+    Whatever a training token costs (in a fit's runs ``fit.draws.cost``), a served one costs a third of it.
+    """
+    tokens = np.asarray(D) + SERVING_PART * np.asarray(served_tokens)
+    return np.asarray(cost.per_token(np.asarray(N, dtype=float), {}) * tokens)
 
 
-def best_for_serving(values: Values, loss: Number, served_tokens: Number) -> ServingChoice:
+def best_for_serving(values: Values, loss: Number, served_tokens: Number, *, cost: TokenCost = DENSE) -> ServingChoice:
     """Choose the model that reaches a loss with the least compute of training and serving.
 
     Parameters
@@ -112,6 +120,8 @@ def best_for_serving(values: Values, loss: Number, served_tokens: Number) -> Ser
         Loss to reach, in the unit of the fit; ``compute_optimal_loss`` gives that of a known size.
     served_tokens : float or numpy.ndarray
         Tokens that the model will read or write in its life; draws (draw,) where demand is uncertain.
+    cost : Cost or MeasuredCost
+        What a training token costs: 6 N, or as in a fit's runs, ``fit.draws.cost``; a served one costs a third of it.
 
     Returns
     -------
@@ -135,19 +145,24 @@ def best_for_serving(values: Values, loss: Number, served_tokens: Number) -> Ser
         raise InputError(
             f"loss is {loss}; no model reaches it, for the irreducible loss is {np.max(p['E']):.4g}; ask for more"
         )
-    largest = ((p["A"] * (1 + p["alpha"] / p["beta"])) / reducible) ** (1 / p["alpha"])  # cheapest to train
+    gain = p["alpha"] / p["beta"] / (1.0 if cost == DENSE else LEAST_ELASTICITY)
+    largest = ((p["A"] * (1 + gain)) / reducible) ** (1 / p["alpha"])  # cheapest to train, at 6 N a token
     smallest = (p["A"] / reducible) ** (1 / p["alpha"])  # needs data without end
 
     def log_flops(log_N: np.ndarray, reducible: np.ndarray, served: np.ndarray, *law: np.ndarray) -> np.ndarray:
         A, B, alpha, beta = law
         left = np.maximum(reducible - A * np.exp(-alpha * log_N), np.finfo(float).tiny)
-        return np.asarray(log_N + np.logaddexp(np.log(3 * B ** (1 / beta)) - np.log(left) / beta, np.log(served)))
+        log_tokens = np.logaddexp((np.log(B) - np.log(left)) / beta, np.log(SERVING_PART * served))
+        return np.asarray(np.log(cost.per_token(np.exp(log_N), {})) + log_tokens)
 
     law = [p[name] for name in ("A", "B", "alpha", "beta")]
-    found = find_lowest(log_flops, np.log(smallest) + 1e-6, np.log(largest) + 0.5, [reducible, served, *law])
+    ends = np.log(smallest) + 1e-6, np.log(largest) + 0.5
+    found = find_lowest(log_flops, *ends, [reducible, served, *law])
     N = np.exp(found.x)
+    if cost != DENSE:
+        largest = np.exp(find_lowest(log_flops, *ends, [reducible, np.asarray(NOTHING), *law]).x)
     D, D_cheap = (tokens_for_loss(values, loss, np.where(np.isfinite(n), n, 1.0)) for n in (N, largest))
-    flops, cheap = lifetime_flops(N, D, served), lifetime_flops(largest, D_cheap, served)
+    flops, cheap = (lifetime_flops(*run, served, cost=cost) for run in ((N, D), (largest, D_cheap)))
     return ServingChoice(N, D, flops, 1 - flops / cheap, D / D_cheap, found.interior)
 
 
