@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from bayescale.splits import ranges as ranges
     from bayescale.splits.constraints import Constraints
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "catalogue": ("load_runs",),
