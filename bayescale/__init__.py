@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayescale import hardware as hardware
     from bayescale import laws as laws
     from bayescale import plots as plots
+    from bayescale import report as report
     from bayescale import runs as runs
     from bayescale import testing as testing
     from bayescale import tradeoffs as tradeoffs
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from bayescale.intervals import Interval, credible_interval
     from bayescale.laws import LAWS, Law, Prior, Share
     from bayescale.planning.plan import Plan, plan
-    from bayescale.report import write_report
+    from bayescale.report import make_report, write_report
     from bayescale.runs import RunTable, describe, read_runs, select_runs
     from bayescale.splits import minima as minima
     from bayescale.splits import ranges as ranges
@@ -69,12 +70,12 @@ _MODULES = {
     "intervals": ("Interval", "credible_interval"),
     "laws": ("LAWS", "Law", "Prior", "Share"),
     "planning.plan": ("Plan", "plan"),
-    "report": ("write_report",),
+    "report": ("make_report", "write_report"),
     "runs": ("RunTable", "describe", "read_runs", "select_runs"),
     "splits.constraints": ("Constraints",),
 }
 _SUBMODULES = {
-    "": ("catalogue", "designs", "groups", "hardware", "laws", "plots", "runs", "testing", "tradeoffs"),
+    "": ("catalogue", "designs", "groups", "hardware", "laws", "plots", "report", "runs", "testing", "tradeoffs"),
     "comparison.": ("cross_validation",),
     "decisions.": ("demand", "sensitivity", "serving"),
     "fits.": ("diagnostics", "discrepancy"),
@@ -116,6 +117,7 @@ __all__ = [
     "judge",
     "load_fit",
     "load_runs",
+    "make_report",
     "plan",
     "predict",
     "published_draws",

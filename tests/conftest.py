@@ -17,6 +17,7 @@ from bayescale.fits.fit import Fit, reference_values
 from bayescale.fits.fitting import fit
 from bayescale.fits.tree import canonical_frame
 from bayescale.laws import LAWS, Prior, get_law, reference_scale
+from bayescale.planning.plan import plan
 from bayescale.runs import RunTable
 
 # No deadline, for the first example may import a library; the same examples every time, for a failure is no chance.
@@ -195,6 +196,12 @@ def wide_comparison(wide_runs, wide_fit):
     """Four laws on the wide table, where N and D matter."""
     others = {name: with_discrepancy(made_fit(name, wide_runs)) for name in ("compute_floor", "tilt", "kaplan_n")}
     return compare({"chinchilla": wide_fit, **others}, max_refits=0)
+
+
+@pytest.fixture(scope="session")
+def wide_plan(wide_fit):
+    """One run to do next on the wide table."""
+    return plan(wide_fit, spend=1e20, target=1e23, runs=1)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,6 @@ import json
 import re
 import sys
 import tempfile
-from contextlib import nullcontext
-from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
 
@@ -26,6 +24,7 @@ from made import (
     simulated_runs,
     simulated_size_backtest,
 )
+from pages import Page, page_of
 
 import bayescale as bs
 from bayescale import plots
@@ -35,7 +34,8 @@ from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import can_backtest
 from bayescale.laws import LAWS
 from bayescale.planning.plan import plan
-from bayescale.report import captions, figures, report_record, write_report
+from bayescale.records.report import report_record
+from bayescale.report import captions, figures, write_report
 from bayescale.report.page import NUMBERS, python_script, reach, render_page
 from bayescale.report.pdf import page_as_pdf
 from bayescale.runs import RunTable
@@ -54,42 +54,6 @@ SECTIONS = (
 )
 count, number, percent = (NUMBERS[kind] for kind in ("count", "number", "percent"))
 HOSTILE = "<script>alert(1)</script>"
-VOID = {"meta", "br", "link", "img", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Collects what a browser would act on, and the text outside style sheets."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags, self.ids, self.loads, self.handlers, self.words = [], [], [], [], []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.ids += [value for name, value in attrs if name == "id"]
-        self.loads += [value for name, value in attrs if name in ("src", "href", "xlink:href", "data", "action")]
-        self.handlers += [name for name, _ in attrs if name.startswith("on")]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not {"style", "script"} & {*self.open}:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.words).replace("\N{NO-BREAK SPACE}", " "))
 
 
 @functools.cache
@@ -115,14 +79,6 @@ def hostile_results():
     runs = dataclasses.replace(runs, record={HOSTILE: HOSTILE}, notes=(HOSTILE,), unit=HOSTILE)
     comparison = simulated_comparison((LAWS["compute_floor"], law), runs)
     return comparison, judge(comparison), allocate(comparison, BUDGETS)
-
-
-def page_of(tmp_path, *finished, drawn=False, **options) -> Page:
-    """Write a report and read it; figures take most of the time, so they are left out unless asked for."""
-    empty = dict.fromkeys(figures.SECTIONS, ())
-    with nullcontext() if drawn else mock.patch("bayescale.report.draw_figures", autospec=True, return_value=empty):
-        write_report(tmp_path / "r.html", *finished, **options)
-    return Page((tmp_path / "r.html").read_text(encoding="utf-8"))
 
 
 def test_page_has_every_section_in_order_and_closes_every_element():

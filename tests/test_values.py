@@ -7,6 +7,7 @@ import pickle
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,10 @@ from bayescale.decisions.allocation import allocate
 from bayescale.decisions.size_backtesting import SizeBacktest
 from bayescale.decisions.size_scores import size_scores
 from bayescale.forecasts.backtesting import Backtest
-from bayescale.planning.plan import plan
+from bayescale.report import Report
 from bayescale.values import LINES, WIDTH, FrozenMapping, same
 
-NAMES = {name: getattr(bayescale, name) for name in bayescale.__all__}
+NAMES = {"np": np, **{name: getattr(bayescale, name) for name in bayescale.__all__}}
 """For hints of modules that import a name for type checkers only."""
 
 
@@ -92,6 +93,7 @@ SIMPLE = {
     xr.DataTree: xr.DataTree.from_dict({"posterior": xr.Dataset({"E": ("draw", [1.0, 2.0])})}),
     typing.Any: "anything",
     type(None): None,
+    Path: Path("report.html"),
 }
 
 
@@ -163,21 +165,23 @@ def test_a_record_with_another_field_is_another(record):
 
 
 @pytest.fixture(scope="module")
-def real(wide_runs, wide_fit, wide_comparison):
+def real(wide_runs, wide_fit, wide_comparison, wide_plan):
     """Return a real example of every record that says more of itself than its fields."""
     count = len(wide_runs.frame)
     points = pd.DataFrame({"law": ["chinchilla"] * 3, "method": "plain"})
     inside = {"inside_50": False, "inside_80": True, "inside_90": True}
     scored = {"factor": 10.0, "width_90": 1.0, "error": 0.1, "lpd": 0.5, "extra_compute": 0.01}
     sizes = points.assign(**inside, **scored)
+    verdict = judge(wide_comparison)
     examples = (
         wide_runs,
         wide_fit,
         wide_fit.law,
         wide_comparison,
-        judge(wide_comparison),
+        verdict,
+        made(Report, {"verdict": verdict, "allocation": None}),
         allocate(wide_comparison, [1e21, 1e22, 1e23, 1e24, 1e25, 1e26]),
-        plan(wide_fit, spend=1e20, target=1e23, runs=1),
+        wide_plan,
         made(Backtest, {"points": points, "runs": wide_runs}),
         made(SizeBacktest, {"points": sizes, "scores": size_scores(sizes), "runs": wide_runs}),
         made(

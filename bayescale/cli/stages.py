@@ -92,6 +92,13 @@ class Stages:
         if self._bars is not None:
             self._bars.update(self._bars.task_ids[-1], completed=done, total=of)
 
+    def show(self, doing: str, done: int, of: int) -> None:
+        """Begin a stage where nothing of it is counted yet, and count its items later."""
+        if of:
+            self.count(done, of)
+        else:
+            self(doing)
+
     def hide(self) -> None:
         """Take the line away, so that something else can be printed."""
         if self._bars is not None:

@@ -233,10 +233,7 @@ const explorer = (() => {
     const unit = UNITS.find(([size]) => value >= size * 0.9995);
     return unit ? `${significant(value / unit[0], 3)}\u00a0${unit[1]}` : significant(value, 3);
   };
-  const flops = (value) => {
-    const [mantissa, exponent] = value.toExponential(2).split("e+");
-    return `${mantissa}e${exponent}`;
-  };
+  const flops = (value) => Number(value.toPrecision(3)).toExponential().replace("e+", "e");
 
   // The page
 

@@ -99,7 +99,11 @@ GROUPS = (
         "figures",
         "Figures and reports",
         "Each figure takes a finished result and returns the Axes; its data can be had too. The report is one file.",
-        {"plots": [name for name, value in vars(bs.plots).items() if isfunction(value)], "": ("write_report",)},
+        {
+            "plots": [name for name, value in vars(bs.plots).items() if isfunction(value)],
+            "": ("make_report", "write_report"),
+            "report": ("Report",),
+        },
     ),
     Group("errors", "Errors and version", "", {"": ("InputError", "__version__")}),
     Group(

@@ -2,18 +2,18 @@
 
 import json
 from types import SimpleNamespace
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from made import simulated_backtest, simulated_size_backtest
 
 import bayescale as bs
 from bayescale.cli import main
-from bayescale.report import report_record
+from bayescale.records.report import report_record
 
 
 @pytest.fixture
-def verbs(wide_runs, wide_comparison):
+def verbs(wide_runs, wide_comparison, wide_plan):
     """Replace the verbs that sample, compare and write by their signatures; judge and allocate are quick and stay."""
     names = (
         "catalogue.resolve_runs",
@@ -24,11 +24,16 @@ def verbs(wide_runs, wide_comparison):
         "allocate",
         "backtest",
         "backtest_sizes",
-        "write_report",
+        "make_report",
     )
-    real = {name: getattr(bs, name) for name in ("judge", "allocate")}
+    real = {name: getattr(bs, name) for name in ("judge", "allocate", "make_report")}
     patches = {name.split(".")[-1]: patch(f"bayescale.{name}", autospec=True) for name in names}
+    patches["write_report"] = patch("bayescale.report.making.write_report", autospec=True)
     mocks = {name: each.start() for name, each in patches.items()}
+    mocks["plan"] = Mock(return_value=wide_plan)
+    for name in ("judge", "allocate", "backtest", "backtest_sizes", "plan"):
+        patches[f"{name} of a report"] = patch(f"bayescale.report.making.{name}", mocks[name])
+        patches[f"{name} of a report"].start()
     for name in ("resolve_runs", "select_runs"):
         mocks[name].return_value = wide_runs
     mocks["fit_laws"].return_value = dict(wide_comparison.fits)
