@@ -90,7 +90,9 @@ def size_folds_of(table: "RunTable", names: Sequence[str], refitting: Refitting)
     """Return the folds of a backtest of best sizes."""
     from bayescale.decisions.size_backtesting import planned_size_folds  # noqa: PLC0415  (ArviZ, as above)
 
-    planned = planned_size_folds(table, names, random_seed=refitting.seed, cache=not refitting.no_cache)
+    planned = planned_size_folds(
+        table, laws_of(names, refitting), random_seed=refitting.seed, cache=not refitting.no_cache
+    )
     return Work("slices held out", "fold by slices", planned)
 
 

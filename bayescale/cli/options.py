@@ -154,28 +154,6 @@ GivenPriors = Annotated[
 
 @Parameter(name="*", group=FITTING)
 @dataclass(frozen=True)
-class Sampling:
-    """How to sample the posteriors."""
-
-    seed: Annotated[int, _at_least(0), Parameter(show_default=True)] = 0
-    """Seed; the same seed, table, laws and versions give the same numbers."""
-
-    draws: Annotated[int, _at_least(1), Parameter(show_default=True)] = 1000
-    """Kept draws of each of the 4 chains."""
-
-    no_cache: bool = False
-    """Neither read fits from the cache nor keep them there."""
-
-    prior: GivenPriors = ()
-
-    @property
-    def priors(self) -> dict[str, str] | None:
-        """The priors given by hand, by parameter."""
-        return parse_priors(self.prior) if self.prior else None
-
-
-@Parameter(name="*", group=FITTING)
-@dataclass(frozen=True)
 class Refitting:
     """How to refit laws by the dozen."""
 
@@ -191,6 +169,15 @@ class Refitting:
     def priors(self) -> dict[str, str] | None:
         """The priors given by hand, by parameter."""
         return parse_priors(self.prior) if self.prior else None
+
+
+@Parameter(name="*", group=FITTING)
+@dataclass(frozen=True)
+class Sampling(Refitting):
+    """How to sample the posteriors."""
+
+    draws: Annotated[int, _at_least(1), Parameter(show_default=True)] = 1000
+    """Kept draws of each of the 4 chains."""
 
 
 @Parameter(name="*", group=RESULT)
@@ -212,6 +199,12 @@ class Watching(Printing):
 
     verbose: Annotated[bool, Parameter(alias="-v")] = False
     """Tell on stderr what was done, and how many seconds each stage took."""
+
+    strict: bool = False
+    """End with status 4 where diagnostics leave doubt; results are still printed."""
+
+    dry_run: bool = False
+    """Tell what would be fitted, and how much of it the cache holds, and do none of it."""
 
     def __post_init__(self) -> None:
         """Refuse to be silent and to tell more at once."""
@@ -280,13 +273,6 @@ Tolerance = Annotated[
         show_default=True,
         group=RESULT,
     ),
-]
-Strict = Annotated[
-    bool, Parameter(help="End with status 4 where diagnostics leave doubt; results are still printed.", group=RESULT)
-]
-DryRun = Annotated[
-    bool,
-    Parameter(help="Tell what would be fitted, and how much of it the cache holds, and do none of it.", group=RESULT),
 ]
 JsonFile = Annotated[
     Path | None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bayescale.cli.options import Printing
+from bayescale.cli.options import Printing, Watching
 from bayescale.cli.tables import UNLIMITED
 from bayescale.storage import write_whole
 
@@ -39,7 +39,6 @@ def emit(
     printing: Printing,
     *,
     output: Path | None = None,
-    strict: bool = False,
 ) -> int:
     """Print a result, write it as JSON where asked for, and return the exit status.
 
@@ -50,11 +49,9 @@ def emit(
     show : callable
         Prints the record as tables.
     printing : Printing
-        How to print.
+        How to print, and of long work whether doubts change the exit status.
     output : Path, optional
         File for the JSON.
-    strict : bool
-        Whether doubts change the exit status.
     """
     finite = without_infinities(record)
     text = json.dumps(finite, indent=2, allow_nan=False) + "\n"
@@ -65,7 +62,7 @@ def emit(
     else:
         show(ResultConsole(), finite)
     doubts = finite.get("doubts", [])
-    if not (strict and doubts):
+    if not (doubts and isinstance(printing, Watching) and printing.strict):
         return 0
     sys.stdout.flush()
     sys.stderr.write("".join(f"doubtful: {doubt}\n" for doubt in doubts))

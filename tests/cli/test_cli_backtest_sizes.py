@@ -5,6 +5,7 @@ import pytest
 from bayescale.cli import main
 from bayescale.cli.commands.backtest_sizes import hold_out_slices
 from bayescale.cli.options import Refitting
+from bayescale.laws import LAWS, Prior
 
 
 @pytest.fixture
@@ -17,10 +18,19 @@ def sizes(monkeypatch, verbs):
 
 def test_sizes_are_asked_for_with_the_options_given(sizes, wide_runs):
     assert main(["backtest", "wide", "--of", "size", "--laws", "tilt,chinchilla", "--seed", "7", "--no-cache"]) == 0
-    (runs, names), keywords = sizes.call_args
-    assert (runs, names) == (wide_runs, ["tilt", "chinchilla"])
+    (runs, laws), keywords = sizes.call_args
+    assert (runs, laws) == (wide_runs, [LAWS["tilt"], LAWS["chinchilla"]])
     assert callable(keywords.pop("progress"))
     assert keywords == {"random_seed": 7, "cache": False}
+
+
+def test_sizes_are_forecast_with_the_priors_given(sizes, run_json):
+    asked = ["backtest", "wide", "--of", "size", "--law", "chinchilla", "--prior", "alpha=Normal(0.34, 0.05)"]
+    record = run_json(*asked)
+    ((_, (law,)), _) = sizes.call_args
+    assert law.priors["alpha"] == Prior("Normal", {"mu": 0.34, "sigma": 0.05})
+    assert [entry["parameter"] for entry in record["priors"]] == ["alpha"]
+    assert any(note.startswith("prior by hand: alpha") for note in record["defaults"])
 
 
 @pytest.mark.usefixtures("own_cache")

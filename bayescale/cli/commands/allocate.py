@@ -15,14 +15,12 @@ from bayescale.cli.options import (
     SAMPLING,
     WATCHING,
     Budgets,
-    DryRun,
     JsonFile,
     Laws,
     Probability,
     Reading,
     Runs,
     Sampling,
-    Strict,
     Tolerance,
     Watching,
 )
@@ -79,8 +77,6 @@ def allocate(
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     tolerance: Tolerance = 0.05,
-    strict: Strict = False,
-    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -96,7 +92,7 @@ def allocate(
         table = load_table(runs, reading, say)
         names, law_note = choose_laws(table, laws, sampling)
         flops, budget_note = (None, []) if targets else choose_budgets(table, budgets, spending)
-        if dry_run:
+        if printing.dry_run:
             return emit_work(fits_record(table, names, sampling, [*law_note, *budget_note]), printing, say)
         fits = fit_laws(table, names, sampling, say)
         source = fitted_or_compared(fits, sampling, say)
@@ -106,7 +102,7 @@ def allocate(
         )
         shift = shift_of_priors(table, source, allocation, sampling, say)
         record = records.allocate_record(source, allocation, [*law_note, *budget_note], shift)
-    return emit(record, show_allocate, printing, output=output, strict=strict)
+    return emit(record, show_allocate, printing, output=output)
 
 
 def show_allocate(console: Console, record: Record) -> None:

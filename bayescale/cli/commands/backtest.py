@@ -17,13 +17,11 @@ from bayescale.cli.options import (
     READING,
     REFITTING,
     WATCHING,
-    DryRun,
     JsonFile,
     Laws,
     Reading,
     Refitting,
     Runs,
-    Strict,
     Watching,
 )
 from bayescale.cli.output import emit
@@ -107,8 +105,6 @@ def backtest(
     thresholds: Thresholds = None,
     reading: Reading = READING,
     refitting: Refitting = REFITTING,
-    strict: Strict = False,
-    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -117,7 +113,7 @@ def backtest(
         if by != "C" or thresholds is not None:
             raise UsageError("--of size holds out the largest isoFLOP slices; leave out --by and --thresholds")
         asked = (runs, laws, reading, refitting)
-        return backtest_of_sizes(*asked, strict=strict, dry_run=dry_run, output=output, printing=printing)
+        return backtest_of_sizes(*asked, output=output, printing=printing)
     if thresholds is not None and by in ("budget", "family"):
         raise UsageError(f"--thresholds goes with --by C, N or D; --by {by} holds out each in turn")
     with progress(printing) as say:
@@ -127,7 +123,7 @@ def backtest(
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws, refitting)
         chosen = None if thresholds is None else parse_thresholds(thresholds)
-        if dry_run:
+        if printing.dry_run:
             work = [folds_of(table, names, by, chosen, refitting)]
             return emit_work(work_record(table, work, defaults), printing, say)
         found = hold_out(table, names, by, chosen, refitting, say=say)
@@ -135,7 +131,7 @@ def backtest(
             **records.backtest_record(found, defaults),
             "priors": given_record(laws_of(names, refitting)),
         }
-    return emit(record, show_backtest, printing, output=output, strict=strict)
+    return emit(record, show_backtest, printing, output=output)
 
 
 def hold_out(

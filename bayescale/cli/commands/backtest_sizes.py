@@ -12,7 +12,7 @@ from bayescale.cli.dry_run import emit_work, size_folds_of, work_record
 from bayescale.cli.options import Reading, Refitting, Watching
 from bayescale.cli.output import emit
 from bayescale.cli.stages import Stages, progress
-from bayescale.cli.steps import adding, check_cache, choose_laws, laws_text, load_table
+from bayescale.cli.steps import adding, check_cache, choose_laws, laws_of, laws_text, load_table
 from bayescale.cli.tables import Record, make_table, number, percent, show_hanging, show_heading, show_list, show_table
 from bayescale.cli.timings import keep_timing
 
@@ -27,21 +27,22 @@ def backtest_of_sizes(
     reading: Reading,
     refitting: Refitting,
     *,
-    strict: bool,
-    dry_run: bool,
     output: Path | None,
     printing: Watching,
 ) -> int:
     """Hold out the largest isoFLOP slices, forecast their best sizes, and print how good the forecasts were."""
     with progress(printing) as say:
+        from bayescale.laws import given_record  # noqa: PLC0415  (NumPy, which --help does not need)
         from bayescale.records.size_backtest import size_backtest_record  # noqa: PLC0415  (ArviZ, not for --help)
 
         table = load_table(runs, reading, say)
-        names, defaults = choose_laws(table, laws)
-        if dry_run:
+        names, defaults = choose_laws(table, laws, refitting)
+        if printing.dry_run:
             return emit_work(work_record(table, [size_folds_of(table, names, refitting)], defaults), printing, say)
-        record = size_backtest_record(hold_out_slices(table, names, refitting, say=say), defaults)
-    return emit(record, show_size_backtest, printing, output=output, strict=strict)
+        found = hold_out_slices(table, names, refitting, say=say)
+        priors = given_record(laws_of(names, refitting))
+        record = {**size_backtest_record(found, defaults), "priors": priors}
+    return emit(record, show_size_backtest, printing, output=output)
 
 
 def hold_out_slices(table: "RunTable", names: Sequence[str], refitting: Refitting, *, say: Stages) -> "SizeBacktest":
@@ -52,10 +53,11 @@ def hold_out_slices(table: "RunTable", names: Sequence[str], refitting: Refittin
     if not refitting.no_cache:
         check_cache()
     say("looking for what is known")
-    planned = planned_size_folds(table, names, **asked)
+    laws = laws_of(names, refitting)
+    planned = planned_size_folds(table, laws, **asked)
     say(f"forecasting best sizes of slices held out, with {laws_text(list(planned))}")
     show = adding(say, {name: folds for name, (folds, _) in planned.items()})
-    found = bs.backtest_sizes(table, names, **asked, progress=show)
+    found = bs.backtest_sizes(table, laws, **asked, progress=show)
     keep_timing("fold by slices", say.seconds_each)
     return found
 

@@ -13,14 +13,12 @@ from bayescale.cli.options import (
     RESULT,
     SAMPLING,
     WATCHING,
-    DryRun,
     JsonFile,
     Laws,
     Probability,
     Reading,
     Runs,
     Sampling,
-    Strict,
     Tolerance,
     Watching,
 )
@@ -87,8 +85,6 @@ def compare(
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     tolerance: Tolerance = 0.05,
-    strict: Strict = False,
-    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -100,7 +96,7 @@ def compare(
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws, sampling)
-        if dry_run:
+        if printing.dry_run:
             work = [fits_of(table, names, sampling), *(refits_of(table, names, each, sampling) for each in asked)]
             return emit_work(work_record(table, work, defaults, [EXACT_REFITS]), printing, say)
         fits = fit_laws(table, names, sampling, say)
@@ -113,7 +109,7 @@ def compare(
             note = [f"no verdict: {error}"]
         criteria = [cross_validate(fits, name, sampling, say) for name in asked]
         record = records.compare_record(comparison, verdict, defaults, note, criteria)
-    return emit(record, show_compare, printing, output=output, strict=strict)
+    return emit(record, show_compare, printing, output=output)
 
 
 def show_compare(console: Console, record: Record) -> None:

@@ -15,7 +15,6 @@ from bayescale.cli.options import (
     SAMPLING,
     WATCHING,
     Budgets,
-    DryRun,
     Figure,
     JsonFile,
     Laws,
@@ -23,7 +22,6 @@ from bayescale.cli.options import (
     Reading,
     Runs,
     Sampling,
-    Strict,
     Watching,
 )
 from bayescale.cli.output import emit
@@ -79,8 +77,6 @@ def data_limit(
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
-    strict: Strict = False,
-    dry_run: DryRun = False,
     figure: Figure = None,
     output: JsonFile = None,
     printing: Watching = WATCHING,
@@ -93,7 +89,7 @@ def data_limit(
         table = load_table(runs, reading, say)
         names, law_note = choose_laws(table, laws, sampling)
         flops, budget_note = choose_budgets(table, budgets, spending)
-        if dry_run:
+        if printing.dry_run:
             return emit_work(fits_record(table, names, sampling, [*law_note, *budget_note]), printing, say)
         source = fitted_or_compared(fit_laws(table, names, sampling, say), sampling, say)
         say("searching the best splits with and without an end of the data")
@@ -113,7 +109,7 @@ def data_limit(
         "defaults": [*law_note, *budget_note],
         **({"figure": str(figure)} if figure is not None else {}),
     }
-    return emit(record, show_data_limit, printing, output=output, strict=strict)
+    return emit(record, show_data_limit, printing, output=output)
 
 
 def _figure_budgets(begins: Mapping[str, float] | None, flops: Sequence[float]) -> list[float]:

@@ -14,13 +14,11 @@ from bayescale.cli.options import (
     RESULT,
     SAMPLING,
     WATCHING,
-    DryRun,
     Laws,
     Probability,
     Reading,
     Runs,
     Sampling,
-    Strict,
     Watching,
 )
 from bayescale.cli.output import emit
@@ -61,8 +59,6 @@ def fit(
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
-    strict: Strict = False,
-    dry_run: DryRun = False,
     output: SavedFits = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -75,7 +71,7 @@ def fit(
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws, sampling)
-        if dry_run:
+        if printing.dry_run:
             return emit_work(fits_record(table, names, sampling, defaults), printing, say)
         if output and not single:
             _check_fits(output / f"{name}.nc" for name in names)
@@ -84,7 +80,7 @@ def fit(
         for name, path in paths.items():
             fits[name].save(path)
         record = records.fit_record(fits, probability, paths, defaults)
-    return emit(record, show_fit, printing, strict=strict)
+    return emit(record, show_fit, printing)
 
 
 def _check_fits(paths: Iterable[Path]) -> None:

@@ -16,13 +16,11 @@ from bayescale.cli.options import (
     SAMPLING,
     WATCHING,
     Budgets,
-    DryRun,
     JsonFile,
     Probability,
     Reading,
     Runs,
     Sampling,
-    Strict,
     Watching,
     check_law,
 )
@@ -81,8 +79,6 @@ def multiplier(
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
-    strict: Strict = False,
-    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -99,7 +95,7 @@ def multiplier(
         flops, budget_note = choose_budgets(table, budgets, spending) if budgets else (None, [])
         (shared,) = laws_of([law], sampling)
         prior_note = prior_notes([shared])
-        if dry_run:
+        if printing.dry_run:
             work = [fits_of(*pooled(table, shared, groups), sampling)]
             return emit_work(work_record(table, work, [*prior_note, *budget_note]), printing, say)
         say("compiling and sampling one law for all groups")
@@ -125,7 +121,7 @@ def multiplier(
         "defaults": [*prior_note, *pair_note, *budget_note],
         "doubts": list(dict.fromkeys(doubt for each in found for doubt in each.doubts)),
     }
-    return emit(record, show, printing, output=output, strict=strict)
+    return emit(record, show, printing, output=output)
 
 
 def _pairs(fitted: "Fit", from_: str | None, to: str | None) -> tuple[list[tuple[str, str]], list[str]]:

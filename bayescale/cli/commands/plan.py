@@ -17,14 +17,12 @@ from bayescale.cli.options import (
     READING,
     SAMPLING,
     WATCHING,
-    DryRun,
     JsonFile,
     Laws,
     Probability,
     Reading,
     Runs,
     Sampling,
-    Strict,
     Watching,
 )
 from bayescale.cli.output import emit
@@ -127,8 +125,6 @@ def plan(
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
-    strict: Strict = False,
-    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -141,7 +137,7 @@ def plan(
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws, sampling)
-        if dry_run:
+        if printing.dry_run:
             return emit_work(fits_record(table, names, sampling, defaults), printing, say)
         fits = fit_laws(table, names, sampling, say)
         source = fitted_or_compared(fits, sampling, say)
@@ -163,7 +159,7 @@ def plan(
         "priors": priors_record(source),
         "defaults": defaults,
     }
-    return emit(record, show, printing, output=output, strict=strict)
+    return emit(record, show, printing, output=output)
 
 
 def read_candidates(path: Path) -> "pd.DataFrame":
