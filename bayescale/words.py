@@ -23,13 +23,12 @@ def shortened(text: str, most: int = LONGEST) -> str:
 
 
 def short(value: float, digits: int = 2) -> str:
-    """Return a number with so many significant digits: 45, 0.36, 8.3e19."""
+    """Return a number with so many significant digits, 45, 0.36, 2.0; very large or small as :func:`typed`, 8e19."""
     rounded = float(f"{value:.{digits - 1}e}")
     if rounded == 0 or 1e-3 <= abs(rounded) < 1e5:
         decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded)))) if rounded else 0
         return f"{rounded:.{decimals}f}"
-    mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
+    return typed(rounded, digits)
 
 
 def typed(value: float, digits: int = 3) -> str:

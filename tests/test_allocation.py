@@ -481,7 +481,7 @@ def test_where_data_end_the_budget_is_told_from_which_only_a_larger_model_helps(
 def test_compute_that_no_limit_lets_be_used_is_told(wide_fit):
     found = allocate(wide_fit, [1e25], constraints=Constraints(unique_tokens=1e12, max_params=1e10))
     assert found.recommended["flops_used"].item() == pytest.approx(6e22)
-    assert any(note.startswith("the limits leave 99 % of 1.0e25 FLOP unspent") for note in found.notes)
+    assert any(note.startswith("the limits leave 99 % of 1e25 FLOP unspent") for note in found.notes)
 
 
 def test_tokens_per_parameter_that_no_run_has_are_told(wide_fit):

@@ -55,7 +55,7 @@ def test_budgets_are_the_values_of_compute_where_these_repeat():
     found = grouping(table(), "budget")
     assert found.count == 6
     assert found.notes == ("left out by budget: 6 budgets, the values of C that repeat",)
-    assert found.labels[[0, 10]].tolist() == ["1.00e19 FLOP", "2.51e19 FLOP"]
+    assert found.labels[[0, 10]].tolist() == ["1e19 FLOP", "2.51e19 FLOP"]
     assert all(np.unique(found.folds[i : i + 10]).size == 1 for i in range(0, 60, 10))
 
 
@@ -74,7 +74,7 @@ def test_compute_that_is_not_discrete_is_binned_by_quarters_of_a_decade():
     assert found.notes == ("left out by budget: 9 budgets, bins of a quarter of a decade of C",)
     widths = [np.ptp(np.log10(frame["C"][found.folds == fold])) for fold in range(9)]
     assert max(widths) <= 0.25
-    assert found.labels[[0, -1]].tolist() == ["1.0e19 FLOP", "1.0e21 FLOP"]
+    assert found.labels[[0, -1]].tolist() == ["1e19 FLOP", "1e21 FLOP"]
 
 
 def test_the_column_budget_goes_before_compute():

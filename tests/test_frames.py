@@ -58,7 +58,7 @@ def test_every_kind_of_frame_gives_the_same_table(make):
 def test_from_frame_and_read_runs_give_the_same_table(make):
     named, read = bs.RunTable.from_frame(make(COLUMNS)), bs.read_runs(make(COLUMNS))
     pd.testing.assert_frame_equal(named.frame, read.frame)
-    assert named.name == read.name == "runs"
+    assert named.name == read.name == "your table"
 
 
 def test_any_table_that_speaks_arrow_is_read():
@@ -127,7 +127,7 @@ def test_what_is_no_table_is_refused_by_from_frame(found):
 def test_a_table_that_is_checked_is_returned_as_it_is():
     runs = bs.read_runs(COLUMNS)
     assert bs.read_runs(runs) is runs
-    with pytest.raises(InputError, match="runs: unit, name say how to read a table, and this one is read already"):
+    with pytest.raises(InputError, match="your table: unit, name say how to read a table, and this one is read already"):
         bs.read_runs(runs, unit="bits per token", name="other")
 
 

@@ -223,14 +223,14 @@ def test_a_record_tells_the_multiplier_in_words_and_numbers(fit_of):
     assert (record["from"], record["to"], budget["flops"]) == ("plain", "tuned", 1e20)
     assert budget["multiplier"] == credible_interval(found.draws[:, 0], 0.9).record()
     assert budget["above_one"] == 1.0
-    assert multiplier_statements(found)[0].startswith("around 1.0e20 FLOP, compute spent on tuned is worth 1.3")
+    assert multiplier_statements(found)[0].startswith("around 1e20 FLOP, compute spent on tuned is worth 1.3")
     json.dumps(record)
 
 
 def test_budgets_outside_the_runs_are_told(fit_of):
     notes = multiplier(fit_of(spread=0.01), "plain", "new", [1e20, 1e25]).notes
     assert len(notes) == 2
-    assert notes[0].startswith("1.0e25 FLOP lie outside the runs of plain")
+    assert notes[0].startswith("1e25 FLOP lie outside the runs of plain")
 
 
 # What cannot be compared

@@ -269,7 +269,7 @@ def test_where_no_draw_has_a_best_split_there_is_no_waste_and_a_note(wide_fit):
     waste, notes = find_waste(with_flat_draws(wide_fit, 1.0), 1e21, 0.9)
     assert waste == ()
     (note,) = notes
-    assert note.startswith("extra compute of a wrong size at 1.0e21 FLOP is not known: all draws are lost")
+    assert note.startswith("extra compute of a wrong size at 1e21 FLOP is not known: all draws are lost")
 
 
 def test_the_waste_agrees_with_the_closed_form_at_a_known_law(wide_runs, synthetic_fit, make_runs):

@@ -17,11 +17,11 @@ from bayescale.words import chance, count_text, nats, percent, short, typed
         (45.4, 2, "45"),
         (0.3649, 2, "0.36"),
         (8.34e19, 2, "8.3e19"),
-        (1e21, 2, "1.0e21"),
-        (1e21, 3, "1.00e21"),
+        (1e21, 2, "1e21"),
+        (1.3e22, 3, "1.3e22"),
         (-12.34, 3, "-12.3"),
         (99.96, 3, "100"),
-        (99999.0, 2, "1.0e5"),
+        (99999.0, 2, "1e5"),
         (4.53e9, 3, "4.53e9"),
         (12345.0, 2, "12000"),
         (0.00123, 2, "0.0012"),
@@ -34,6 +34,11 @@ from bayescale.words import chance, count_text, nats, percent, short, typed
 )
 def test_a_number_is_written_with_its_digits(value, digits, text):
     assert short(value, digits) == text
+
+
+@given(st.floats(1e5, 1e30) | st.floats(1e-30, 1e-4), st.integers(1, 6))
+def test_numbers_of_many_places_are_written_alike_in_sentences_and_tables(value, digits):
+    assert short(value, digits) == typed(float(f"{value:.{digits - 1}e}"), digits)
 
 
 @given(st.floats(1e-30, 1e30), st.integers(1, 6), st.sampled_from([1, -1]))

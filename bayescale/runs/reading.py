@@ -37,6 +37,9 @@ from bayescale.runs.source import Source, frame_source, read_source
 from bayescale.runs.table import RunTable
 from bayescale.words import clean, shortened
 
+UNNAMED = "your table"
+"""Name of a table in memory that nobody named, as sentences of notes and verdicts have it."""
+
 DEFAULT_NEEDS = ("N", "D")
 """Covariates that must be there and vary, unless a call names others."""
 
@@ -89,7 +92,7 @@ def read_runs(
     best_of : sequence of str, optional
         Keep the row of least response for each combination of these columns, such as ``["N", "D"]``.
     name : str, optional
-        Name of the table; by default the file's stem, and ``runs`` in memory.
+        Name of the table; by default the file's stem, and ``your table`` in memory.
     record : mapping of str to str, optional
         Title, reference, licence, caveats, what N and D count.
 
@@ -116,8 +119,8 @@ def read_runs(
         path = Path(source)
         cells, name = read_source(path), name or path.stem
     else:
-        name = name or "runs"
-        cells = frame_source(name, to_pandas(name, source))
+        cells = frame_source(name or UNNAMED, to_pandas(name or "runs", source))
+        name = name or UNNAMED
     return _checked(cells, clean(name), wanted, dict(record or {}))
 
 

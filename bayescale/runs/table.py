@@ -59,7 +59,7 @@ class RunTable(Value):
         response: str | None = None,
         unit: str | None = None,
         needs: Sequence[str] | None = None,
-        name: str = "runs",
+        name: str | None = None,
         record: Mapping[str, str] | None = None,
     ) -> "RunTable":
         """Check a table in memory with one row per finished training run.
@@ -85,7 +85,7 @@ class RunTable(Value):
         from bayescale.runs.frames import to_pandas  # noqa: PLC0415
         from bayescale.runs.reading import read_runs  # noqa: PLC0415
 
-        cells = to_pandas(name, frame)
+        cells = to_pandas(name or "runs", frame)
         return read_runs(cells, columns=columns, response=response, unit=unit, needs=needs, name=name, record=record)
 
     def _lines(self) -> list[str]:
