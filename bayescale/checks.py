@@ -41,22 +41,6 @@ def several(name: str, values: object, unit: str) -> "np.ndarray":
     return array.reshape(-1)
 
 
-def budgets(flops: object, name: str = "flops") -> "np.ndarray":
-    """Return compute budgets in FLOP as an array (budget,); ``InputError`` unless each is finite and above zero."""
-    return several(name, _in_flops(flops), "budgets in FLOP, such as 1e21")
-
-
-def _in_flops(flops: object) -> object:
-    """Read budgets that are text as the command line reads them; leave the others as they are."""
-    from bayescale.hardware import flops_of, read_amount  # noqa: PLC0415  (it imports this module)
-
-    if isinstance(flops, str):
-        return flops_of(read_amount(flops))
-    if isinstance(flops, list | tuple):
-        return [_in_flops(each) for each in flops]
-    return flops
-
-
 def probability(value: float) -> float:
     """Return a probability; ``InputError`` unless it is between 0 and 1."""
     return _between_0_and_1("probability", value, "a number", "0.9")

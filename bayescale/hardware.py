@@ -4,10 +4,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.values import FrozenMapping
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FLOPS_PER_TOKEN = 6.0
 """Training takes six FLOP per parameter and token: C = 6 N D (Kaplan et al. 2020, Hoffmann et al. 2022)."""
@@ -255,3 +259,17 @@ def flops_of(
     if price_per_hour is None:
         raise InputError("a budget in money needs the price of one accelerator for one hour, such as 2.5")
     return flops_from_money(amount.value, price_per_hour, hardware, utilisation)
+
+
+def read_budgets(flops: object, name: str = "flops") -> "np.ndarray":
+    """Return budgets, numbers in FLOP or text, as an array (budget,); ``InputError`` unless all are above zero."""
+    return checks.several(name, _in_flops(flops), "budgets in FLOP, such as 1e21")
+
+
+def _in_flops(flops: object) -> object:
+    """Read budgets that are text as the command line reads them; leave the others as they are."""
+    if isinstance(flops, str):
+        return flops_of(read_amount(flops))
+    if isinstance(flops, list | tuple):
+        return [_in_flops(each) for each in flops]
+    return flops

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bayescale import checks
 from bayescale.errors import InputError
+from bayescale.hardware import read_budgets
 
 POSITIVE = st.floats(1e-300, 1e300)
 
@@ -23,11 +24,11 @@ def test_positive_numbers_come_back_in_every_container(values):
 
 @given(POSITIVE)
 def test_one_number_is_a_list_of_one(value):
-    assert checks.budgets(value).tolist() == [checks.above_zero("flops", value)] == [value]
+    assert read_budgets(value).tolist() == [checks.above_zero("flops", value)] == [value]
 
 
 def test_whole_numbers_beyond_64_bits_and_decimals_are_numbers():
-    assert checks.budgets([10**24, 10**3]).tolist() == [1e24, 1e3]
+    assert read_budgets([10**24, 10**3]).tolist() == [1e24, 1e3]
     assert checks.above_zero("flops", Decimal("1e21")) == 1e21
 
 
@@ -50,7 +51,7 @@ def test_whole_numbers_beyond_64_bits_and_decimals_are_numbers():
 def test_what_is_no_list_of_positive_numbers_is_refused_as_it_was_given(wrong):
     message = f"flops is {wrong!r}; expected budgets in FLOP, such as 1e21: one or more, each above zero"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        checks.budgets(wrong)
+        read_budgets(wrong)
 
 
 @pytest.mark.parametrize("wrong", [0, -1.5, np.nan, np.inf, [1.0, 2.0], "3", None, True])

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from bayescale import checks, tradeoffs
+from bayescale import tradeoffs
 from bayescale.errors import InputError
 from bayescale.fits.draws import Draws
+from bayescale.hardware import read_budgets
 from bayescale.laws import LAWS, get_law, measured
 from bayescale.laws.data_constrained import effective
 from bayescale.splits import frontier
@@ -508,6 +509,6 @@ def test_text_that_is_no_count_is_refused_by_name(text):
 
 
 def test_budgets_that_are_text_are_read_as_on_the_command_line():
-    np.testing.assert_array_equal(checks.budgets(["1e22", 3e21, "1,000"]), [1e22, 3e21, 1e3])
+    np.testing.assert_array_equal(read_budgets(["1e22", 3e21, "1,000"]), [1e22, 3e21, 1e3])
     with pytest.raises(InputError, match="a budget in money needs the hardware"):
-        checks.budgets("$50000")
+        read_budgets("$50000")

@@ -18,6 +18,7 @@ from bayescale.decisions.table import allocation_table
 from bayescale.decisions.targets import reach
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.hardware import read_budgets
 from bayescale.laws.costs import DENSE
 from bayescale.laws.measured import TokenCost
 from bayescale.runs import RunTable
@@ -197,8 +198,6 @@ def allocate(
     laws = mixture(source, _usual(source, budgets), constraints, random_seed=random_seed)
     notes = [*laws.notes, *design_doubts(laws.runs)]
     targets, budgets = (None, budgets) if losses is None else reach(laws, losses, probability)
-    for frontier in laws.frontiers:
-        frontier.check(budgets)
     located, best = laws.locate(budgets)
     averages = average(located, budgets, best, tolerance)
     recommended = averages.recommended
@@ -238,7 +237,7 @@ def _wanted(
     if flops is not None and target_loss is not None:
         raise InputError("expected budgets (flops) or losses to reach (target_loss), one of them; found both")
     if flops is not None:
-        return checks.budgets(flops), None
+        return read_budgets(flops), None
     return np.empty(0), checks.several("target_loss", target_loss, "losses to reach, such as 2.1")
 
 

@@ -151,8 +151,11 @@ class Mixture:
     def locate(self, budgets: np.ndarray) -> tuple["Mixture", BestRuns]:
         """Return the best run of each budget (draw, budget), under the draws that have one for every budget.
 
-        Where a law has lost draws, the others go on with fewer: its weight stays what it is.
+        Where a law has lost draws, the others go on with fewer: its weight stays what it is. A budget that leaves no
+        choice is an ``InputError``.
         """
+        for frontier in self.frontiers:
+            frontier.check(budgets)
         best = self.find_best(budgets)
         places = self.in_proportion(best.located.all(axis=1))
         return self.take(places), best.take(places)

@@ -12,6 +12,7 @@ from bayescale.comparison.verdict import Verdict, tilt_draws
 from bayescale.decisions.mixture import laws_that_split
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
+from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
 from bayescale.splits.optimum import find_optimum
 from bayescale.splits.ranges import ratio_ends
@@ -194,7 +195,7 @@ def sensitivity_of(
 
 def _laws(source: Fit | Comparison, flops: Sequence[float]) -> Mapping[str, Fit]:
     if len(flops):
-        return laws_that_split(source, checks.budgets(flops))[0]
+        return laws_that_split(source, read_budgets(flops))[0]
     return {source.law.name: source} if isinstance(source, Fit) else {}
 
 
@@ -207,7 +208,7 @@ def _splits(fitted: Fit, flops: Sequence[float]) -> Iterator[_Number]:
     """Give best size, best tokens per parameter and the law there at each budget."""
     if not len(flops):
         return
-    budgets = checks.budgets(flops)
+    budgets = read_budgets(flops)
     best = find_optimum(fitted.draws, budgets)
     size = best.N
     if budgets.max() > budgets.min():

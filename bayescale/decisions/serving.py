@@ -16,6 +16,7 @@ from bayescale.decisions.budgets import usual_budgets
 from bayescale.decisions.mixture import Mixture, mixture
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.hardware import read_budgets
 from bayescale.runs import RunTable
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.search import BestRuns
@@ -136,7 +137,7 @@ def serve(
     Sardana et al. (2024), arXiv:2401.00448.
     """
     checks.probability(probability)
-    budgets = checks.budgets(usual_budgets(source.runs) if flops is None else flops)
+    budgets = read_budgets(usual_budgets(source.runs) if flops is None else flops)
     tokens = checks.several("demands", demands, "tokens to serve, such as 1e13") if len(demands) else np.empty(0)
     factors = multiples if len(multiples) or len(demands) else MULTIPLES
     parts = checks.several("multiples", factors, "multiples of D, such as 10") if len(factors) else np.empty(0)
@@ -226,7 +227,7 @@ def data_limit(
         If a budget, the tokens or R_D are not positive numbers, or no law has a best split.
     """
     checks.probability(probability)
-    budgets = checks.budgets(usual_budgets(source.runs) if flops is None else flops)
+    budgets = read_budgets(usual_budgets(source.runs) if flops is None else flops)
     cases = _cases(source, unique_tokens, repetition)
     laws, _ = _few(source, budgets, cases["free"], random_seed)
     runs = {case: laws.within(limits).find_best(budgets).known for case, limits in cases.items()}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.errors import InputError
+from bayescale.hardware import read_budgets
 from bayescale.laws.costs import DENSE
 from bayescale.laws.measured import TokenCost
 from bayescale.laws.measured import sizes as runs_of
@@ -34,7 +35,7 @@ def isoflop_design(flops: Sequence[float], ratios: Sequence[float], *, cost: Tok
         ``N`` and ``D``, one row for each budget and ratio; each run costs its budget.
     """
     budgets, spread = (
-        np.repeat(checks.budgets(flops), len(ratios)),
+        np.repeat(read_budgets(flops), len(ratios)),
         np.tile(checks.several("ratios", ratios, "tokens per parameter"), len(flops)),
     )
     N, D = runs_of(budgets, np.log(spread), cost)
@@ -71,7 +72,7 @@ def ridge_design(
     pandas.DataFrame
         ``N`` and ``D``, one row for each budget.
     """
-    budgets = checks.budgets(flops)
+    budgets = read_budgets(flops)
     N = runs_of(np.asarray(at), np.log(ratio), cost)[0] * (budgets / at) ** exponent
     return pd.DataFrame({"N": N, "D": budgets / cost.per_token(N, {})})
 

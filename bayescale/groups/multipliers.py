@@ -15,6 +15,7 @@ from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.draws import Draws
 from bayescale.fits.fit import Fit
 from bayescale.groups.fitting import group_law, group_names, group_of
+from bayescale.hardware import read_budgets
 from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
 from bayescale.splits.optimum import find_optimum
@@ -99,7 +100,7 @@ def multiplier(
     checks.probability(probability)
     names = group_names(fitted)
     _check_pair(names, reference, other)
-    budgets = checks.budgets(flops) if flops is not None else _usual_flops(fitted, (reference, other))
+    budgets = read_budgets(flops) if flops is not None else _usual_flops(fitted, (reference, other))
     first, second = sorted((reference, other))  # one search serves both ways, so that they are exact reciprocals
     log_ratio = _matched(fitted, names.index(first), names.index(second), budgets)
     if first != reference:

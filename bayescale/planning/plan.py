@@ -13,6 +13,7 @@ from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.hardware import read_budgets
 from bayescale.planning.beliefs import candidate_points
 from bayescale.planning.check import Check, simulate_outcomes
 from bayescale.planning.goals import Goal, NormalGoal, choose
@@ -166,7 +167,7 @@ def plan(
         one lacks a column, no law has a best split, or one fit is asked which law holds.
     """
     _check(source, spend, aim, runs, probability)
-    flops = checks.budgets(target, "target")
+    flops = read_budgets(target, "target")
     question = ask(source, flops, aim)
     given = None if candidates is None else to_pandas("candidates", candidates)
     listed = list_candidates(given, question, spend)

@@ -8,6 +8,7 @@ from scipy.optimize import elementwise
 
 from bayescale import checks
 from bayescale.fits.fit import Fit
+from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
 from bayescale.laws.measured import sizes
 from bayescale.splits.frontier import RATIOS
@@ -86,7 +87,7 @@ def ratio_ranges(
     """
     checks.probability(probability)
     checks.tolerance(tolerance)
-    budgets = checks.budgets(flops)
+    budgets = read_budgets(flops)
     ends = ratio_ends(fitted, budgets, tolerance)
     return tuple(ratio_range(ends[..., i], budgets[i], tolerance, probability) for i in range(budgets.size))
 
