@@ -121,3 +121,18 @@ def simulated_backtest(law: str = "chinchilla", failed: tuple[float, ...] = ()) 
             head = {"law": law, "method": method, "threshold": threshold, "passed": threshold not in failed}
             done.append(head | {"points": points.to_json(orient="split", double_precision=15)})
     return Backtest(pd.concat(map(_points, done), ignore_index=True), _scores(done), "C", runs, ("mind the fold",))
+
+
+def exact_sizes(truth, flops):
+    """Return N of least loss of an additive law, by the closed form."""
+    ratio = truth["alpha"] * truth["A"] / (truth["beta"] * truth["B"])
+    power = ratio * (np.asarray(flops) / 6) ** truth["beta"]
+    return power ** (1 / (truth["alpha"] + truth["beta"]))
+
+
+def crossed(make_runs, truth, *, noise=0.003, seed=0, sizes=9, name="crossed"):
+    """Return runs of six budgets, at sizes around the best that do not lie evenly about it."""
+    budgets, rng = np.geomspace(1e18, 1e21, 6), np.random.default_rng(100 + seed)
+    steps = 0.4 * (np.arange(sizes) - (sizes - 1) / 2) + rng.uniform(-0.5, 0.5, (len(budgets), 1))
+    N = (exact_sizes(truth, budgets)[:, None] * np.exp(steps)).ravel()
+    return make_runs.of(N, np.repeat(budgets, sizes) / (6 * N), truth=truth, noise=noise, seed=seed, name=name)

@@ -5,6 +5,7 @@ import importlib
 import json
 import lzma
 import math
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -286,14 +287,15 @@ def test_reading_a_database_leaves_it_as_it_was(database):
     assert [path.name for path in database.parent.iterdir()] == ["mlflow.db"]
 
 
-@pytest.fixture
-def tracking_folder(tmp_path, monkeypatch):
-    """Two experiments in MLflow's folder format, one run of which still trains."""
+@pytest.fixture(scope="session")
+def written_folder(tmp_path_factory):
+    """Two experiments in MLflow's folder format, one run of which still trains, written once."""
     pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    with warnings.catch_warnings(action="ignore"):
-        client = importlib.import_module("mlflow.tracking").MlflowClient(tracking_uri=(tmp_path / "mlruns").as_uri())
+    folder = tmp_path_factory.mktemp("tracking") / "mlruns"
+    with warnings.catch_warnings(action="ignore"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        client = importlib.import_module("mlflow.tracking").MlflowClient(tracking_uri=folder.as_uri())
         for name in ("small", "large"):
             experiment = client.create_experiment(name)
             for size in (1, 2, 3):
@@ -304,7 +306,13 @@ def tracking_folder(tmp_path, monkeypatch):
                     client.log_metric(run, "val_loss", 4 - size / 10 - step / 10, step=step)
                 if (name, size) != ("large", 3):
                     client.set_terminated(run)
-    return tmp_path / "mlruns"
+    return folder
+
+
+@pytest.fixture
+def tracking_folder(written_folder, tmp_path):
+    """A tracking folder that a test may damage."""
+    return Path(shutil.copytree(written_folder, tmp_path / "mlruns"))
 
 
 def test_runs_in_a_tracking_folder_are_named_with_their_experiment(tracking_folder):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_slices import crossed, exact_sizes
+from made import crossed, exact_sizes
 
 from bayescale.runs import RunTable
 from bayescale.splits import paths as module

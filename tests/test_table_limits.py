@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from test_runs import read_runs_frame, written
+from tables import frame_of_rows, written
 
 from bayescale.errors import InputError
 from bayescale.runs import read_runs
@@ -17,7 +17,7 @@ STEERING = "\x1b[2J\u202ex\x9b\x07"
 
 def test_names_that_steer_a_terminal_are_shown_by_their_numbers():
     shown = r"\x1b[2J\u202ex\x9b\x07"
-    frame = read_runs_frame().assign(family=STEERING, other=STEERING).rename(columns={"N": f"N{STEERING}"})
+    frame = frame_of_rows().assign(family=STEERING, other=STEERING).rename(columns={"N": f"N{STEERING}"})
     table = read_runs(frame, columns={"N": f"N{STEERING}"}, name=f"a{STEERING}")
     assert table.name == f"a{shown}"
     assert set(table.frame["family"]) == set(table.frame["other"]) == {shown}
@@ -37,7 +37,7 @@ def test_a_file_name_that_steers_a_terminal_is_shown_by_its_numbers(tmp_path):
 @pytest.mark.parametrize("unit", ["\x1b[2J", "furlongs\u202e", "x" * 61])
 def test_a_unit_that_steers_a_terminal_or_is_a_story_is_refused(unit):
     with pytest.raises(InputError, match="a unit is a few words, such as 'nats per token'"):
-        read_runs(read_runs_frame().assign(loss_unit=f"my {unit}"))
+        read_runs(frame_of_rows().assign(loss_unit=f"my {unit}"))
 
 
 @pytest.mark.parametrize("columns", [2_001, 30_000])
@@ -54,7 +54,7 @@ def test_a_table_of_too_many_columns_is_refused_at_once(tmp_path, columns):
 
 
 def test_2000_columns_are_read_in_a_moment(tmp_path):
-    wide = read_runs_frame().join(pd.DataFrame(np.ones((6, 1_990)), columns=[f"c{i}" for i in range(1_990)]))
+    wide = frame_of_rows().join(pd.DataFrame(np.ones((6, 1_990)), columns=[f"c{i}" for i in range(1_990)]))
     wide.to_csv(tmp_path / "wide.csv", index=False)
     began = time.process_time()
     assert len(read_runs(tmp_path / "wide.csv").frame.columns) > 1_990
@@ -86,7 +86,7 @@ def test_a_long_table_is_refused_while_it_is_read(tmp_path, monkeypatch):
 @pytest.mark.parametrize("column", ["N", "run", "loss_unit", "dataset"])
 def test_a_cell_that_holds_a_book_makes_no_book_of_a_message(column):
     frame = (
-        read_runs_frame()
+        frame_of_rows()
         .astype(str)
         .assign(**{column: lambda table: ["x" * 70_000, *table.get(column, table["run"])[1:]]})
     )
