@@ -2,7 +2,7 @@
 
 Body: lines from a function's first statement to its last, without docstring and signature. Branches: ``if``, loops,
 comprehensions, handlers, ``and`` and ``or``, plus 1. Typed: every argument and the return. Comments: lines with a
-comment for each 100 lines.
+comment for each 100 lines. Code: lines that hold neither docstrings (of constants, too) nor comments alone nor nothing.
 """
 
 import ast
@@ -30,6 +30,8 @@ class Measures:
     typed: list[bool] = field(default_factory=list)
     documented: list[bool] = field(default_factory=list)
     comments: int = 0
+    code: int = 0
+    docstrings: int = 0
 
     def row(self, name: str) -> str:
         """Return the measures as a row of a table."""
@@ -37,6 +39,8 @@ class Measures:
             name,
             f"{len(self.lines)}",
             f"{sum(self.lines):,}",
+            f"{self.code:,}",
+            f"{self.docstrings:,}",
             f"{statistics.median(self.lines):.0f} / {max(self.lines)}",
             f"{statistics.median(self.bodies):.0f} / {_part(self.bodies)} / {max(self.bodies)}",
             f"{_part(self.parameters)} / {max(self.parameters)}",
@@ -49,8 +53,9 @@ class Measures:
 
 
 HEAD = (
-    "| | files | lines | file median / max | body median / 90 % / max | parameters 90 % / max | typed "
-    "| public docstrings | comments per 100 | branches 90 % / max |\n|---|---|---|---|---|---|---|---|---|---|"
+    "| | files | lines | code | docstrings | file median / max | body median / 90 % / max | parameters 90 % / max "
+    "| typed | public docstrings | comments per 100 | branches 90 % / max |\n"
+    f"{'|---' * 12}|"
 )
 
 
@@ -69,6 +74,10 @@ def measure(paths: list[Path]) -> Measures:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
         found.lines.append(len(text.splitlines()))
+        told = _docstring_lines(tree)
+        lines = enumerate(map(str.strip, text.splitlines()), 1)
+        found.code += sum(bool(line) and not line.startswith("#") and number not in told for number, line in lines)
+        found.docstrings += len(told)
         with path.open("rb") as file:
             found.comments += sum(token.type == tokenize.COMMENT for token in tokenize.tokenize(file.readline))
         for function, public in _functions(tree):
@@ -78,6 +87,19 @@ def measure(paths: list[Path]) -> Measures:
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
         found.documented += [ast.get_docstring(node) is not None for node in classes]
     return found
+
+
+def _docstring_lines(tree: ast.Module) -> set[int]:
+    """Return the lines of text that stands alone as a statement: docstrings of functions, classes and constants."""
+    alone = [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    return {
+        line
+        for node in alone
+        if isinstance(node.value, str)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[Function, bool]]:
