@@ -127,7 +127,9 @@ def test_what_is_no_table_is_refused_by_from_frame(found):
 def test_a_table_that_is_checked_is_returned_as_it_is():
     runs = bs.read_runs(COLUMNS)
     assert bs.read_runs(runs) is runs
-    with pytest.raises(InputError, match="your table: unit, name say how to read a table, and this one is read already"):
+    with pytest.raises(
+        InputError, match="your table: unit, name say how to read a table, and this one is read already"
+    ):
         bs.read_runs(runs, unit="bits per token", name="other")
 
 
