@@ -62,7 +62,7 @@ CASES: dict[str, Case] = {
     "adaptive_shape": Case(grid(C=np.geomspace(1e18, 3e20, 40)), PATCH_16),
     "droppo_elibol": Case(
         # Parameters and hours of speech, two decades and more of each.
-        grid(N=np.geomspace(1e5, 1e8, 7), D=np.geomspace(1.2e5, 1e8, 7)),
+        grid(N=np.geomspace(1e5, 1e8, 7), D=np.geomspace(3e4, 1e8, 7)),
         {"L_inf": 0.5, "A": 1e5**0.2, "B": 1e4**0.3, "alpha": 0.5, "alpha_N": 0.2, "alpha_D": 0.3},
     ),
     "ensemble": Case(

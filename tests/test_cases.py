@@ -224,6 +224,42 @@ def test_swapped_sizes_and_tokens_are_refused_with_the_remedy(tmp_path):
     assert read_runs(table(tmp_path, text), columns={"N": "D", "D": "N"}).frame["N"].iloc[0] == 1e8
 
 
+def design(sizes, tokens, header="N,D,loss"):
+    rows = [(n, d, 1.5 + 30 / n**0.2 + 90 / d**0.3) for n in sizes for d in tokens]
+    return header + "\n" + "\n".join(f"{n:.6g},{d:.6g},{loss:.6g}" for n, d, loss in rows)
+
+
+def test_few_tokens_per_parameter_are_judged_by_the_whole_column(tmp_path):
+    begins_below = design(np.geomspace(1e5, 1e8, 5), np.geomspace(3e4, 1e8, 5))
+    runs = read_runs(table(tmp_path, begins_below))
+    assert (runs.frame["D"] / runs.frame["N"]).min() < 1e-3
+    (remark,) = [note for note in runs.notes if note.startswith("tokens per parameter are 0.0")]
+    assert "check the units of N and D" in remark
+    with pytest.raises(InputError, match="where D counts no tokens: rename 'D' to what it counts"):
+        read_runs(table(tmp_path, design(np.geomspace(1e8, 1e10, 4), np.geomspace(1e4, 1e6, 4))))
+
+
+def test_one_row_in_another_unit_than_the_others_is_a_fault(tmp_path):
+    rows = [f"{n:.6g},{20 * n if i != 2 else 2e4:.6g},{3 - i / 10}" for i, n in enumerate(np.geomspace(1e7, 1e9, 6))]
+    with pytest.raises(InputError, match=r"0\.000317 on line 4, fewer .*in another unit than the others"):
+        read_runs(table(tmp_path, "N,D,loss\n" + "\n".join(rows)))
+
+
+def test_hours_and_images_are_data_where_they_are_named(tmp_path):
+    hours = table(tmp_path, design(np.geomspace(1e7, 1e9, 4), (0.5, 10, 100, 960), "params,hours of speech,loss"))
+    runs = read_runs(hours, columns={"D": "hours of speech"})
+    assert runs.frame["D"].min() == 0.5
+    assert any(note.startswith("D counts hours ('hours of speech'), not tokens") for note in runs.notes)
+    images = table(tmp_path, design((5.5, 22, 86, 304), (1e9, 4e9), "params,images seen,loss"))
+    with pytest.raises(InputError, match=r"in millions: .*--map 'N=params \* 1e6'"):
+        read_runs(images, columns={"D": "images seen"})
+
+
+def test_a_name_mapped_to_a_header_that_is_not_there_is_a_fault_beside_a_column_of_that_name(tmp_path):
+    with pytest.raises(InputError, match="takes D from 'hours', which is not there; found "):
+        read_runs(table(tmp_path, design((1e8, 1e9), (1e10, 1e11, 1e12))), columns={"D": "hours"})
+
+
 def test_a_run_far_above_those_like_it_is_named(tmp_path):
     sizes = [(n, d) for n in (1e8, 2e8, 4e8, 8e8) for d in (2e9, 8e9, 32e9)]
     losses = [1.7 + 400 / n**0.34 + 400 / d**0.28 for n, d in sizes]

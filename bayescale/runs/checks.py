@@ -28,6 +28,8 @@ CHANCE = 3.0
 """How many times more rows may agree by chance than if losses were spread evenly: they crowd in the middle."""
 FEWEST_TOKENS = 1e-3
 """Tokens per parameter that no run trained on tokens falls short of."""
+LONE_FACTOR = 100.0
+"""How many times lower than all others the tokens per parameter of a row are before its unit is doubted."""
 DATASET_HEADERS = ("dataset", "datasets")
 FLOP_UNITS = {
     "PF-days": 8.64e19,
@@ -260,29 +262,39 @@ def looks_like_accuracy(draft: Draft) -> Iterator[str]:
 
 
 def few_tokens(draft: Draft) -> Iterator[str]:
-    """Tell sizes and tokens that were swapped, or are not both in ones."""
+    """Tell sizes and tokens that were swapped, or are not both in ones.
+
+    Judged by the whole column: by its median, or by rows far below all others. A design that merely begins below the
+    limit has runs in between.
+    """
     frame = draft.sound("N", "D")
-    if draft.samples or not len(frame):
+    ratio = frame["D"] / frame["N"] if len(frame) else pd.Series(dtype=float)
+    ratio = ratio[ratio > 0]
+    if draft.samples or not len(ratio):
         return
-    ratio = frame["D"] / frame["N"]
-    rows = [int(row) for row in frame.index[ratio < FEWEST_TOKENS]]
-    if rows:
-        cases = (f"{typed(float(ratio[row]), 4)} {draft.where(row)}" for row in rows[:5])
-        yield (
-            f"{draft.source}: tokens per parameter are {listed(cases, len(rows))}, fewer than any run has; "
-            f"{'; '.join(_ratio_remedies(draft, ratio))}"
+    rows = [int(row) for row in ratio.index[ratio < FEWEST_TOKENS]]
+    if ratio.median() < FEWEST_TOKENS:
+        remedies = "; ".join(_ratio_remedies(draft, ratio))
+    elif rows and ratio.drop(rows).min() > LONE_FACTOR * ratio[rows].max():
+        remedies = (
+            f"their N or D may be in another unit than the others: write it in ones; where they are right: --where "
+            f"{shlex.quote(f'D / N >= {FEWEST_TOKENS:g}')} takes such runs out"
         )
+    else:
+        return
+    cases = (f"{typed(float(ratio[row]), 4)} {draft.where(row)}" for row in rows[:5])
+    yield (f"{draft.source}: tokens per parameter are {listed(cases, len(rows))}, fewer than any run has; {remedies}")
 
 
 def _ratio_remedies(draft: Draft, ratio: "pd.Series[float]") -> Iterator[str]:
-    """Yield what may be wrong where D/N is far too low: the two swapped, D in another unit, or a few odd rows."""
+    """Yield what may be wrong where D/N is far too low: the two swapped, D in another unit, or no tokens."""
     N, D = (draft.headers.get(column, column) for column in ("N", "D"))
-    if 0.1 <= float((1 / ratio).median()) <= 1e4:
+    if 0.1 <= float((1 / ratio).median()) <= 1e4 and {draft.factors.get(column, 1.0) for column in "ND"} == {1.0}:
         yield f"where N and D are swapped: --map {shlex.quote(f'N={D},D={N}')}"
     for factor, word in ((1e3, "thousands"), (1e6, "millions"), (1e9, "billions")):
-        if 0.1 <= float(ratio.median()) * factor <= 1e4 and float(ratio.min()) * factor >= FEWEST_TOKENS:
+        if 0.1 <= float(ratio.median()) * factor <= 1e4:
             yield f"where D is in {word}: {draft.mapped('D', factor)}"
-    yield f"where they are right: --where {shlex.quote(f'D / N >= {FEWEST_TOKENS:g}')} takes such runs out"
+    yield f"where D counts no tokens: rename {D!r} to what it counts, such as hours or images, and map that: --map D=hours"
 
 
 def batch_in_sequences(draft: Draft) -> Iterator[str]:

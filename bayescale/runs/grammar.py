@@ -358,5 +358,5 @@ def counted_noun(header: str) -> str:
     read = read_header(header)
     if read.has(*TOKENS) or read.key in ("d",):
         return ""
-    noun = next((word for word in read.words if word in SAMPLES), "")
+    noun = next((word for word in read.words if word in (*SAMPLES, *TIME)), "")
     return noun or ("samples" if QUANTITIES["D"](read) else "")

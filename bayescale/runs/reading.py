@@ -275,7 +275,7 @@ def _numbers(source: Source, cells: pd.DataFrame, assigned: Assignment) -> Read:
     for column in cells:
         numbers = read_numbers(cells[column], count=column in COUNTS, decimal_commas=source.decimal_commas)
         if column in NUMERIC:
-            header, formula = assigned.headers[column], assigned.formulas.get(column)
+            header, formula = assigned.headers.get(column, column), assigned.formulas.get(column)
             scales[column] = scale_of((source.name, column, header), formula, cells[column], numbers.array)
             values[column], unreadable[column] = numbers.array * scales[column].factor, numbers.unreadable
         elif column in TEXT:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.runs.draft import Draft
+from bayescale.runs.grammar import TIME
 from bayescale.runs.headers import NUMERIC, RESPONSES
 from bayescale.runs.responses import CEILINGS
 from bayescale.runs.scales import SMALLEST_COMPUTE, SMALLEST_COUNT, USUAL, remedy_by_magnitude, remedy_of_compute
@@ -18,6 +19,7 @@ Mask = Callable[[pd.Series], "pd.Series[bool]"]
 LARGEST = {"N": 1e15, "D": 1e17, "unique_tokens": 1e17, "active_N": 1e15}
 NOUNS = {"N": "parameters", "D": "tokens", "unique_tokens": "tokens", "active_N": "parameters"}
 FACTOR_WORDS = {1e3: "thousand", 1e6: "million", 1e9: "billion", 1e12: "trillion"}
+MOST_SAMPLES_PER_PARAMETER = 1e5  # with more, small values of N are in millions, not those of small models
 MISSING_REMEDY = "give the value, or take the run out"
 
 
@@ -84,13 +86,13 @@ def _compute_remedy(draft: Draft) -> str:
 
 def _count_rules(draft: Draft, column: str) -> list[Rule]:
     """List the rules for a count; values below 10,000 are in another unit, unless D counts no tokens."""
-    noun, largest = NOUNS[column], LARGEST[column]
-    least = 1.0 if draft.samples else SMALLEST_COUNT
+    noun, largest = draft.samples if column == "D" and draft.samples else NOUNS[column], LARGEST[column]
+    least = _least_count(draft, column)
     values = draft.frame[column]
     whole = len(values) > 1 and bool((values.dropna() < least).all()) and column in USUAL
     small = [
         Rule(
-            lambda x: (x > 0) & (x < 1),
+            lambda x: (x > 0) & (x < min(least, 1)),
             lambda value: (
                 f"{noun} are counts, and this is a fraction; {_written_out(draft, column, value)}, "
                 "or multiply a share by its total"
@@ -113,6 +115,20 @@ def _count_rules(draft: Draft, column: str) -> list[Rule]:
             lambda _: f"more than {typed(largest, 4)} {noun} is far beyond any run known; check the unit",
         ),
     ]
+
+
+def _least_count(draft: Draft, column: str) -> float:
+    """Return the smallest count that is taken as it is: any where D counts samples and N is of their order."""
+    if not draft.samples:
+        return SMALLEST_COUNT
+    if column != "D":
+        return SMALLEST_COUNT if _samples_per_parameter(draft) > MOST_SAMPLES_PER_PARAMETER else 1.0
+    return 0.0 if draft.samples in TIME else 1.0  # half an hour is some data
+
+
+def _samples_per_parameter(draft: Draft) -> float:
+    sound = draft.frame[["N", "D"]].replace([np.inf, -np.inf], np.nan).dropna() if draft.has("N", "D") else []
+    return float((sound["D"] / sound["N"].where(sound["N"] > 0)).median()) if len(sound) else 0.0
 
 
 def _written_out(draft: Draft, column: str, value: str) -> str:
