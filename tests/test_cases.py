@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -225,7 +226,7 @@ def test_swapped_sizes_and_tokens_are_refused_with_the_remedy(tmp_path):
 
 
 def design(sizes, tokens, header="N,D,loss"):
-    rows = [(n, d, 1.5 + 30 / n**0.2 + 90 / d**0.3) for n in sizes for d in tokens]
+    rows = [(n, d, 1.5 + 30 / n**0.2 + 9 / (d + 100) ** 0.3) for n in sizes for d in tokens]
     return header + "\n" + "\n".join(f"{n:.6g},{d:.6g},{loss:.6g}" for n, d, loss in rows)
 
 
@@ -235,7 +236,7 @@ def test_few_tokens_per_parameter_are_judged_by_the_whole_column(tmp_path):
     assert (runs.frame["D"] / runs.frame["N"]).min() < 1e-3
     (remark,) = [note for note in runs.notes if note.startswith("tokens per parameter are 0.0")]
     assert "check the units of N and D" in remark
-    with pytest.raises(InputError, match="where D counts no tokens: rename 'D' to what it counts"):
+    with pytest.raises(InputError, match="where D counts no tokens: rename .D. to hours, images or what it counts"):
         read_runs(table(tmp_path, design(np.geomspace(1e8, 1e10, 4), np.geomspace(1e4, 1e6, 4))))
 
 
@@ -258,6 +259,26 @@ def test_hours_and_images_are_data_where_they_are_named(tmp_path):
 def test_a_name_mapped_to_a_header_that_is_not_there_is_a_fault_beside_a_column_of_that_name(tmp_path):
     with pytest.raises(InputError, match="takes D from 'hours', which is not there; found "):
         read_runs(table(tmp_path, design((1e8, 1e9), (1e10, 1e11, 1e12))), columns={"D": "hours"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "offered"),
+    [
+        ({"steps": 1e3, "batch_size": 256, "seq_len": 512}, ["steps*batch_size*seq_len"]),
+        ({"steps": 1e3, "total_batch_size": 524288, "seq_len": 2048}, ["steps*total_batch_size"]),
+        ({"steps": 1e3, "batch_tokens": 8192, "seq_len": 512}, ["steps*batch_tokens"]),
+        ({"steps": 1e3, "batch_size": 64}, ["steps*batch_size*2048"]),
+        ({"max_steps": 1e3, "per_device_train_batch_size": 64, "gradient_accumulation_steps": 2}, ["NAME"]),
+        ({"logging_steps": 10, "batch_size": 64}, ["NAME"]),
+        ({"steps": 1e3, "batch": 64, "block": 128, "n_ctx": 8, "C": 4.8e15}, ["steps*batch*block", "C/6N"]),
+    ],
+)  # fmt: skip
+def test_tokens_are_offered_as_steps_times_what_a_step_reads(columns, offered):
+    sizes = np.array([1e8, 2e8, 4e8, 8e8, 16e8])
+    made = {name: value * sizes / 1e8 if name == "C" else [value] * 5 for name, value in columns.items()}
+    with pytest.raises(InputError, match="no column D") as caught:
+        read_runs({"N": sizes, "loss": [3.0, 2.9, 2.8, 2.7, 2.6], **made})
+    assert re.findall(r"--map '?D=([^')]+)", str(caught.value)) == offered
 
 
 def test_a_run_far_above_those_like_it_is_named(tmp_path):

@@ -22,17 +22,16 @@ from bayescale.importers.keys import (
     ranked,
 )
 from bayescale.importers.schedule import is_known, reasons, steps
-from bayescale.runs.formulas import Formula, parse_formula
+from bayescale.runs.formulas import Formula, Vector, parse_formula
 from bayescale.runs.grammar import NATS, metric_of
 from bayescale.runs.headers import (
     ALIASES,
     MEANINGS,
     RESPONSES,
-    how_to_map,
-    products_of_tokens,
     quoted,
     stands_for,
 )
+from bayescale.runs.products import offers_of_tokens
 
 LAST_PART = 0.05  # of the training losses logged, averaged where there is no evaluation
 SHOWN = 5
@@ -174,7 +173,9 @@ def count_of(
             used[formula.text] = None
     missing = [run.label for run in runs if run.label not in values]
     faults = [_missing_count(source, name, runs, missing)] if missing else []
-    return Count(values, tuple(faults), tuple(_notes_on_counts(name, list(used), given, planned=planned)))
+    return Count(
+        values, tuple(faults), tuple(_notes_on_counts(name, list(used), given, planned=planned or formula is not None))
+    )
 
 
 def _product(formula: Formula, run: TrackedRun) -> dict[str, object]:
@@ -204,8 +205,7 @@ def _notes_on_counts(name: str, used: Sequence[str], given: Mapping[str, object]
 def _missing_count(source: str, name: str, runs: Sequence[TrackedRun], missing: Sequence[str]) -> str:
     names = PARAMETERS if name == "N" else (*TOKENS_SEEN, *TOKENS_PLANNED)
     plain, short = EXAMPLES[name]
-    products = list(products_of_tokens(all_keys(runs), {})) if name == "D" else []
-    offers = "".join(f", or compute it with {how_to_map('D', product)}" for product in products)
+    offers = "".join(f", or {offer}" for offer in offers_of_tokens(_numeric(runs), {})) if name == "D" else ""
     hint = offers + "; transformers logs it with include_num_input_tokens_seen='all'" if name == "D" else ""
     return (
         f"{source}: {name} ({MEANINGS[name]}) is not kept for run {quoted(missing, SHOWN)}; "
@@ -213,6 +213,16 @@ def _missing_count(source: str, name: str, runs: Sequence[TrackedRun], missing: 
         f"give it with {name}={{{missing[0]!r}: {plain}}} (--{name} {missing[0]}={short}), "
         f"or name its key with {_how(name)}{hint}"
     )
+
+
+def _numeric(runs: Sequence[TrackedRun]) -> dict[str, Vector]:
+    """Return what is a number in some run, by its key; NaN where it is none."""
+    found = {key: [as_number(run.value(key)) for run in runs] for key in all_keys(runs)}
+    return {
+        key: np.array([math.nan if value is None else value for value in values])
+        for key, values in found.items()
+        if any(value is not None for value in values)
+    }
 
 
 def _how(name: str) -> str:

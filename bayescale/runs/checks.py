@@ -294,7 +294,7 @@ def _ratio_remedies(draft: Draft, ratio: "pd.Series[float]") -> Iterator[str]:
     for factor, word in ((1e3, "thousands"), (1e6, "millions"), (1e9, "billions")):
         if 0.1 <= float(ratio.median()) * factor <= 1e4:
             yield f"where D is in {word}: {draft.mapped('D', factor)}"
-    yield f"where D counts no tokens: rename {D!r} to what it counts, such as hours or images, and map that: --map D=hours"
+    yield f"where D counts no tokens: rename {D!r} to hours, images or what it counts, and use --map D=hours"
 
 
 def batch_in_sequences(draft: Draft) -> Iterator[str]:

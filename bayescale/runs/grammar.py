@@ -326,7 +326,18 @@ def quantity(header: str) -> str:
 
 
 def _is_batch(read: Header) -> bool:
+    """Tell the batch of a whole step: not that of one device, of an accumulation or of an evaluation."""
+    if read.has("micro", "mini", "device", "gpu", "rank", "accumulation", "accum", *HELD_OUT, "warmup", "sampler"):
+        return False
     return read.has("batch", "batchsize", "bs", "gbs") or read.key in ("tokens_per_step", "tokens_per_batch")
+
+
+def _is_steps(read: Header) -> bool:
+    """Tell the steps trained: not those between two events, nor of a part of the schedule."""
+    return read.has(*STEPS) and not read.has(
+        *("resume", "from", "warmup", "per", "decay", "time", "sec", "accumulation", "accum", "logging", "log"),
+        *("save", "saving", "cooldown", "delay", "interval", "every", "start", "restart", *HELD_OUT),
+    )
 
 
 def _is_time(read: Header) -> bool:
@@ -342,7 +353,7 @@ def _is_tokens(read: Header) -> bool:
 QUANTITIES = {
     "length": lambda read: read.key.endswith(LENGTHS),
     "batch": _is_batch,
-    "steps": lambda read: read.has(*STEPS) and not read.has("resume", "from", "warmup", "per", "decay", "time", "sec"),
+    "steps": _is_steps,
     "C": lambda read: read.has(*COMPUTE) and not read.has(*RATE),
     "time": _is_time,
     "N": lambda read: (

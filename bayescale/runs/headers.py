@@ -305,14 +305,14 @@ def how_to_map(canonical: str, header: str) -> str:
     return f"columns={{{canonical!r}: {header!r}}} (--map {shlex.quote(f'{canonical}={header}')})"
 
 
-def missing_column(source: str, canonical: str, headers: Sequence[str], chosen: Mapping[str, str]) -> str:
-    """Say that a column is not there, which headers come nearest, and how to name one or compute it."""
+def missing_column(
+    source: str, canonical: str, headers: Sequence[str], chosen: Mapping[str, str], offers: Sequence[str] = ()
+) -> str:
+    """Say that a column is not there, which headers come nearest, and how to name one or compute it, as offered."""
     free = [header for header in headers if header not in chosen.values()]
     near = nearest(canonical, free)
     found = f"the nearest are {quoted(near)}" if near else f"found {quoted(list(headers))}"
-    offers = []
-    if canonical == "D":
-        offers = [f"compute it with {how_to_map('D', product)}" for product in products_of_tokens(headers, chosen)]
+    offers = list(offers)
     if canonical == "loss":
         upwards = [header for header in free if better(header)]
         offers = [f"read 1 - {header!r} with {how_to_map('error', header)}" for header in upwards[:1]]
@@ -338,21 +338,6 @@ def nearest(canonical: str, headers: Sequence[str]) -> list[str]:
         for header in headers
         if not quantity(header) and difflib.get_close_matches(normalised(header), names, n=1, cutoff=0.7)
     ]
-
-
-def products_of_tokens(headers: Sequence[str], chosen: Mapping[str, str]) -> Iterator[str]:
-    """Yield products that may be the training tokens: steps times tokens a step, or C / 6 N."""
-    by_quantity = {
-        name: [header for header in headers if quantity(header) == name] for name in ("steps", "batch", "length")
-    }
-    steps, batches = by_quantity["steps"], by_quantity["batch"]
-    if steps and batches:
-        in_sequences = by_quantity["length"] if "token" not in normalised(batches[0]) else []
-        yield "*".join([steps[0], batches[0]])
-        for length in in_sequences:
-            yield "*".join([steps[0], batches[0], length])
-    if {"C", "N"} <= set(chosen):
-        yield "C/6N"
 
 
 def quoted(names: Sequence[str], keep: int = 12) -> str:

@@ -28,6 +28,7 @@ from bayescale.runs.headers import (
     quoted,
 )
 from bayescale.runs.numerals import cell_text, read_numbers
+from bayescale.runs.products import offers_of_tokens
 from bayescale.runs.remarks import remarks
 from bayescale.runs.responses import UnitChoice, choose_response, choose_unit
 from bayescale.runs.rows import DROPS, RowRules, keep_rows, row_labels
@@ -158,10 +159,10 @@ def _checked(source: Source, name: str, wanted: Wanted, record: dict[str, str]) 
     headers = tuple(map(str, source.frame.columns))
     assigned = assign_columns(source.name, headers, wanted.columns)
     choice = choose_response(source.name, headers, assigned.headers, wanted.response)
-    absent = list(_absent(source.name, wanted.needs, headers, assigned.headers))
     empty, cells = _named_cells(source, assigned, wanted.needs)
     read = _numbers(source, cells, assigned)
     draft = replace(read.draft, response=choice.response, needs=wanted.needs)
+    absent = list(_absent(draft, headers))
     draft, rows, dropped = keep_rows(draft, wanted.rules)
     unreadable = {column: _kept(texts, rows) for column, texts in read.unreadable.items()}
     draft, units = _converted(draft, choose_unit(draft, wanted.unit))
@@ -230,12 +231,22 @@ def _leave_out(
     return replace(draft, frame=draft.frame.drop(columns=out)), faults, notes
 
 
-def _absent(source: str, needs: Sequence[str], headers: Sequence[str], chosen: Mapping[str, str]) -> Iterator[str]:
-    unknown = [need for need in needs if need not in MEANINGS]
+def _absent(draft: Draft, headers: Sequence[str]) -> Iterator[str]:
+    unknown = [need for need in draft.needs if need not in MEANINGS]
     if unknown:
-        yield f"{source}: needs= has the unknown name {quoted(unknown)}; the names are {', '.join(MEANINGS)}"
-    for need in (need for need in needs if need not in chosen and need not in unknown):
-        yield missing_column(source, need, headers, chosen)
+        yield f"{draft.source}: needs= has the unknown name {quoted(unknown)}; the names are {', '.join(MEANINGS)}"
+    for need in (need for need in draft.needs if need not in draft.headers and need not in unknown):
+        offers = offers_of_tokens(_numeric(draft), draft.headers) if need == "D" else []
+        yield missing_column(draft.source, need, headers, draft.headers, offers)
+
+
+def _numeric(draft: Draft) -> dict[str, Vector]:
+    """Return the columns that are numbers, by their headers as written."""
+    return {
+        draft.headers.get(str(column), str(column)): draft.frame[column].to_numpy(dtype=np.float64)
+        for column in draft.frame
+        if pd.api.types.is_float_dtype(draft.frame[column].dtype)
+    }
 
 
 def _compute(frame: pd.DataFrame) -> str:

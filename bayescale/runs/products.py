@@ -1,0 +1,80 @@
+"""Which product of columns may be the training tokens, where no column holds them."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.runs.formulas import Vector
+from bayescale.runs.grammar import quantity
+from bayescale.runs.headers import how_to_map, normalised
+
+LARGEST_BATCH = 16384
+"""Sequences a step that hardly any run exceeds; a batch of more is one of tokens."""
+CLOSE = 2.0
+"""A product agrees with C / 6 N within this factor."""
+LENGTH = 2048
+"""Tokens of a sequence, where a remedy must name some."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """Columns whose product may be the tokens, and the median of what it gives."""
+
+    parts: tuple[str, ...]
+    typical: float
+    note: str = ""
+
+    @property
+    def offer(self) -> str:
+        """Say how to take it."""
+        return f"compute it with {how_to_map('D', '*'.join(self.parts))}{self.note}"
+
+
+def offers_of_tokens(values: Mapping[str, Vector], meant: Mapping[str, str]) -> list[str]:
+    """Say which products may be the training tokens: steps times the tokens of a step, or C / 6 N.
+
+    Parameters
+    ----------
+    values : mapping of str to array
+        Columns that are numbers, by their headers as written.
+    meant : mapping of str to str
+        Canonical name to its header.
+    """
+    found = list(_products(values))
+    if not {"C", "N"} <= set(meant):
+        return [product.offer for product in found]
+    by_compute = f"compute it with {how_to_map('D', 'C/6N')}"
+    if not {meant["C"], meant["N"]} <= set(values):
+        return [*(product.offer for product in found), by_compute]
+    tokens = _median(values[meant["C"]] / (FLOPS_PER_TOKEN * values[meant["N"]]))
+    close = [product for product in found if tokens / CLOSE < product.typical < tokens * CLOSE]
+    return [*(product.offer for product in close), by_compute]
+
+
+def _products(values: Mapping[str, Vector]) -> Iterator[Product]:
+    """Yield steps times batch: as it is where it counts tokens, else times the length of a sequence."""
+    steps, batches, lengths = (_called(values, name) for name in ("steps", "batch", "length"))
+    if not steps or not batches:
+        return
+    step, batch = steps[0], batches[0]
+    count = _median(values[step] * values[batch])
+    if "token" in normalised(batch) or _median(values[batch]) > LARGEST_BATCH:
+        yield Product((step, batch), count)
+        return
+    for length in lengths:
+        yield Product((step, batch, length), _median(values[step] * values[batch] * values[length]))
+    if not lengths:
+        note = f", with the tokens of a sequence for {LENGTH}"
+        yield Product((step, batch, str(LENGTH)), count * LENGTH, note)
+
+
+def _called(values: Mapping[str, Vector], name: str) -> Sequence[str]:
+    return [header for header in values if quantity(header) == name]
+
+
+def _median(values: Vector) -> float:
+    sound = values[np.isfinite(values)]
+    return float(np.median(sound)) if len(sound) else math.nan
