@@ -236,7 +236,7 @@ def test_few_tokens_per_parameter_are_judged_by_the_whole_column(tmp_path):
     assert (runs.frame["D"] / runs.frame["N"]).min() < 1e-3
     (remark,) = [note for note in runs.notes if note.startswith("tokens per parameter are 0.0")]
     assert "check the units of N and D" in remark
-    with pytest.raises(InputError, match="where D counts no tokens: rename .D. to hours, images or what it counts"):
+    with pytest.raises(InputError, match=r"where D counts no tokens: rename .D. to hours, images or what it counts"):
         read_runs(table(tmp_path, design(np.geomspace(1e8, 1e10, 4), np.geomspace(1e4, 1e6, 4))))
 
 
