@@ -413,7 +413,7 @@ def test_markdown_tables_have_as_many_cells_in_each_row():
 
 def test_hostile_names_are_text_in_markdown(tmp_path):
     nothing = dict.fromkeys(figures.SECTIONS, ())
-    with mock.patch("bayescale.report.draw_figures", autospec=True, return_value=nothing):
+    with mock.patch("bayescale.report.writing.draw_figures", autospec=True, return_value=nothing):
         write_report(tmp_path / "r.md", *hostile_results(), command=f"{HOSTILE}\n``` [x](y)")
     lines = (tmp_path / "r.md").read_text(encoding="utf-8").splitlines()
     words = "\n".join(line for line in lines if not line.startswith("    "))
