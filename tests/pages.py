@@ -48,6 +48,7 @@ class Page(HTMLParser):
 def page_of(tmp_path, *finished, drawn=False, **options) -> Page:
     """Write a report and read it; figures take most of the time, so they are left out unless asked for."""
     empty = dict.fromkeys(figures.SECTIONS, ())
-    with nullcontext() if drawn else mock.patch("bayescale.report.writing.draw_figures", autospec=True, return_value=empty):
+    undrawn = mock.patch("bayescale.report.writing.draw_figures", autospec=True, return_value=empty)
+    with nullcontext() if drawn else undrawn:
         write_report(tmp_path / "r.html", *finished, **options)
     return Page((tmp_path / "r.html").read_text(encoding="utf-8"))

@@ -206,6 +206,27 @@ def cross_validate(fits: "Mapping[str, Fit]", by: str, sampling: Sampling, say: 
     return found
 
 
+def forecast_folds[R](
+    verb: Callable[..., R],
+    planned: Callable[..., Mapping[str, tuple[int, int]]],
+    given: "tuple[RunTable, Sequence[Law]]",
+    options: Mapping[str, Any],
+    doing: str,
+    *,
+    timing: str,
+    say: Stages,
+) -> R:
+    """Forecast what is held out, and show how many of the folds that are planned are done."""
+    if options["cache"]:
+        check_cache()
+    say("looking for what is known")
+    folds = planned(*given, **options)
+    say(f"{doing}, with {laws_text(list(folds))}")
+    found = verb(*given, **options, progress=adding(say, {name: count for name, (count, _) in folds.items()}))
+    keep_timing(timing, say.seconds_each)
+    return found
+
+
 def adding(say: Stages, of: Mapping[str, int]) -> Callable[[str, int, int], None]:
     """Return what tells the folds done of all laws, from those of each."""
     done: dict[str, int] = {}

@@ -70,18 +70,13 @@ def rows_of(
     asked_wrongly = [*_unknown_columns(source, runs, columns), *_unknown_labels(source, runs, given)]
     if asked_wrongly:
         raise InputError(*asked_wrongly)
-    response = next((name for name in RESPONSES if name in columns), "loss")
-    key = columns.get(response) or choose_loss(source, runs)
-    metric = metric_of(key)
-    if response == "loss" and metric and metric.unit == MEANINGS["bpc"]:
-        response = "bpc"
+    key, response, unit = _response(source, runs, columns)
     losses = {run.label: finished_loss(run, key) for run in runs}
     kept = [run for run in runs if math.isfinite(losses[run.label])]
     if not kept:
         raise InputError(f"{source}: no run has a finite value of {key!r}; name another key with {_how(response)}")
     counts = {name: count_of(source, name, kept, columns.get(name), given.get(name, {})) for name in ("N", "D")}
-    faults = [fault for count in counts.values() for fault in count.faults]
-    if faults:
+    if faults := [fault for count in counts.values() for fault in count.faults]:
         raise InputError(*faults)
     signs = {run.label: reasons(run, key) for run in kept}
     frame = pd.DataFrame(
@@ -100,11 +95,20 @@ def rows_of(
         *(note for count in counts.values() for note in count.notes),
         *_notes_on_compute(kept, columns),
         *(note for run in kept for note in run.notes),
+        *([f"{key!r} says that it is in {unit}"] if unit not in (None, NATS) else []),
     ]
-    said = metric.unit if metric and metric.unit and response == "loss" else None
-    if said not in (None, NATS):
-        notes.append(f"{key!r} says that it is in {said}")
-    return Rows(frame, response, tuple(notes), None if said == NATS else said)
+    return Rows(frame, response, tuple(notes), None if unit == NATS else unit)
+
+
+def _response(source: str, runs: Sequence[TrackedRun], columns: Mapping[str, str]) -> tuple[str, str, str | None]:
+    """Return the key of the response, its column, and the unit of a loss where the key says one."""
+    response = next((name for name in RESPONSES if name in columns), "loss")
+    key = columns.get(response) or choose_loss(source, runs)
+    metric = metric_of(key)
+    unit = (metric.unit or None) if metric else None
+    if response != "loss":
+        return key, response, None
+    return (key, "bpc", None) if unit == MEANINGS["bpc"] else (key, "loss", unit)
 
 
 # The loss

@@ -95,7 +95,6 @@ FILLERS = {
     "C": ("c", "train", "training", "total", "model", "number", "of", "num", "n", "in", "used"),
     "loss": (*HELD_OUT, *TRAINING, "final", "last", "end", "lm", "mean", "avg", "average", "out", "in", "per", "token"),
 }
-NEVER_A_SIZE = ("embedding", "embeddings", "embed", "emb", "active", "activated", "bytes", "mb", "gb", "batch", "vocab")
 NO_EMBEDDINGS = ("non", "nonemb", "noembed", "nonembedding", "noembedding", "without", "excl", "excluding", "no", "ne")
 RATE = ("per", "sec", "s", "second", "throughput", "util", "utilization", "mfu", "rate", "device", "gpu")
 NO_LOSS = (

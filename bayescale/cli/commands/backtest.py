@@ -27,9 +27,8 @@ from bayescale.cli.options import (
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
 from bayescale.cli.stages import Stages, progress
-from bayescale.cli.steps import adding, check_cache, choose_laws, laws_of, laws_text, load_table
+from bayescale.cli.steps import choose_laws, forecast_folds, laws_of, load_table
 from bayescale.cli.tables import Record, make_table, number, show_hanging, show_heading, show_list, show_table
-from bayescale.cli.timings import keep_timing
 
 if TYPE_CHECKING:
     from bayescale.forecasts.backtesting import Backtest
@@ -146,22 +145,9 @@ def hold_out(
     """Forecast held-out runs by each law and method, and show how many folds are done."""
     from bayescale.forecasts.backtesting import planned_folds  # noqa: PLC0415  (ArviZ, which --help does not need)
 
-    asked: dict[str, Any] = {
-        "by": by,
-        "thresholds": thresholds,
-        "random_seed": refitting.seed,
-        "cache": not refitting.no_cache,
-    }
-    if not refitting.no_cache:
-        check_cache()
-    say("looking for what is known")
-    laws = laws_of(names, refitting)
-    planned = planned_folds(table, laws, **asked)
-    say(f"forecasting runs held out by {by}, with {laws_text(list(planned))}")
-    show = adding(say, {name: folds for name, (folds, _) in planned.items()})
-    found = bs.backtest(table, laws, **asked, progress=show)
-    keep_timing(f"fold by {by}", say.seconds_each)
-    return found
+    options = {"by": by, "thresholds": thresholds, "random_seed": refitting.seed, "cache": not refitting.no_cache}
+    given, doing = (table, laws_of(names, refitting)), f"forecasting runs held out by {by}"
+    return forecast_folds(bs.backtest, planned_folds, given, options, doing, timing=f"fold by {by}", say=say)
 
 
 def show_backtest(console: Console, record: Record) -> None:

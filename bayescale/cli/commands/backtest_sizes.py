@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -12,9 +12,8 @@ from bayescale.cli.dry_run import emit_work, size_folds_of, work_record
 from bayescale.cli.options import Reading, Refitting, Watching
 from bayescale.cli.output import emit
 from bayescale.cli.stages import Stages, progress
-from bayescale.cli.steps import adding, check_cache, choose_laws, laws_of, laws_text, load_table
+from bayescale.cli.steps import choose_laws, forecast_folds, laws_of, load_table
 from bayescale.cli.tables import Record, make_table, number, percent, show_hanging, show_heading, show_list, show_table
-from bayescale.cli.timings import keep_timing
 
 if TYPE_CHECKING:
     from bayescale.decisions.size_backtesting import SizeBacktest
@@ -49,17 +48,11 @@ def hold_out_slices(table: "RunTable", names: Sequence[str], refitting: Refittin
     """Forecast held-out slices by each law and method, and show how many folds are done."""
     from bayescale.decisions.size_backtesting import planned_size_folds  # noqa: PLC0415  (ArviZ)
 
-    asked: dict[str, Any] = {"random_seed": refitting.seed, "cache": not refitting.no_cache}
-    if not refitting.no_cache:
-        check_cache()
-    say("looking for what is known")
-    laws = laws_of(names, refitting)
-    planned = planned_size_folds(table, laws, **asked)
-    say(f"forecasting best sizes of slices held out, with {laws_text(list(planned))}")
-    show = adding(say, {name: folds for name, (folds, _) in planned.items()})
-    found = bs.backtest_sizes(table, laws, **asked, progress=show)
-    keep_timing("fold by slices", say.seconds_each)
-    return found
+    options = {"random_seed": refitting.seed, "cache": not refitting.no_cache}
+    given, doing = (table, laws_of(names, refitting)), "forecasting best sizes of slices held out"
+    return forecast_folds(
+        bs.backtest_sizes, planned_size_folds, given, options, doing, timing="fold by slices", say=say
+    )
 
 
 def show_size_backtest(console: Console, record: Record) -> None:

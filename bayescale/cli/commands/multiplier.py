@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.text import Text
 
 import bayescale as bs
 from bayescale.cli.completion import complete_law
@@ -29,7 +28,7 @@ from bayescale.cli.parsing import UsageError
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, laws_of, load_table, prior_notes
-from bayescale.cli.tables import make_table, show_hanging, show_table
+from bayescale.cli.tables import make_table, show_hanging, show_heading, show_table
 from bayescale.words import chance
 
 if TYPE_CHECKING:
@@ -138,11 +137,7 @@ def _pairs(fitted: "Fit", from_: str | None, to: str | None) -> tuple[list[tuple
 def show(console: Console, record: Mapping[str, Any]) -> None:
     """Print the groups, and the multiplier of each pair."""
     runs = record["runs"]
-    console.print(
-        Text(f"{runs['name']}: {runs['rows']} runs, response {runs['response']} ({runs['unit']})", style="bold")
-    )
-    for sentence in record["defaults"]:
-        show_hanging(console, sentence, "")
+    show_heading(console, record)
     table = make_table("group", "runs", "FLOP", runs["response"])
     for row in record["groups"]:
         spans = [" to ".join(f"{value:.3g}" for value in row[column]) for column in ("C", runs["response"])]

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
-from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 import bayescale as bs
 from bayescale import checks
@@ -37,7 +35,7 @@ from bayescale.cli.steps import (
     load_table,
     priors_record,
 )
-from bayescale.cli.tables import count, flop, number, show_hanging, show_table
+from bayescale.cli.tables import count, flop, make_table, number, show_hanging, show_heading, show_list, show_table
 from bayescale.errors import InputError
 from bayescale.words import percent
 
@@ -180,12 +178,7 @@ def read_candidates(path: Path) -> "pd.DataFrame":
 
 def show(console: Console, record: Mapping[str, Any]) -> None:
     """Print the runs, what they save, and what is to be known of it."""
-    table = record["table"]
-    console.print(
-        Text(f"{table['name']}: {table['rows']} runs, response {table['response']} ({table['unit']})", style="bold")
-    )
-    for sentence in record["defaults"]:
-        show_hanging(console, sentence, "")
+    show_heading(console, {"runs": record["table"], "defaults": record["defaults"]})
     show_table(console, _runs_table(record))
     for target in record["targets"]:
         show_hanging(console, _target_sentence(target, record), "")
@@ -194,10 +187,7 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
         ends = f"{number(lowers['before'])} now, {number(lowers['after'])} with these runs"
         show_hanging(console, f"{lowers['what']}: {ends}", "")
     for title in ("notes", "doubts"):
-        if record[title]:
-            console.print(Text(title.capitalize(), style="bold"))
-        for sentence in record[title]:
-            show_hanging(console, sentence, "- ")
+        show_list(console, title.capitalize(), record[title])
 
 
 def _runs_table(record: Mapping[str, Any]) -> Table:
@@ -205,9 +195,7 @@ def _runs_table(record: Mapping[str, Any]) -> Table:
         f"The next {len(record['runs'])} runs, the best per FLOP first: {flop(record['cost'])} of "
         f"{flop(record['spend'])} FLOP"
     )
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for header in ("N", "D", "D/N", "FLOP", "regret saved"):
-        table.add_column(header, justify="right", no_wrap=True)
+    table = make_table("N", "D", "D/N", "FLOP", "regret saved", title=title)
     for run in record["runs"]:
         ratio, saved = number(run["D"] / run["N"]), number(run["regret_saved"])
         table.add_row(count(run["N"]), count(run["D"]), ratio, flop(run["flops"]), saved)
