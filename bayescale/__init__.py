@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayescale import plots as plots
     from bayescale import report as report
     from bayescale import runs as runs
+    from bayescale import skills as skills
     from bayescale import testing as testing
     from bayescale import tradeoffs as tradeoffs
     from bayescale.catalogue import load_runs
@@ -75,7 +76,10 @@ _MODULES = {
     "splits.constraints": ("Constraints",),
 }
 _SUBMODULES = {
-    "": ("catalogue", "designs", "groups", "hardware", "laws", "plots", "report", "runs", "testing", "tradeoffs"),
+    "": (
+        *("catalogue", "designs", "groups", "hardware", "laws", "plots", "report", "runs", "skills", "testing"),
+        "tradeoffs",
+    ),
     "comparison.": ("cross_validation",),
     "decisions.": ("demand", "sensitivity", "serving"),
     "fits.": ("diagnostics", "discrepancy"),

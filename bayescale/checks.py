@@ -92,6 +92,10 @@ MAKERS = {
     "Backtest": "backtest(runs, laws) makes one",
     "SizeBacktest": "backtest_sizes(runs, laws) makes one",
     "Plan": "plan(fit_or_comparison, ...) makes one",
+    "ScoreTable": "skills.read_scores makes one, of a file or a DataFrame",
+    "SkillFit": "skills.fit_skills(scores) makes one",
+    "SkillComparison": "skills.compare_skills(scores) makes one",
+    "ScoreForecast": "skills.forecast_scores(fit, ...) makes one",
 }
 """Where the records that functions take come from."""
 

@@ -67,7 +67,17 @@ PLOTS = {
 }
 """Every plot, drawn when it is called."""
 
-DRAWN_ELSEWHERE = {"plot_data_limit", "plot_given_prior", "plot_plan", "plot_prior_predictive", "plot_serving"}
+DRAWN_ELSEWHERE = {
+    "plot_data_limit",
+    "plot_families",
+    "plot_given_prior",
+    "plot_plan",
+    "plot_prior_predictive",
+    "plot_score_calibration",
+    "plot_scores",
+    "plot_serving",
+    "plot_skills",
+}
 """Plots whose results are made in test files of their own."""
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from skills_made import comparison_of, made_skill_fit
 
 import bayescale
 from bayescale.comparison.cross_validation import CrossValidation
@@ -22,6 +23,7 @@ from bayescale.decisions.size_backtesting import SizeBacktest
 from bayescale.decisions.size_scores import size_scores
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.report import Report
+from bayescale.skills import forecast_scores, judge_skills
 from bayescale.values import LINES, WIDTH, FrozenMapping, same
 
 NAMES = {"np": np, **{name: getattr(bayescale, name) for name in bayescale.__all__}}
@@ -164,6 +166,14 @@ def test_a_record_with_another_field_is_another(record):
         assert other != value
 
 
+def skill_records():
+    """Return an example of each record of skills."""
+    fitted = made_skill_fit()
+    comparison = comparison_of(fitted.table)
+    forecast = forecast_scores(fitted, family="family-0", flops=[1e22, 1e24], threshold=0.6)
+    return fitted.law, fitted.table, fitted, comparison, judge_skills(comparison, fitted), forecast
+
+
 @pytest.fixture(scope="module")
 def real(wide_runs, wide_fit, wide_comparison, wide_plan):
     """Return a real example of every record that says more of itself than its fields."""
@@ -183,6 +193,7 @@ def real(wide_runs, wide_fit, wide_comparison, wide_plan):
         allocate(wide_comparison, [1e21, 1e22, 1e23, 1e24, 1e25, 1e26]),
         wide_plan,
         made(Backtest, {"points": points, "runs": wide_runs}),
+        *skill_records(),
         made(SizeBacktest, {"points": sizes, "scores": size_scores(sizes), "runs": wide_runs}),
         made(
             CrossValidation,

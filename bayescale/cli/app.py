@@ -18,6 +18,7 @@ from bayescale.cli.commands.multiplier import multiplier
 from bayescale.cli.commands.plan import plan
 from bayescale.cli.commands.report import report
 from bayescale.cli.commands.serve import serve
+from bayescale.cli.commands.skills import skills
 
 type Command = Callable[..., int] | App
 
@@ -35,6 +36,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "data-limit": (data_limit, "bayescale data-limit my.csv --budget 1e25 --unique-tokens 15T"),
         "plan": (plan, "bayescale plan my.csv --spend 1e21 --target 1e24"),
         "multiplier": (multiplier, "bayescale multiplier my.csv --groups recipe"),
+        "skills": (skills, "bayescale skills scores.csv --family Llama-2 --budget 1e25 --threshold 0.8"),
     },
     "Write it down": {
         "report": (report, "bayescale report my.csv --budget 1e24 --output report.html"),

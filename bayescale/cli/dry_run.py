@@ -99,11 +99,18 @@ def size_folds_of(table: "RunTable", names: Sequence[str], refitting: Refitting)
 def work_record(
     table: "RunTable", work: Sequence[Work], defaults: Sequence[str], notes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return what would be done, as plain data."""
+    """Return what would be done with a table of runs, as plain data."""
+    return work_of(about(table), work, defaults, notes)
+
+
+def work_of(
+    described: Mapping[str, Any], work: Sequence[Work], defaults: Sequence[str], notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what would be done with a table that is described by its name, rows and response, as plain data."""
     seconds = [each.seconds for each in work]
     return {
         "schema": "bayescale/dry-run/1",
-        "runs": about(table),
+        "runs": dict(described),
         "work": [
             {"what": each.what, "law": law, "posteriors": count, "cached": known}
             for each in work

@@ -16,7 +16,7 @@ def check_outputs(arguments: Mapping[str, object]) -> None:
     Parameters
     ----------
     arguments : mapping of str to object
-        What the command is called with: ``runs`` or ``paths`` are read, and every ``Path`` is written.
+        What the command is called with: ``runs``, ``scores`` or ``paths`` are read, and every ``Path`` is written.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def check_outputs(arguments: Mapping[str, object]) -> None:
 
 
 def _inputs(arguments: Mapping[str, object]) -> Iterator[Path]:
-    runs, paths = arguments.get("runs"), arguments.get("paths")
+    runs, paths = arguments.get("runs", arguments.get("scores")), arguments.get("paths")
     names: Sequence[object] = [runs, *paths] if isinstance(paths, list | tuple) else [runs]
     yield from (Path(name) for name in names if isinstance(name, str) and "://" not in name)
 

@@ -1,7 +1,8 @@
 """From what was asked for to results: read the table, choose laws and budgets, fit and refit with progress."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -45,13 +46,23 @@ def _table(runs: str, reading: Reading) -> "RunTable":
 
 
 def _table_from_stdin(reading: Reading) -> "RunTable":
-    """Read the table from standard input, of whatever kind it is.
+    """Read the table from standard input, of whatever kind it is."""
+    with source_of(STDIN) as path:
+        return _table(path, reading)
+
+
+@contextmanager
+def source_of(name: str) -> Iterator[str]:
+    """Give the path of a file, or of one that holds standard input for as long as it is read.
 
     Raises
     ------
     UsageError
         If standard input is a terminal.
     """
+    if name != STDIN:
+        yield name
+        return
     if sys.stdin.isatty():
         raise UsageError("RUNS is -, standard input, and nothing is piped into it; expected a table, or name a file")
     content = sys.stdin.buffer.read()
@@ -59,7 +70,7 @@ def _table_from_stdin(reading: Reading) -> "RunTable":
         path = Path(folder) / f"stdin{_suffix(content)}"
         path.write_bytes(content)
         try:
-            return _table(str(path), reading)
+            yield str(path)
         except bs.InputError as error:  # nobody knows a file of this name
             raise bs.InputError(*(fault.replace(str(path), "standard input") for fault in error.faults)) from error
 

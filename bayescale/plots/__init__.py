@@ -30,5 +30,9 @@ from bayescale.plots.regions import plot_iso_loss as plot_iso_loss
 from bayescale.plots.serving import plot_data_limit as plot_data_limit
 from bayescale.plots.serving import plot_serving as plot_serving
 from bayescale.plots.sizes import plot_size_errors as plot_size_errors
+from bayescale.plots.skills import plot_families as plot_families
+from bayescale.plots.skills import plot_score_calibration as plot_score_calibration
+from bayescale.plots.skills import plot_scores as plot_scores
+from bayescale.plots.skills import plot_skills as plot_skills
 from bayescale.plots.waste import plot_waste as plot_waste
 from bayescale.plots.waste import plot_weights as plot_weights

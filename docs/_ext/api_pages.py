@@ -85,6 +85,13 @@ GROUPS = (
         },
     ),
     Group(
+        "skills",
+        "Skills and scores",
+        "Scores of public models on several benchmarks: which law of skill forecasts them, what compute is worth in "
+        "each family, and what the next model of a family would score.",
+        {"skills": tuple(bs.skills.__all__)},
+    ),
+    Group(
         "spending",
         "Hardware and money",
         "FLOP from hours and money, and back.",

@@ -1,0 +1,133 @@
+"""Laws of skill: what a model's skill is besides compute, each a value in one ladder."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+
+from bayescale.errors import InputError
+from bayescale.laws import Given, Prior
+from bayescale.laws.given import read_prior
+from bayescale.values import Value
+
+DEGREES = 5.0
+"""Degrees of freedom of the noise of scores."""
+
+LEAST_NOISE = 0.012
+"""No benchmark is reproduced more closely by another harness; without it, the skill becomes one of the benchmarks."""
+
+LEAST_VARIANCE = 1e-4
+"""Of a single answer: scores of 0 and 1 are of finite tests."""
+
+PRIORS: Mapping[str, Prior] = {
+    "slope": Prior("LogNormal", {"mu": 0.0, "sigma": 0.5}),
+    "intercept": Prior("Normal", {"mu": 0.0, "sigma": 1.5}),
+    "noise": Prior("HalfNormal", {"sigma": 0.03}),
+    "residual": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.5}),
+    "gain_scale": Prior("HalfNormal", {"sigma": 0.7}),
+    "turn_scale": Prior("HalfNormal", {"sigma": 0.3}),
+    "level_scale": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.7}),
+}
+"""``slope``: logits of a typical response for ten times the compute. ``intercept``: logit of a response at the mean
+skill. ``noise``: scale of a response's noise above 0.012. ``residual``, ``gain_scale``, ``turn_scale`` and
+``level_scale``: standard deviations, in decades of compute, of models of one family, of families, of families for each
+further decade of compute, and of families on one response beside their gain."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SkillLaw(Value):
+    """What a model's skill is, in decades of an average family's compute.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    formula : str
+        The skill; x is log10 of compute, g and t are of the family, u of family and response, e of the model.
+    residual, gain, turn, level : bool
+        Whether it has e, g, t and u.
+    priors : mapping of str to Prior
+        Of each parameter that it has.
+    """
+
+    name: str
+    formula: str
+    residual: bool = False
+    gain: bool = False
+    turn: bool = False
+    level: bool = False
+    priors: Mapping[str, Prior] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take the usual prior of each parameter that has none."""
+        absent = {
+            f"{name}{end}"
+            for name, end in (("residual", ""), ("gain", "_scale"), ("turn", "_scale"), ("level", "_scale"))
+            if not getattr(self, name)
+        }
+        own = {name: self.priors.get(name, prior) for name, prior in PRIORS.items() if name not in absent}
+        unknown = [name for name in self.priors if name not in own]
+        if unknown:
+            raise InputError(
+                f"law '{self.name}' has no parameter {', '.join(unknown)}; its parameters are {', '.join(own)}"
+            )
+        object.__setattr__(self, "priors", own)
+
+    @property
+    def record(self) -> dict[str, object]:
+        """All that decides its posterior, as plain data."""
+        parts = {name: getattr(self, name) for name in ("name", "residual", "gain", "turn", "level")}
+        return {**parts, "priors": {name: str(prior) for name, prior in self.priors.items()}}
+
+    def _lines(self) -> list[str]:
+        return [
+            f"SkillLaw {self.name}: {self.formula}",
+            ", ".join(f"{name} ~ {each}" for name, each in self.priors.items()),
+        ]
+
+    @property
+    def shared(self) -> bool:
+        """Whether responses of one model have something in common beside its family and compute."""
+        return self.residual
+
+
+SKILL_LAWS: Mapping[str, SkillLaw] = {
+    law.name: law
+    for law in (
+        SkillLaw("compute", "x"),
+        SkillLaw("separate", "x + u", level=True),
+        SkillLaw("residual", "x + e", residual=True),
+        SkillLaw("family", "x + g + e", residual=True, gain=True),
+        SkillLaw("family_slope", "(1 + t) x + g + e", residual=True, gain=True, turn=True),
+        SkillLaw("family_benchmark", "x + g + u + e", residual=True, gain=True, level=True),
+    )
+}
+"""From compute alone to the default, ``family_benchmark``. ``separate`` is the plain baseline: each response has an
+intercept of each family and a slope on log compute, and nothing is shared between responses."""
+
+
+def skill_law(law: str | SkillLaw, priors: Given | None = None) -> SkillLaw:
+    """Return a law by name, with priors of one's own.
+
+    Raises
+    ------
+    InputError
+        If there is no such law, it has no such parameter, or a prior cannot be read.
+    """
+    if isinstance(law, str) and law not in SKILL_LAWS:
+        raise InputError(f"there is no law of skill {law!r}; the laws are {', '.join(SKILL_LAWS)}")
+    found = SKILL_LAWS[law] if isinstance(law, str) else law
+    given = {name: _as_prior(name, prior) for name, prior in (priors or {}).items()}
+    unknown = [name for name in given if name not in found.priors]
+    if unknown:
+        raise InputError(
+            f"law '{found.name}' has no parameter {', '.join(unknown)}; its parameters are {', '.join(found.priors)}"
+        )
+    return dataclasses.replace(found, priors={**found.priors, **given}) if given else found
+
+
+def _as_prior(name: str, prior: object) -> Prior:
+    found = read_prior(prior) if isinstance(prior, str) else prior
+    if not isinstance(found, Prior) or found.relative:
+        raise InputError(f"the prior of {name} is {prior}; expected a distribution such as HalfNormal(0.5)")
+    return found
