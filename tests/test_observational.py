@@ -5,14 +5,13 @@ fitted to models of little compute and tested on the others. The joint model of 
 """
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from published import raw
 from scipy.optimize import least_squares
 
-RAW = Path(__file__).parents[2] / "shared/data/raw/obsscaling"
 FLOPS, SIZE = "FLOPs (1E21)", "Model Size (B)"
 WITHOUT_ARITHMETIC = ["MMLU", "ARC-C", "HellaSwag", "Winograd", "TruthfulQA", "XWinograd", "HumanEval"]
 NOT_EVALUATED = (
@@ -42,10 +41,8 @@ BBH_CHANCES = (
 
 @cache
 def models(table):
-    if not RAW.is_dir():
-        pytest.skip("the tables of the paper are not beside this checkout")
-    base = pd.read_csv(RAW / "base_llm_benchmark_eval.csv")
-    both = base.merge(pd.read_csv(RAW / f"base_llm_{table}_eval.csv"), on="Model")
+    base = pd.read_csv(raw("obsscaling/base_llm_benchmark_eval.csv"))
+    both = base.merge(pd.read_csv(raw(f"obsscaling/base_llm_{table}_eval.csv")), on="Model")
     return both[~both["Model Family"].isin(sum(NOT_EVALUATED, ()))]
 
 

@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from published import raw
 from skills_made import made_scores
 
 from bayescale.errors import InputError
-from bayescale.skills import ScoreTable, read_scores
+from bayescale.skills import SCORE_TABLES, ScoreTable, load_scores, read_scores
 from bayescale.skills.reading import log_compute
 
 
@@ -168,3 +169,25 @@ def test_notes_say_what_is_missing_and_which_families_are_small(wide):
 def test_unknown_responses_and_qualities_are_refused(wide):
     assert "there is no column ARC" in faults(wide, responses=["ARC"])
     assert "expected reported, derived, estimated or unknown" in faults(wide.assign(quality="guessed"))
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "families", "responses"),
+    [("obsscaling", 148, 47, 8), ("llm-skills-v1", 168, 75, 6), ("llm-skills-v2", 215, 146, 6)],
+)
+def test_catalogued_tables_of_scores_are_read(name, models, families, responses):
+    source, file, _ = SCORE_TABLES[name]
+    table = load_scores(name, mirror=raw(f"{source}/{file}").parents[1])
+    assert table.scores.shape == (models, responses)
+    assert len(table.families) == families
+    assert table.models["C"].max() < 1e26
+    assert "arXiv" in table.notes[0]
+
+
+def test_a_table_that_is_not_catalogued_or_not_fetched_is_refused(own_cache, monkeypatch):
+    monkeypatch.delenv("BAYESCALE_MIRROR", raising=False)
+    with pytest.raises(InputError, match="there are obsscaling"):
+        load_scores("leaderboard")
+    with pytest.raises(InputError, match="bayescale data get obsscaling"):
+        load_scores("obsscaling")
+    assert not list(own_cache.rglob("*.csv"))

@@ -17,7 +17,7 @@ from bayescale.errors import InputError
 if TYPE_CHECKING:
     from bayescale.runs import RunTable
 
-__all__ = ["TABLES", "list_tables", "load_runs", "resolve_runs", "table_names"]
+__all__ = ["TABLES", "list_tables", "load_runs", "resolve_runs", "source_files", "table_names"]
 
 TABLES: tuple[str, ...] = ("chinchilla", "public-models")
 """Those that come with the package; :func:`table_names` has the others too."""
@@ -105,6 +105,22 @@ def _local(file: RemoteFile, entry: Entry, mirror: str | os.PathLike[str] | None
     if not is_fetched(file):
         raise InputError(f"{entry.name}: {file.name} has not been fetched; run `bayescale data get {entry.name}`")
     return fetched_file(file)
+
+
+def source_files(
+    source: str, names: Iterable[str], *, mirror: str | os.PathLike[str] | None = None
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return verified files of a source by their names, and its record.
+
+    Raises
+    ------
+    InputError
+        If they have not been fetched, or are not those that were catalogued.
+    """
+    entries = [entry for entry in _entries(data_dir()).values() if entry.source == source]
+    files = {file.name: (file, entry) for entry in entries for file in entry.files}
+    found = {name: _local(*files[name], mirror) for name in names}
+    return found, dict(entries[0].record)
 
 
 def fetch_runs(

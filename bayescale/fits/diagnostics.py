@@ -149,6 +149,23 @@ def _check_error(name: str, values: xr.DataArray, probability: float) -> list[st
     return failures
 
 
+def check_each(name: str, values: xr.DataArray) -> list[str]:
+    """Return a sentence where the worst of many like quantities is not mixed or has too few effective draws.
+
+    Parameters
+    ----------
+    name : str
+        What they are called together.
+    values : xarray.DataArray
+        Draws (chain, draw, ...).
+    """
+    worst = _Mixing(
+        rhat={method: float(azs.rhat(values, method=method).max()) for method in ("rank", "folded")},
+        ess={method: float(azs.ess(values, method=method).min()) for method in ("bulk", "tail")},
+    )
+    return _check_mixing(name, worst, values.sizes["chain"])
+
+
 def diagnostics_from_record(record: Mapping[str, Any]) -> Diagnostics:
     """Return the diagnostics that ``dataclasses.asdict`` wrote."""
     return Diagnostics(**{**record, "failures": tuple(record["failures"])})

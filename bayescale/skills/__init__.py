@@ -1,5 +1,6 @@
 """Skills: scores of many models on several benchmarks, compute multipliers of families, and forecasts of scores."""
 
+from bayescale.skills.catalogued import SCORE_TABLES, load_scores
 from bayescale.skills.comparison import SkillComparison, compare_skills
 from bayescale.skills.fit import SkillFit, family_table
 from bayescale.skills.fitting import fit_skills
@@ -10,6 +11,7 @@ from bayescale.skills.table import ScoreTable
 from bayescale.skills.verdict import SkillVerdict, equivalent_compute, judge_skills
 
 __all__ = [
+    "SCORE_TABLES",
     "SKILL_LAWS",
     "ScoreForecast",
     "ScoreTable",
@@ -23,5 +25,6 @@ __all__ = [
     "fit_skills",
     "forecast_scores",
     "judge_skills",
+    "load_scores",
     "read_scores",
 ]

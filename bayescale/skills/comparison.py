@@ -15,7 +15,7 @@ from bayescale.fits.versions import source_hash, versions
 from bayescale.laws import Given
 from bayescale.skills.fit import SkillFit, inverse_items, log_densities, model_scores, score_scale
 from bayescale.skills.fitting import sample_fit
-from bayescale.skills.folds import ScoreFold, score_folds
+from bayescale.skills.folds import ScoreFold, Target, score_folds
 from bayescale.skills.laws import DEGREES, SKILL_LAWS, SkillLaw, skill_law
 from bayescale.skills.reading import Scores, read_scores
 from bayescale.skills.table import ScoreTable
@@ -26,8 +26,11 @@ from bayescale.words import percent, short
 PROBABILITY = 0.9
 """Of the intervals whose coverage is counted."""
 
-REFIT = Settings(draws=500, tune=500)
+REFIT = Settings(draws=800, tune=500)
 """How refits are sampled."""
+
+OF_ONE = ("skill", "gain", "turn", "level")
+"""What a refit has of single models and families, hundreds of numbers of which only the worst must mix."""
 
 type Progress = Callable[[str, int, int], object]
 
@@ -83,7 +86,7 @@ def compare_skills(
     by: str = "model",
     folds: int | None = None,
     cutoff: float | str | None = None,
-    target: str | None = None,
+    target: Target = None,
     priors: Given | None = None,
     random_seed: int = 0,
     cache: bool = True,
@@ -105,8 +108,8 @@ def compare_skills(
         By model, family or cell; 5 by default.
     cutoff : float or str, optional
         Compute in FLOP above which models are left out, or the first date; by default that of the last third.
-    target : str, optional
-        The response, by response.
+    target : str or sequence of str, optional
+        The response, or several, by response.
     priors : mapping of str to Prior or str, optional
         Priors of one's own, for each law that has the parameter.
     random_seed : int
@@ -151,7 +154,7 @@ def planned_refits(
     *,
     by: str,
     cutoff: float | str | None = None,
-    target: str | None = None,
+    target: Target = None,
     priors: Given | None = None,
     random_seed: int = 0,
     cache: bool = True,
@@ -184,7 +187,7 @@ def _forecast(law: SkillLaw, table: ScoreTable, fold: ScoreFold, settings: Setti
     known = kept(path) if cache else None
     if isinstance(known, dict):
         return known
-    fitted = sample_fit(law, table, ~fold.held, settings, (0.8,))
+    fitted = sample_fit(law, table, ~fold.held, settings, attempts=(0.8,), unchecked=OF_ONE)
     value = _scored(fitted, fold.held)
     if cache:
         keep(path, value)

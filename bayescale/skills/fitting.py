@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.fits.diagnostics import Diagnostics, diagnose, diagnostics_from_record
+from bayescale.fits.diagnostics import Diagnostics, check_each, diagnose, diagnostics_from_record
 from bayescale.fits.progress import waiting_for
 from bayescale.fits.sealing import check_seal, seal
 from bayescale.fits.settings import Settings
@@ -93,11 +93,18 @@ def fit_skills(
 
 
 def sample_fit(
-    law: SkillLaw, table: ScoreTable, seen: np.ndarray, settings: Settings, attempts: tuple[float, ...] = ACCEPT
+    law: SkillLaw,
+    table: ScoreTable,
+    seen: np.ndarray,
+    settings: Settings,
+    *,
+    attempts: tuple[float, ...] = ACCEPT,
+    unchecked: tuple[str, ...] = ("level",),
 ) -> SkillFit:
     """Sample until the diagnostics pass or the attempts end; scores that are not ``seen`` (run, response) are left out.
 
-    The posterior still has the skill of every model: without a score seen, it is a forecast.
+    The posterior still has the skill of every model: without a score seen, it is a forecast. Levels are hundreds and
+    not reported, so only the worst of what is ``unchecked`` must mix.
     """
     from bayescale.skills.sampling import sample_skills  # noqa: PLC0415  (imports PyMC)
 
@@ -106,7 +113,7 @@ def sample_fit(
         used = dataclasses.replace(settings, draws=factor * settings.draws)
         free, stats = sample_skills(law, data, len(table.families), used, accept)
         posterior = posterior_of(law, table, data, free, random_seed=settings.random_seed)
-        diagnostics = _diagnose(posterior, stats)
+        diagnostics = _diagnose(posterior, stats, unchecked)
         if diagnostics.passed:
             break
     return SkillFit(law, table, posterior, _center(table), diagnostics, settings)
@@ -180,10 +187,10 @@ def _levels(law: SkillLaw, value: Mapping[str, np.ndarray], shape: tuple[int, ..
     return np.asarray(levels - levels.mean(axis=-2, keepdims=True))
 
 
-def _diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
-    """Check every quantity that varies, each by itself."""
+def _diagnose(posterior: xr.Dataset, stats: xr.Dataset, unchecked: tuple[str, ...]) -> Diagnostics:
+    """Check every quantity that varies, each by itself; those of some kinds by the R-hat and ESS of the worst."""
     scalars = {}
-    for name, values in posterior.items():
+    for name, values in posterior.drop_vars(list(unchecked)).items():
         further = [dim for dim in values.dims if dim not in ("chain", "draw")]
         stacked = values.stack(each=further) if further else values.expand_dims("each", -1)
         for position in range(stacked.sizes["each"]):
@@ -193,7 +200,10 @@ def _diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
                     f"[{', '.join(map(str, np.atleast_1d(stacked['each'].to_numpy()[position])))}]" if further else ""
                 )
                 scalars[f"{name}{label}"] = (("chain", "draw"), one.to_numpy())
-    return diagnose(xr.Dataset(scalars), stats)
+    found = diagnose(xr.Dataset(scalars), stats)
+    varying = [name for name in unchecked if float(posterior[name].std()) > 0]
+    worst = [failure for name in varying for failure in check_each(f"the worst {name}", posterior[name])]
+    return dataclasses.replace(found, failures=(*found.failures, *worst))
 
 
 def cache_path(law: SkillLaw, table: ScoreTable, settings: Settings) -> Path:

@@ -1,6 +1,6 @@
 """Which scores are left out together, and why."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,10 @@ PART = 1 / 3
 FOLDS = {"model": 5, "family": 5, "cell": 5}
 
 
+type Target = str | Sequence[str] | None
+"""The response, or responses, that are left out of the largest models."""
+
+
 @dataclass(frozen=True, eq=False)
 class ScoreFold:
     """Scores to forecast from the others (run, response)."""
@@ -26,7 +30,7 @@ class ScoreFold:
 
 
 def score_folds(
-    table: ScoreTable, by: str, *, folds: int | None, cutoff: float | str | None, target: str | None, random_seed: int
+    table: ScoreTable, by: str, *, folds: int | None, cutoff: float | str | None, target: Target, random_seed: int
 ) -> list[ScoreFold]:
     """Return the folds of a scheme; only models of known compute are forecast.
 
@@ -45,8 +49,8 @@ def score_folds(
     }
     if by not in schemes:
         raise InputError(f"by is {by!r}; expected {', '.join(schemes)}")
-    if target is not None and by != "response" and target not in table.names:
-        raise InputError(f"there is no response {target!r}; the responses are {', '.join(table.names)}")
+    if target is not None and by != "response":
+        raise InputError(f"target= is for by='response'; found by={by!r}")
     found = [fold for fold in schemes[by]() if fold.held.any()]
     if not found or any(_seen(table, fold).sum() < 3 for fold in found):
         raise InputError(f"{table.name}: too few scores are left to fit by {by}; choose another cutoff or scheme")
@@ -119,9 +123,9 @@ def _latest(table: ScoreTable, cutoff: float | str | None) -> ScoreFold:
     return ScoreFold(held[:, None] & np.isfinite(table.scores), f"models released since {limit:%Y-%m-%d}")
 
 
-def _target(table: ScoreTable, cutoff: float | str | None, target: str | None) -> ScoreFold:
-    if target not in table.names:
-        raise InputError(f"by response needs target=, one of {', '.join(table.names)}; found {target!r}")
-    column = np.array(table.names) == target
-    held = _above(table, cutoff)[:, None] & column & np.isfinite(table.scores)
-    return ScoreFold(held, f"{target} of {_words(table, cutoff)}")
+def _target(table: ScoreTable, cutoff: float | str | None, target: Target) -> ScoreFold:
+    names = [target] if isinstance(target, str) else [*(target or ())]
+    if not names or not set(names) <= set(table.names):
+        raise InputError(f"by response needs target=, one or more of {', '.join(table.names)}; found {target!r}")
+    held = _above(table, cutoff)[:, None] & np.isin(table.names, names) & np.isfinite(table.scores)
+    return ScoreFold(held, f"{', '.join(names)} of {_words(table, cutoff)}")

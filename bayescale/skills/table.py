@@ -56,7 +56,7 @@ class ScoreTable(Value):
     @property
     def family_of(self) -> np.ndarray:
         """Position of each model's family (run,)."""
-        return np.searchsorted(self.families, self.models["family"].to_numpy(dtype=str))
+        return np.asarray(np.searchsorted(self.families, self.models["family"].to_numpy(dtype=str)))
 
     @property
     def hash(self) -> str:

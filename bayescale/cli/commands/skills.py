@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
@@ -130,7 +131,13 @@ Threshold = Annotated[
         group=RESULT,
     ),
 ]
-Scores = Annotated[Runs, Parameter(help="A file of scores (CSV, TSV, JSON Lines, Parquet), or - for standard input.")]
+Scores = Annotated[
+    Runs,
+    Parameter(
+        help="A file of scores (CSV, TSV, JSON Lines, Parquet), - for standard input, or obsscaling, llm-skills-v1 or "
+        "llm-skills-v2, once `bayescale data get` has fetched it."
+    ),
+]
 
 
 def skills(
@@ -190,6 +197,8 @@ def _others() -> list[str]:
 
 def _read(scores: str, reading: ReadingScores, say: Stages) -> "ScoreTable":
     say("reading the scores")
+    if scores in bs.skills.SCORE_TABLES and not Path(scores).exists():
+        return bs.skills.load_scores(scores)
     with source_of(scores) as path:
         return bs.skills.read_scores(
             path,

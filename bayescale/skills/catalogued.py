@@ -1,0 +1,80 @@
+"""load_scores: tables of scores in the catalogue, fetched and never shipped."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from bayescale import checks
+from bayescale.catalogue import source_files
+from bayescale.catalogue.recipes.obsscaling import TRILLIONS_TOO_LARGE
+from bayescale.errors import InputError
+from bayescale.skills.reading import read_scores
+from bayescale.skills.table import ScoreTable
+
+SHORT = {"N": "size * 1e9", "D": "tokens * 1e12", "C": "flops * 1e21"}
+"""Columns of the leaderboard scores, whose headers name no unit."""
+
+
+@checks.kinds
+def load_scores(name: str, *, mirror: str | os.PathLike[str] | None = None) -> ScoreTable:
+    """Load a table of scores of the catalogue by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`bayescale.skills.SCORE_TABLES`.
+    mirror : str or path-like, optional
+        Folder or address with the files, as ``SOURCE/NAME``; by default what ``BAYESCALE_MIRROR`` says. Without either,
+        they must have been fetched: nothing is downloaded here.
+
+    Returns
+    -------
+    ScoreTable
+        The table; its notes begin with its reference and what was corrected.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or its file has not been fetched or is not the one that was catalogued.
+    """
+    if name not in SCORE_TABLES:
+        raise InputError(f"no table of scores is called {name!r}; there are {', '.join(SCORE_TABLES)}")
+    source, file, recipe = SCORE_TABLES[name]
+    files, record = source_files(source, [file], mirror=mirror)
+    table = recipe(pd.read_csv(files[file]))
+    credit = f"{record['reference']}; {record['licence']}"
+    return dataclasses.replace(table, name=name, notes=(credit, *table.notes))
+
+
+def _obsscaling(frame: pd.DataFrame) -> ScoreTable:
+    """Read base models, of which one has tokens 1000 times too large."""
+    tokens, compute = "Pretraining Data Size (T)", "FLOPs (1E21)"
+    slip = (frame["Model"] == TRILLIONS_TOO_LARGE) & (frame[tokens] > 100)
+    frame = frame.assign(**{each: frame[each].where(~slip, frame[each] / 1000) for each in (tokens, compute)})
+    table = read_scores(frame)
+    note = f"{TRILLIONS_TOO_LARGE}: 627 T tokens upstream, corrected to 0.627 T"
+    return dataclasses.replace(table, notes=(note, *table.notes)) if slip.any() else table
+
+
+def _leaderboard(frame: pd.DataFrame) -> ScoreTable:
+    """Read base and instructed models, of which some stand in the file twice."""
+    frame = frame.drop(columns=frame.columns[0]).drop_duplicates("model")
+    return read_scores(frame, columns=SHORT)
+
+
+def _normalised(frame: pd.DataFrame) -> ScoreTable:
+    """Read scores over those of guessing: zero is chance, and they are no part of questions any more."""
+    frame = frame.drop(columns=frame.columns[0]).drop_duplicates("model")
+    names = [name for name in frame.columns if name not in ("model", "family", "size", "tokens", "flops")]
+    table = read_scores(frame, columns=SHORT, chance=dict.fromkeys(names, 0.0))
+    return dataclasses.replace(table, responses=table.responses.assign(kind="bounded"))
+
+
+SCORE_TABLES: Mapping[str, tuple[str, str, Callable[[pd.DataFrame], ScoreTable]]] = {
+    "obsscaling": ("obsscaling", "base_llm_benchmark_eval.csv", _obsscaling),
+    "llm-skills-v1": ("llm-skills", "df_full_v1.csv", _leaderboard),
+    "llm-skills-v2": ("llm-skills", "df_full_v2.csv", _normalised),
+}
+"""Tables of scores: source in the catalogue, file, and how it is read; ``bayescale data get SOURCE`` fetches them."""
