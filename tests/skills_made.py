@@ -69,9 +69,11 @@ def free_draws(table, law, skill, *, draws=60, spread=0.03, seed=0):
     return xr.Dataset(free)
 
 
-def made_skill_fit(law="family_benchmark", *, failures=(), seed=0):
+def made_skill_fit(law="family_benchmark", *, failures=(), missing=(), seed=0):
     """Return a fit without sampling of a made table: draws narrow around the truth."""
     frame, gains = made_scores(seed=seed)
+    for run, response in missing:
+        frame.loc[frame["run"] == run, response] = np.nan
     table = read_scores(frame, name="made")
     logs, _ = log_compute(table)
     skill = logs - logs.mean() + np.array([gains[name] for name in table.models["family"]])

@@ -1,5 +1,7 @@
 """Skills: the model's densities, what follows from a posterior, forecasts, and the verdict."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
@@ -18,6 +20,7 @@ from bayescale.skills import (
     fit_skills,
     forecast_scores,
     judge_skills,
+    next_scores,
     read_scores,
 )
 from bayescale.skills.comparison import planned_refits
@@ -166,6 +169,20 @@ def test_what_is_not_there_is_refused(fitted):
             forecast_scores(fitted, flops=1e22, **options)
     with pytest.raises(InputError, match="there is no family 'GPT'"):
         equivalent_compute(fitted, "GPT")
+
+
+def test_the_next_score_to_measure_is_the_one_that_moves_with_the_forecast():
+    fitted = made_skill_fit(missing=[("model-01", "MMLU"), ("model-17", "MMLU"), ("model-17", "GSM8K")])
+    family = fitted.table.models.set_index("run").loc["model-17", "family"]
+    posterior = fitted.posterior.copy(deep=True)
+    unknown = 0.3 * np.random.default_rng(0).standard_normal((4, 60))  # of model 17 and so of its family
+    posterior["skill"].loc[{"run": "model-17"}] += unknown
+    posterior["gain"].loc[{"family": family}] += unknown
+    found = next_scores(dataclasses.replace(fitted, posterior=posterior), "MMLU", flops=1e23, family=family)
+    assert found["run"].tolist() == ["model-17", "model-17", "model-01"]
+    assert found["reduction"].iloc[1] > 0.3 > 10 * found["reduction"].iloc[2]
+    with pytest.raises(InputError, match="there is no response"):
+        next_scores(fitted, "ARC", flops=1e23)
 
 
 # Laws and folds

@@ -2,6 +2,7 @@
 
 from bayescale.skills.catalogued import SCORE_TABLES, load_scores
 from bayescale.skills.comparison import SkillComparison, compare_skills
+from bayescale.skills.evaluation import next_scores
 from bayescale.skills.fit import SkillFit, family_table
 from bayescale.skills.fitting import fit_skills
 from bayescale.skills.forecast import ScoreForecast, forecast_scores
@@ -26,5 +27,6 @@ __all__ = [
     "forecast_scores",
     "judge_skills",
     "load_scores",
+    "next_scores",
     "read_scores",
 ]

@@ -150,11 +150,7 @@ def forecast_scores(
     rng = np.random.default_rng(random_seed)
     if run is not None:
         return _of_run(fitted, run, chosen, threshold=threshold, probability=probability, rng=rng)
-    if family is not None and family not in fitted.table.families:
-        raise InputError(
-            f"there is no family {family!r}; the families are {', '.join(fitted.table.families)}; leave family out for "
-            "a new one"
-        )
+    _check_family(fitted, family)
     budgets = _usual(fitted, family) if flops is None else checks.budgets(flops)
     future = _Future(fitted, family, [names.index(name) for name in chosen], rng)
     needed = None if threshold is None else _needed(fitted, future, chosen, threshold)
@@ -170,6 +166,24 @@ def forecast_scores(
         tuple(_notes(fitted, family, budgets)),
         fitted.doubts,
     )
+
+
+def future_scores(
+    fitted: SkillFit, family: str | None, flops: float, target: str, rng: np.random.Generator
+) -> np.ndarray:
+    """Return draws of the expected score of the average model of a family, without its residual and noise (draw,)."""
+    _check_family(fitted, family)
+    future = _Future(fitted, family, [fitted.table.names.index(target)], rng)
+    future.rest, future.noise = 0.0 * future.rest, 0.0 * future.noise
+    return future.scores(np.array([np.log10(flops)]))[:, 0, 0]
+
+
+def _check_family(fitted: SkillFit, family: str | None) -> None:
+    if family is not None and family not in fitted.table.families:
+        raise InputError(
+            f"there is no family {family!r}; the families are {', '.join(fitted.table.families)}; leave family out for "
+            "a new one"
+        )
 
 
 class _Future:
