@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale import checks
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.settings import Settings
 from bayescale.fits.student import log_student
@@ -75,6 +76,7 @@ class SkillFit(Value):
         return folded(family_table(self))
 
 
+@checks.kinds
 def family_table(fitted: SkillFit, probability: float = 0.9) -> pd.DataFrame:
     """Return what compute is worth in each family: its multiplier over the average family.
 

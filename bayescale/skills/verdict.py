@@ -144,6 +144,7 @@ def _statement(answer: str, effect: Interval, within: float, gained: str) -> str
     )
 
 
+@checks.kinds
 def equivalent_compute(fitted: SkillFit, family: str, *, probability: float = 0.9) -> pd.DataFrame:
     """Return the compute with which a model of one family would have each model's skill.
 
