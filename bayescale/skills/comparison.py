@@ -133,7 +133,7 @@ def compare_skills(
     chosen = [_with(law, priors) for law in (SKILL_LAWS if laws is None else laws)]
     parts = score_folds(table, by, folds=folds, cutoff=cutoff, target=target, random_seed=random_seed)
     settings = dataclasses.replace(REFIT, random_seed=random_seed)
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for law in chosen:
         found[law.name] = []
         for done, fold in enumerate(parts):

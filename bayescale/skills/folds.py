@@ -58,11 +58,11 @@ def score_folds(
 
 
 def _seen(table: ScoreTable, fold: ScoreFold) -> np.ndarray:
-    return np.isfinite(table.scores) & ~fold.held
+    return np.asarray(np.isfinite(table.scores) & ~fold.held)
 
 
 def _known(table: ScoreTable) -> np.ndarray:
-    return table.models["C"].notna().to_numpy()
+    return np.asarray(table.models["C"].notna())
 
 
 def _by_group(table: ScoreTable, group: np.ndarray, folds: int, random_seed: int) -> Iterator[ScoreFold]:
@@ -101,7 +101,7 @@ def _above(table: ScoreTable, cutoff: float | str | None) -> np.ndarray:
         held[known] = largest_part(compute[known], PART)
         return held
     try:
-        return known & (np.nan_to_num(compute) > float(cutoff))
+        return np.asarray(known & (np.nan_to_num(compute) > float(cutoff)))
     except ValueError:
         raise InputError(f"cutoff is {cutoff!r}; expected compute in FLOP, such as 8.4e22") from None
 

@@ -101,7 +101,7 @@ def forecast_scores(
     fitted: SkillFit,
     *,
     family: str | None = None,
-    flops: Sequence[float] | float | None = None,
+    flops: Sequence[float] | np.ndarray | float | None = None,
     run: str | None = None,
     responses: Sequence[str] | None = None,
     threshold: float | None = None,
@@ -116,7 +116,7 @@ def forecast_scores(
         Made by :func:`bayescale.skills.fit_skills`.
     family : str, optional
         Family of the model; by default a new one, whose gain is as uncertain as families differ.
-    flops : float or sequence of float, optional
+    flops : float, sequence of float or numpy.ndarray, optional
         Training compute in FLOP; by default 1 and 10 times the largest model of the family.
     run : str, optional
         A model of the table, in place of family and compute: its skill is known by the scores that it has, so that
@@ -209,7 +209,7 @@ def _noisy(fitted: SkillFit, skill: np.ndarray, columns: Sequence[int], noise: n
     ceiling = fitted.table.responses["ceiling"].to_numpy(dtype=float)[columns]
     expected = expected_scores(draws, skill, ceiling)
     scale = score_scale(expected, fitted.flat("sigma")[:, columns], inverse_items(fitted.table)[columns])
-    return np.clip(expected + scale * noise, 0.0, 1.0)
+    return np.asarray(np.clip(expected + scale * noise, 0.0, 1.0))
 
 
 def _family(
@@ -260,7 +260,7 @@ def _usual(fitted: SkillFit, family: str | None) -> np.ndarray:
     largest = own["C"].max()
     if np.isnan(largest):
         raise InputError(f"compute is unknown for all models of {family}; give flops=, such as 1e24")
-    return np.array([1.0, 10.0]) * largest
+    return np.asarray([largest, 10.0 * largest])
 
 
 def _needed(fitted: SkillFit, future: _Future, chosen: tuple[str, ...], threshold: float) -> pd.DataFrame:

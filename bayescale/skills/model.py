@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
+import pytensor.tensor
 
 from bayescale.errors import InputError
 from bayescale.skills.laws import DEGREES, LEAST_NOISE, LEAST_VARIANCE, SkillLaw
 
 type Variable = Any
 """A variable of PyTensor, which has no types."""
+
+pt: Any = pytensor.tensor
 
 LOADING_SPREAD = 0.5
 """Prior standard deviation of the log of a response's loading over the typical one."""

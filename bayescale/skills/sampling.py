@@ -44,7 +44,8 @@ def sample_skills(
     InputError
         If no starting point has a finite density.
     """
-    compiled = _compiled(law, *data["score"].shape, families)
+    runs, responses = data["score"].shape
+    compiled = _compiled(law, runs, responses, families)
     used = {str(key.name) for key in compiled.shared_var_keys}
     try:
         tree = nutpie.sample(
