@@ -18,12 +18,10 @@ from bayescale.cli.options import (
     SAMPLING,
     WATCHING,
     Budgets,
-    DryRun,
     JsonFile,
     Probability,
     Runs,
     Sampling,
-    Strict,
     Watching,
 )
 from bayescale.cli.output import emit
@@ -154,8 +152,6 @@ def skills(
     reading: ReadingScores = READING_SCORES,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
-    strict: Strict = False,
-    dry_run: DryRun = False,
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
@@ -170,7 +166,7 @@ def skills(
         _check_names(table, family, target)
         options = {"by": by, "cutoff": cutoff, "target": target if by == "response" else None}
         flops = checks.budgets(budgets) if budgets else None
-        if dry_run:
+        if printing.dry_run:
             return emit_work(_work(table, names, options, sampling), printing, say)
         if not sampling.no_cache:
             check_cache()
@@ -188,7 +184,7 @@ def skills(
         )
         defaults = [] if budgets else ["budgets: 1 and 10 times the largest model (default)"]
         record = skills_record(fitted, comparison, verdict, [forecast], probability=probability, defaults=defaults)
-    return emit(record, show, printing, output=output, strict=strict)
+    return emit(record, show, printing, output=output)
 
 
 def _others() -> list[str]:
