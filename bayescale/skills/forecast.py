@@ -8,6 +8,7 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.errors import InputError
+from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
 from bayescale.skills.fit import SkillFit, expected_scores, inverse_items, score_scale
 from bayescale.skills.laws import DEGREES
@@ -151,7 +152,7 @@ def forecast_scores(
     if run is not None:
         return _of_run(fitted, run, chosen, threshold=threshold, probability=probability, rng=rng)
     _check_family(fitted, family)
-    budgets = _usual(fitted, family) if flops is None else checks.budgets(flops)
+    budgets = _usual(fitted, family) if flops is None else read_budgets(flops)
     future = _Future(fitted, family, [names.index(name) for name in chosen], rng)
     needed = None if threshold is None else _needed(fitted, future, chosen, threshold)
     return ScoreForecast(

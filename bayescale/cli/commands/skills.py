@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.text import Text
 
 import bayescale as bs
-from bayescale import checks
 from bayescale.cli.dry_run import Work, emit_work, work_of
 from bayescale.cli.options import (
     FITTING,
@@ -30,6 +29,7 @@ from bayescale.cli.stages import Stages, progress
 from bayescale.cli.steps import check_cache, source_of
 from bayescale.cli.tables import interval, make_table, number, show_end, show_hanging, show_table
 from bayescale.cli.timings import keep_timing
+from bayescale.hardware import read_budgets
 from bayescale.words import chance, nats, short, typed
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def skills(
         table = _read(scores, reading, say)
         _check_names(table, family, target)
         options = {"by": by, "cutoff": cutoff, "target": target if by == "response" else None}
-        flops = checks.budgets(budgets) if budgets else None
+        flops = read_budgets(budgets) if budgets else None
         if printing.dry_run:
             return emit_work(_work(table, names, options, sampling), printing, say)
         if not sampling.no_cache:
