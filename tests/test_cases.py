@@ -10,7 +10,6 @@ import pytest
 import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.runs import read_runs
-from bayescale.runs.headers import assign_columns
 
 MOE = """\
 budget,width,tokens,pile macro,status,active_params,total_params
@@ -300,56 +299,3 @@ def test_an_accuracy_is_read_as_the_part_that_is_wrong(tmp_path):
     assert (runs.response, runs.frame["error"].iloc[0]) == ("error", pytest.approx(0.72))
     with pytest.raises(InputError, match="more of 'psnr' is better"):
         read_runs(table(tmp_path, text.replace("accuracy", "psnr")), columns={"error": "psnr"})
-
-
-HEADER_SETS = """
-params tokens loss -> N=params D=tokens loss=loss
-N D loss -> N=N D=D loss=loss
-n d d_model loss -> width=d_model loss=loss
-Params_(M) Tokens_(B) Val_loss -> N=Params_(M) D=Tokens_(B) loss=Val_loss
-model_size train_tokens eval/loss -> N=model_size D=train_tokens loss=eval/loss
-n_params n_tokens val/bpb train/loss -> N=n_params D=n_tokens loss=val/bpb
-params tokens train_loss val/c4_loss -> N=params D=tokens loss=val/c4_loss
-params tokens train_loss c4_val_loss -> N=params D=tokens loss=c4_val_loss
-params tokens train_loss val_ppl -> N=params D=tokens loss=val_ppl
-params tokens ppl stderr -> N=params D=tokens loss=ppl
-params tokens ppl error -> N=params D=tokens loss=ppl error=error
-params tokens val_bpc -> N=params D=tokens bpc=val_bpc
-params tokens bits_per_byte -> N=params D=tokens loss=bits_per_byte
-params tokens acc acc_stderr -> N=params D=tokens
-params tokens val_loss val_loss_std -> N=params D=tokens loss=val_loss
-params tokens loss aux_loss router_z_loss -> N=params D=tokens loss=loss
-total_params active_params tokens loss -> N=total_params active_N=active_params D=tokens loss=loss
-params non_embedding_params tokens loss -> N=params D=tokens loss=loss
-non_embedding_params tokens loss -> N=non_embedding_params D=tokens loss=loss
-embedding_params tokens loss -> D=tokens loss=loss
-params_b tokens_b loss -> N=params_b D=tokens_b loss=loss
-params_millions tokens_billions loss -> N=params_millions D=tokens_billions loss=loss
-nParams nTokens valLoss -> N=nParams D=nTokens loss=valLoss
-parameters training_tokens cross_entropy -> N=parameters D=training_tokens loss=cross_entropy
-Parameters Tokens FLOPs Loss -> N=Parameters D=Tokens C=FLOPs loss=Loss
-params tokens total_training_flops loss -> N=params D=tokens C=total_training_flops loss=loss
-params tokens compute_pf_days loss -> N=params D=tokens C=compute_pf_days loss=loss
-params tokens gpu_hours loss -> N=params D=tokens loss=loss
-params tokens tokens_per_second loss -> N=params D=tokens loss=loss
-params tokens val_tokens loss -> N=params D=tokens loss=loss
-params unique_tokens tokens loss -> N=params D=tokens unique_tokens=unique_tokens loss=loss
-num_parameters num_tokens perplexity -> N=num_parameters D=num_tokens loss=perplexity
-model params tokens loss -> run=model N=params D=tokens loss=loss
-peak_memory_mb params tokens nll -> N=params D=tokens loss=nll
-params tokens loss_bits_per_token -> N=params D=tokens loss=loss_bits_per_token
-params_total model_dim tokens loss -> N=params_total D=tokens loss=loss
-params tokens final_loss val_loss -> N=params D=tokens loss=val_loss
-params tokens train_loss -> N=params D=tokens loss=train_loss
-params tokens bits_weights loss -> N=params D=tokens bits_weights=bits_weights loss=loss
-params batch_size tokens loss -> N=params D=tokens loss=loss
-"""
-
-
-@pytest.mark.parametrize("case", HEADER_SETS.strip().splitlines())
-def test_columns_are_chosen_by_what_headers_say(case):
-    headers, chosen = (part.split() for part in case.split(" -> "))
-    assigned = assign_columns("made", [header.replace("_(", " (") for header in headers], None)
-    assert not assigned.faults
-    expected = dict(pair.split("=") for pair in chosen)
-    assert assigned.headers == {name: header.replace("_(", " (") for name, header in expected.items()}

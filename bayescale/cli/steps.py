@@ -76,9 +76,11 @@ def source_of(name: str) -> Iterator[str]:
 
 
 def _suffix(content: bytes) -> str:
-    """Return how a file of this content would end: Parquet, JSON Lines, or text with tabs or commas."""
+    """Return how a file of this content would end: Parquet, a JSON list, JSON Lines, or text with tabs or commas."""
     if content.startswith(b"PAR1"):
         return ".parquet"
+    if content.lstrip().startswith((b"[{", b"[\n", b"[ ")):
+        return ".json"
     if content.lstrip().startswith(b"{"):
         return ".jsonl"
     return ".tsv" if b"\t" in content.partition(b"\n")[0] else ".csv"

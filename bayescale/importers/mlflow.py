@@ -1,4 +1,4 @@
-"""MLflow runs: a tracking folder, a SQLite database or the address of a tracking server."""
+"""MLflow runs: a tracking folder, a SQLite database, the address of a server, or the CSV that its page downloads."""
 
 import contextlib
 import importlib.util
@@ -14,6 +14,7 @@ from typing import Any
 
 from bayescale.errors import InputError
 from bayescale.importers.base import Importer, Series, TrackedRun, distinct_labels, reading
+from bayescale.importers.page import Page, has_headers, page_runs
 from bayescale.runs.headers import normalised
 
 SQLITE, MAGIC = "sqlite:///", b"SQLite format 3\x00"
@@ -22,6 +23,19 @@ NEEDED = ("mlflow", "sqlalchemy", "alembic")
 ENVIRONMENT = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 LOGGED = re.compile(r"loss|(^|_)lr(_|$)|learning_rate|bpc|bits_per")  # of all else the last value is enough
 PAGE = 1000
+OF_A_RUN = ("Start Time", "Duration", "Source Type", "Source Name", "User", "Created", "Dataset", "Models", "Version")
+PAGES = (
+    Page("MLflow", "Name", "Status", "Run ID", ("Name", "Status", "Run ID", *OF_A_RUN), ("metrics", "params", "tags")),
+    Page(
+        "MLflow",
+        "tags.mlflow.runName",
+        "status",
+        "run_id",
+        ("tags.mlflow.runName", "status", "run_id", "experiment_id", "artifact_uri", "start_time", "end_time"),
+        ("metrics", "params", "tags"),
+    ),
+)
+"""The table of MLflow's page, and what ``search_runs`` gives as a DataFrame."""
 
 
 def _recognises(location: str) -> bool:
@@ -29,8 +43,13 @@ def _recognises(location: str) -> bool:
         return True
     path = Path(location)
     if path.is_file():
-        return _is_database(path)
+        return _is_database(path) or _page(location) is not None
     return path.is_dir() and any((folder / "meta.yaml").is_file() for folder in (path, *path.iterdir()))
+
+
+def _page(location: str) -> Page | None:
+    """Return which table of runs a file is: that of MLflow's page, or of its ``search_runs``; None for another."""
+    return next((page for page in PAGES if has_headers(location, (page.name, page.state, page.identifier))), None)
 
 
 def _is_database(path: Path) -> bool:
@@ -39,8 +58,16 @@ def _is_database(path: Path) -> bool:
 
 
 def _read(locations: Sequence[str]) -> Iterator[TrackedRun]:
+    pages = {location: page for location in locations if (page := _page(location))}
+    for location, page in pages.items():
+        yield from page_runs(location, page)
+    yield from _tracked([location for location in locations if location not in pages])
+
+
+def _tracked(locations: Sequence[str]) -> Iterator[TrackedRun]:
+    """Yield the runs of folders, databases and servers, by MLflow itself."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing and locations:
         raise InputError(
             f"{locations[0]}: reading MLflow runs needs {', '.join(missing)}; pip install 'bayescale[mlflow]'"
         )
@@ -175,5 +202,8 @@ def _points(history: Iterable[Any]) -> Series:
 
 
 MLFLOW = Importer(
-    "mlflow", "MLflow runs: a tracking folder (mlruns), its SQLite file, or a server's address", _recognises, _read
+    "mlflow",
+    "MLflow runs: a tracking folder (mlruns), its SQLite file, a server's address, or the CSV of its page",
+    _recognises,
+    _read,
 )

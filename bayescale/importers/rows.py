@@ -23,7 +23,7 @@ from bayescale.importers.keys import (
 )
 from bayescale.importers.schedule import is_known, reasons, steps
 from bayescale.runs.formulas import Formula, Vector, parse_formula
-from bayescale.runs.grammar import NATS, metric_of
+from bayescale.runs.grammar import metric_of
 from bayescale.runs.headers import (
     ALIASES,
     MEANINGS,
@@ -31,6 +31,7 @@ from bayescale.runs.headers import (
     quoted,
     stands_for,
 )
+from bayescale.runs.lexicon import NATS
 from bayescale.runs.products import offers_of_tokens
 
 LAST_PART = 0.05  # of the training losses logged, averaged where there is no evaluation

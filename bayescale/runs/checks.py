@@ -30,6 +30,16 @@ FEWEST_TOKENS = 1e-3
 """Tokens per parameter that no run trained on tokens falls short of."""
 LONE_FACTOR = 100.0
 """How many times lower than all others the tokens per parameter of a row are before its unit is doubted."""
+SUMMARIES = {
+    **dict.fromkeys(("mean", "average", "avg", "mittelwert", "moyenne", "media"), "mean"),
+    **dict.fromkeys(("sum", "total", "summe"), "sum"),
+    **dict.fromkeys(("median",), "median"),
+    **dict.fromkeys(("min", "minimum", "best"), "min"),
+    **dict.fromkeys(("max", "maximum"), "max"),
+    **dict.fromkeys(("std", "sd"), "std"),
+}
+"""Labels of rows that sum up the others, and how."""
+CLOSE_TO_SUMMARY = 0.03
 DATASET_HEADERS = ("dataset", "datasets")
 FLOP_UNITS = {
     "PF-days": 8.64e19,
@@ -138,6 +148,21 @@ def several_datasets(draft: Draft) -> Iterator[str]:
             )
 
 
+def summary_rows(draft: Draft) -> Iterator[str]:
+    """Tell a row that is the mean, sum or extreme of the others, as spreadsheets have one below."""
+    if not draft.has("run", draft.response):
+        return
+    sizes = [name for name in ("N", "D", str(draft.response)) if draft.has(name)]
+    for row, label in enumerate(draft.frame["run"]):
+        word = str(label).strip().casefold()
+        others = draft.frame[sizes].drop(index=row)
+        if word in SUMMARIES and len(others):
+            own, expected = draft.frame.loc[row, sizes], others.agg(SUMMARIES[word])
+            if bool((np.abs(own / expected - 1) < CLOSE_TO_SUMMARY).any()):
+                out = shlex.quote(f'run != "{label}"')
+                yield f"{draft.source}: row {label!r} ({draft.places[row]}) is a summary of the others; --where {out}"
+
+
 def never_varies(draft: Draft) -> Iterator[str]:
     """Tell a column that is the same in every row."""
     for column in (*draft.needs, draft.response):
@@ -217,6 +242,8 @@ def _compute_remedy(draft: Draft, ratio: float) -> str:
             "hours are time, not FLOP: multiply them by the FLOP of an hour, peak times utilization times 3600, as in "
             f"{how_to_map('C', draft.headers['C'] + ' * 1.4e18')} for an H100 at 40 %, or let C be 6 N D"
         )
+    if _is_logarithm(draft):
+        return "this looks like its decimal logarithm: write the FLOP themselves, 10 ** value"
     for unit, flop in FLOP_UNITS.items():
         if 1 / LARGEST_RATIO < ratio * flop < LARGEST_RATIO:
             factor = f"multiply by {typed(flop, 4)}, with {draft.mapped('C', flop)}"
@@ -227,6 +254,13 @@ def _compute_remedy(draft: Draft, ratio: float) -> str:
         f"C is in FLOP for the whole run; correct C, N or D, or take C out with {draft.left_out('C')} and let it be "
         "6 N D (for a mixture of experts, add a column active_N)"
     )
+
+
+def _is_logarithm(draft: Draft) -> bool:
+    """Tell C that is log10 of 6 N D within a decade in every row."""
+    frame = draft.sound("N", "D", "C")
+    away = frame["C"] - np.log10(FLOPS_PER_TOKEN * frame["N"] * frame["D"])
+    return bool((away.abs() < 1).all())
 
 
 def worse_than_uniform(draft: Draft) -> Iterator[str]:
@@ -317,6 +351,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     many_copies,
     repeated_labels,
     several_datasets,
+    summary_rows,
     never_varies,
     compute_disagrees,
     worse_than_uniform,

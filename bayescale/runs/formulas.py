@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?")
+NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?")
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
@@ -50,7 +50,8 @@ def parse_formula(text: str, headers: Sequence[str], meant: Mapping[str, str]) -
     ----------
     text : str
         Headers as they are in the table, names such as C and N, and numbers, joined by ``*`` and ``/``. A number
-        before a name multiplies it, as in ``6N``, ahead of ``/``.
+        before a name multiplies it, as in ``6N``, ahead of ``/``. A minus before a number changes the sign, as in
+        ``log_likelihood * -1``.
     headers : sequence of str
         The headers there are.
     meant : mapping of str to str
@@ -75,7 +76,7 @@ def parse_formula(text: str, headers: Sequence[str], meant: Mapping[str, str]) -
         sign, rest = rest[0], rest[1:].lstrip()
         if sign not in sides or not rest:
             return None
-    if not sides["*"] or not math.isfinite(factor) or factor <= 0:
+    if not sides["*"] or not math.isfinite(factor) or factor == 0:
         return None
     return Formula(text, factor, tuple(sides["*"]), tuple(sides["/"]))
 

@@ -7,135 +7,42 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-FACTORS = {
-    **dict.fromkeys(("k", "thousand", "thousands", "kilo"), 1e3),
-    **dict.fromkeys(("m", "mil", "mln", "mio", "million", "millions", "mega"), 1e6),
-    **dict.fromkeys(("b", "bn", "bil", "bln", "billion", "billions", "g", "giga"), 1e9),
-    **dict.fromkeys(("t", "tn", "trillion", "trillions", "tera"), 1e12),
-    **dict.fromkeys(("p", "peta", "quadrillion", "quadrillions"), 1e15),
-    **dict.fromkeys(("e", "exa"), 1e18),
-    **dict.fromkeys(("z", "zetta"), 1e21),
-    **dict.fromkeys(("y", "yotta"), 1e24),
-}
-FLOP_WORD = re.compile(r"(k|m|g|t|p|e|z|y|kilo|mega|giga|tera|peta|exa|zetta|yotta)flops?")
-FLOP_DAYS = re.compile(r"(?:p|peta)f(?:lops?)?(?:_s)?_?days?")
-DAY_OF_PETAFLOP = 8.64e19
-POWER = re.compile(r"x?1e(\d{1,2})")
-SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-CHARS = ("character", "characters", "char", "chars")
-SIZES = ("param", "params", "parameter", "parameters", "nparams", "numparams", "weights")
-TOKENS = ("token", "tokens", "toks", "ntokens")
-SAMPLES = (
-    *("sample", "samples", "image", "images", "row", "rows", "example", "examples", "sequence", "sequences"),
-    *("game", "games", "episode", "episodes", "frame", "frames", "molecules", "pixels", "pairs", "documents"),
-    *("character", "characters", "chars", "bytes"),
+from bayescale.runs.lexicon import (
+    BETTER,
+    BITS,
+    COMPUTE,
+    DATA_SETS,
+    DAY_OF_PETAFLOP,
+    FACTORS,
+    FILLERS,
+    FLOP_DAYS,
+    FLOP_WORD,
+    HELD_OUT,
+    LENGTHS,
+    LOG10_PERPLEXITY,
+    LOGARITHMS,
+    NATS,
+    NO_EMBEDDINGS,
+    NO_LOSS,
+    OF_TRAINING,
+    PER,
+    PERPLEXITY,
+    POWER,
+    RATE,
+    SAMPLES,
+    SECTIONS,
+    SHORT,
+    SIZES,
+    SPREAD,
+    STEPS,
+    SUPERSCRIPTS,
+    TIME,
+    TOKENS,
+    TRAINING,
 )
-COMPUTE = ("flop", "flops", "compute")
-TIME = (
-    "hour",
-    "hours",
-    "hrs",
-    "h",
-    "second",
-    "seconds",
-    "sec",
-    "secs",
-    "minutes",
-    "days",
-    "time",
-    "runtime",
-    "duration",
-)
-SPREAD = (
-    *("se", "sem", "std", "sd", "stdev", "stderr", "stddev", "var", "variance", "ci", "err", "uncertainty", "lower"),
-    *("upper", "low", "high", "delta", "diff", "count", "error"),
-)
-HELD_OUT = ("val", "valid", "validation", "eval", "evaluation", "test", "heldout", "held", "dev")
-TRAINING = ("train", "training")
-BETTER = {
-    **dict.fromkeys(
-        ("accuracy", "acc", "accuracies", "pass", "em", "exact", "f1", "winrate", "auc", "auroc", "recall"), 1.0
-    ),
-    **dict.fromkeys(("psnr", "elo", "bleu", "rouge", "reward", "score", "ssim", "snr", "return", "rating"), None),
-}
-"""Words of quantities of which more is better, and their best value where there is one."""
-FILLERS = {
-    "N": (
-        "n",
-        "num",
-        "number",
-        "of",
-        "total",
-        "model",
-        "count",
-        "trainable",
-        "size",
-        "nb",
-        "no",
-        "in",
-        "trained",
-        "all",
-    ),
-    "D": (
-        "d",
-        "n",
-        "num",
-        "number",
-        "of",
-        "total",
-        "train",
-        "training",
-        "trained",
-        "seen",
-        "consumed",
-        "count",
-        "nb",
-        "in",
-    ),
-    "C": ("c", "train", "training", "total", "model", "number", "of", "num", "n", "in", "used"),
-    "loss": (*HELD_OUT, *TRAINING, "final", "last", "end", "lm", "mean", "avg", "average", "out", "in", "per", "token"),
-}
-NO_EMBEDDINGS = ("non", "nonemb", "noembed", "nonembedding", "noembedding", "without", "excl", "excluding", "no", "ne")
-RATE = ("per", "sec", "s", "second", "throughput", "util", "utilization", "mfu", "rate", "device", "gpu")
-NO_LOSS = (
-    "aux",
-    "auxiliary",
-    "router",
-    "routing",
-    "z",
-    "balance",
-    "balancing",
-    "grad",
-    "scale",
-    "scaling",
-    "weight",
-    "ratio",
-)
-SHAPE = (
-    "d_model",
-    "n_layer",
-    "n_layers",
-    "n_head",
-    "n_heads",
-    "num_layers",
-    "d_ff",
-    "d_emb",
-    "d_hidden",
-    "hidden_size",
-)
-LENGTHS = ("seq_len", "seqlen", "seq_length", "sequence_length", "context_length", "n_ctx", "block", "block_size")
-STEPS = ("step", "steps", "iter", "iters", "iterations", "updates")
-NATS, PERPLEXITY = "nats per token", "perplexity"
-BITS = {"byte": "bits per byte", "token": "bits per token", **dict.fromkeys(CHARS, "bits per character")}
-BITS["bytes"], BITS["tokens"] = BITS["byte"], BITS["token"]
-SHORT = {
-    **dict.fromkeys(("bpb",), "bits per byte"),
-    **dict.fromkeys(("bpc",), "bits per character"),
-    **dict.fromkeys(("bpt",), "bits per token"),
-    **dict.fromkeys(("ppl", "perplexity", "pplx"), PERPLEXITY),
-    **dict.fromkeys(("loss", "nll", "xent", "crossentropy", "ce"), NATS),
-    **dict.fromkeys(("nats", "logppl", "deviance"), NATS),
-}
+
+LEAST_OF_TRAINING = 1e13
+"""FLOP of the smallest unit that is that of a training without a word more: GFLOPs are those of a forward pass."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +138,7 @@ class Metric:
     unit : str
         Such as ``bits per byte``; ``perplexity`` where the loss is its logarithm; empty where it cannot be said.
     data : str
-        ``held out``, ``training`` or nothing.
+        ``held out``, ``training``, ``data set`` where one is named, or nothing.
     plain : bool
         Whether no other word is left, such as that of a data set.
     """
@@ -239,6 +146,9 @@ class Metric:
     unit: str
     data: str = ""
     plain: bool = True
+
+
+DATA = {"held out": HELD_OUT, "training": TRAINING}
 
 
 @lru_cache(maxsize=4096)
@@ -250,14 +160,30 @@ def metric_of(header: str) -> Metric | None:
         return None
     if any(word in (*TIME, *TOKENS) and word not in FILLERS["loss"] for word in rest):
         return None
-    data = "held out" if set(HELD_OUT) & set(rest) else "training" if set(TRAINING) & set(rest) else ""
-    return Metric(unit, data, not set(rest) - {*FILLERS["loss"], *SHORT})
+    strange = set(rest) - {*FILLERS["loss"], *SHORT}
+    data = next((data for data, names in DATA.items() if set(names) & set(words)), "")
+    if not data and strange and strange <= set(DATA_SETS):
+        data = "data set"
+    return Metric(unit, data, not strange)
+
+
+NATS_PHRASES = (
+    *("log perplexity", "log ppl", "ln ppl", "ln perplexity", "cross entropy"),
+    *("neg log likelihood", "negative log likelihood", "kreuzentropie"),
+)
 
 
 def _unit(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """Return the unit that words name (empty where they only say bits), and the words without it."""
     joined = f" {' '.join(words)} "
-    for phrase in ("log perplexity", "log ppl", "ln ppl", "ln perplexity", "cross entropy"):
+    logarithm = re.search(r" log(2|10) (ppl|pplx|perp|perplexity) ", joined)
+    if logarithm:
+        unit = "bits per token" if logarithm[1] == "2" else LOG10_PERPLEXITY
+        return unit, tuple(joined.replace(logarithm[0], " ").split())
+    of = [word for word in words if word in PER]
+    if len(of) == 1 and any(SHORT.get(word) == PERPLEXITY for word in words):
+        return PER[of[0]], tuple(word for word in words if word != of[0] and SHORT.get(word) != PERPLEXITY)
+    for phrase in NATS_PHRASES:
         if f" {phrase} " in joined:
             return (_unit(tuple(joined.replace(f" {phrase} ", " ").split()))[0] or NATS), tuple(
                 joined.replace(f" {phrase} ", " ").split()
@@ -281,10 +207,25 @@ def better(header: str) -> str:
     return next((word for word in words if word in BETTER), "")
 
 
+def is_error(header: str) -> bool:
+    """Tell the part that is wrong from the spread of something: ``top1_error`` from ``standard error``."""
+    words = read_header(header).words
+    return bool(set(words) & {"error", "wer", "cer"}) and not set(words) & {"std", "standard", "se", "bar", "bars"}
+
+
 def says_loss(header: str) -> bool:
     """Tell whether a header says itself that it is a loss."""
     metric = metric_of(header)
-    return metric is not None and metric.unit != PERPLEXITY
+    return metric is not None and "perplexity" not in metric.unit
+
+
+def logarithm_of(header: str) -> str:
+    """Return the word of a header of a count or loss that says that it holds logarithms: log10, ln, log; or nothing."""
+    words = read_header(header).words
+    word = next((word for word in words if word == "log" or word in LOGARITHMS), "")
+    rest = [each for each in words if each != word]
+    counts = {*SIZES, *TOKENS, *COMPUTE, "n", "d", "c"}
+    return word if counts & set(rest) or rest in (["loss"], ["val", "loss"], ["test", "loss"]) else ""
 
 
 # Counts
@@ -302,13 +243,48 @@ def convention(header: str) -> str:
 
 def is_quantity(header: str, name: str) -> bool:
     """Tell whether all words of a header say that it is N, D or C."""
-    read = read_header(header)
+    read = read_header(_without_sections(header, name))
     words = set(read.words)
     nouns = {"N": SIZES, "D": TOKENS, "C": COMPUTE}[name]
     extra = (*NO_EMBEDDINGS, "embedding", "embeddings", "embed", "emb") if name == "N" else ()
-    if name == "N" and convention(header) == "embeddings":
+    if name == "N" and (convention(header) == "embeddings" or _is_symbol_of_size(read)):
+        return convention(header) != "embeddings"
+    if name == "C" and is_of_a_pass(header):
         return False
-    return bool(words & set(nouns)) and words <= {*nouns, *FILLERS[name], *extra}
+    named = bool(words & set(nouns)) or (name == "N" and {"model", "size"} <= words)
+    return named and words <= {*nouns, *FILLERS[name], *extra}
+
+
+def is_of_a_pass(header: str) -> bool:
+    """Tell compute in a unit that is too small for a training, with no word that says it is one: GFLOPs."""
+    read = read_header(header)
+    small = FLOP_WORD.fullmatch(read.said.replace(" ", "")) is not None and read.factor < LEAST_OF_TRAINING
+    return small and not read.has(*OF_TRAINING)
+
+
+def is_active_size(header: str) -> bool:
+    """Tell whether all words of a header say that it counts the parameters that work on each token."""
+    words = set(read_header(_without_sections(header, "N")).words)
+    return (
+        bool(words & {"active", "activated"})
+        and bool(words & set(SIZES))
+        and words <= {*SIZES, *FILLERS["N"], "active", "activated"}
+    )
+
+
+def _is_symbol_of_size(read: Header) -> bool:
+    """Tell N with a word of what it counts: ``N_nonemb``, ``N_total``."""
+    rest = set(read.words[1:])
+    return read.text[:1] == "N" and read.words[:1] == ("n",) and bool(rest) and rest <= {*NO_EMBEDDINGS, "total", "emb"}
+
+
+def _without_sections(header: str, name: str) -> str:
+    """Leave out what a tracker puts before a key: ``throughput/total_tokens`` is total_tokens."""
+    parts = re.split(r"(?<=\w)[/.](?=\w)", header)
+    known = (*SECTIONS, *(("time", "throughput") if name == "D" else ()), *(("params",) if "params." in header else ()))
+    while len(parts) > 1 and parts[0].casefold() in known:
+        parts = parts[1:]
+    return "/".join(parts)
 
 
 def quantity(header: str) -> str:
@@ -349,7 +325,17 @@ def _is_tokens(read: Header) -> bool:
     return (read.has(*TOKENS) or trained_rows) and not wrong
 
 
+def _is_ratio(read: Header) -> bool:
+    """Tell tokens per parameter."""
+    return (read.has(*TOKENS) and read.has("per", "over") and read.has(*SIZES)) or read.key in (
+        "tpp",
+        "d_n",
+        "d_over_n",
+    )
+
+
 QUANTITIES = {
+    "ratio": _is_ratio,
     "length": lambda read: read.key.endswith(LENGTHS),
     "batch": _is_batch,
     "steps": _is_steps,

@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 
 from bayescale.runs.formulas import Formula, parse_formula
 from bayescale.runs.grammar import (
-    NATS,
-    SHAPE,
     better,
     convention,
+    is_active_size,
+    is_error,
+    is_of_a_pass,
     is_quantity,
+    logarithm_of,
     metric_of,
     quantity,
     read_header,
 )
+from bayescale.runs.lexicon import BETTER, NATS, SHAPE
 from bayescale.schedules import PIECE_MEANINGS
 from bayescale.words import clean, shortened
 
@@ -53,7 +56,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "epochs": (),
     "family": (),
     "training_run": (),
-    "experts": (),
+    "experts": ("num_experts", "n_experts"),
     "granularity": (),
     "active_N": ("active_params", "active_parameters"),
     "datastore_tokens": (),
@@ -122,6 +125,7 @@ CLASSES = {
     ("held out", True): 0,
     ("", True): 1,
     ("held out", False): 2,
+    ("data set", False): 3,
     ("training", True): 6,
 }
 """How well a header says that it is the response: of which data, and whether no word is left over."""
@@ -195,7 +199,15 @@ def best_headers(headers: Sequence[str], canonical: str) -> list[str]:
     """Return the headers that say best that they are a column; several where none says it better than the others."""
     classes = {header: _class(header, canonical, headers) for header in headers}
     least = min((rank for rank in classes.values() if rank is not None), default=None)
-    return [header for header in headers if least is not None and classes[header] == least]
+    best = [header for header in headers if least is not None and classes[header] == least]
+    return [*best, *_of_held_out_text(headers, best)] if canonical == "loss" else best
+
+
+def _of_held_out_text(headers: Sequence[str], best: Sequence[str]) -> list[str]:
+    """Return a held-out response beside a loss that does not say of what it is, and may be that of training."""
+    data = {header: metric.data for header in headers if (metric := metric_of(header))}
+    silent = best and all(data.get(header) == "" for header in best)
+    return [header for header in headers if silent and data.get(header) == "held out"][:1]
 
 
 def _class(header: str, canonical: str, headers: Sequence[str]) -> int | None:
@@ -204,8 +216,12 @@ def _class(header: str, canonical: str, headers: Sequence[str]) -> int | None:
         return _class_of_loss(header, canonical)
     if header == canonical.casefold() != canonical and any(normalised(other) in SHAPE for other in headers):
         return None  # n beside d_model is some number of something
+    if canonical == "C" and is_of_a_pass(header):
+        return None
     if stands_for(header, canonical):
         return int(header != canonical)
+    if canonical == "active_N":
+        return 2 if is_active_size(header) else None
     return _class_of_words(header, canonical) if canonical in ("N", "D", "C") else None
 
 
@@ -273,7 +289,7 @@ def _notes(headers: Sequence[str], chosen: Mapping[str, str], formulas: Mapping[
         yield f"columns read under another name: {', '.join(renamed)}"
     for name in (name for name in ("loss", "bpc") if name in chosen):
         yield from _notes_on_loss(headers, chosen, name)
-    sizes = [header for header in headers if is_quantity(header, "N") or stands_for(header, "active_N")]
+    sizes = [header for header in headers if is_quantity(header, "N") or is_active_size(header)]
     others = [header for header in sizes if header != chosen.get("N")]
     if "N" in chosen and others and chosen["N"] in headers:
         told = ", ".join(f"{header!r}{_told(header)}" for header in others)
@@ -314,8 +330,10 @@ def missing_column(
     found = f"the nearest are {quoted(near)}" if near else f"found {quoted(list(headers))}"
     offers = list(offers)
     if canonical == "loss":
-        upwards = [header for header in free if better(header)]
-        offers = [f"read 1 - {header!r} with {how_to_map('error', header)}" for header in upwards[:1]]
+        offers = list(_other_responses(free))
+    logarithms = [header for header in free if logarithm_of(header) and quantity(header) == canonical]
+    if logarithms and not near and not offers:
+        offers = [f"{logarithms[0]!r} holds logarithms, so write the values themselves in a column {canonical}"]
     if near or not offers:
         offers = [f"name it with {how_to_map(canonical, near[0] if near else 'NAME')}", *offers]
     if canonical in "ND":
@@ -326,17 +344,35 @@ def missing_column(
     )
 
 
+def _other_responses(headers: Sequence[str]) -> Iterator[str]:
+    """Say how to read what is no loss, but can be read as one: a part that is right or wrong, a log likelihood."""
+    upwards = [header for header in headers if better(header)]
+    for header in [header for header in upwards if BETTER[better(header)] is not None][:1]:
+        yield f"read 1 - {header!r} with {how_to_map('error', header)}"
+    for header in [header for header in upwards if BETTER[better(header)] is None][:1]:
+        yield (
+            f"more of {header!r} is better, without end, so give a column that falls to a floor (of PSNR the mean "
+            "squared error, 10 ** (-PSNR / 10); of Elo the part of games lost)"
+        )
+    for header in [header for header in headers if is_error(header)][:1]:
+        yield f"read {header!r} as the part that is wrong with {how_to_map('error', header)}"
+    for header in [header for header in headers if {"log", "likelihood"} <= set(read_header(header).words)][:1]:
+        yield f"change the sign of {header!r} with {how_to_map('loss', f'{header} * -1')}"
+
+
 def nearest(canonical: str, headers: Sequence[str]) -> list[str]:
     """Return the headers that speak of a column by their words, else those spelt most like it."""
     wanted = "loss" if canonical in RESPONSES else canonical
-    by_meaning = [header for header in headers if quantity(header) == wanted]
+    by_meaning = [header for header in headers if quantity(header) == wanted and not logarithm_of(header)]
     if by_meaning:
         return by_meaning
     names = (canonical.casefold(), *ALIASES[canonical])
     return [
         header
         for header in headers
-        if not quantity(header) and difflib.get_close_matches(normalised(header), names, n=1, cutoff=0.7)
+        if not quantity(header)
+        and not better(header)
+        and difflib.get_close_matches(normalised(header), names, n=1, cutoff=0.7)
     ]
 
 

@@ -44,6 +44,9 @@ def offers_of_tokens(values: Mapping[str, Vector], meant: Mapping[str, str]) -> 
         Canonical name to its header.
     """
     found = list(_products(values))
+    ratios = _called(values, "ratio")
+    if ratios and meant.get("N") in values:
+        found.insert(0, Product((ratios[0], meant["N"]), _median(values[ratios[0]] * values[meant["N"]])))
     if not {"C", "N"} <= set(meant):
         return [product.offer for product in found]
     by_compute = f"compute it with {how_to_map('D', 'C/6N')}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayescale.runs.draft import Draft
 from bayescale.runs.formulas import Vector
-from bayescale.runs.grammar import BETTER, PERPLEXITY, better, metric_of, read_header
+from bayescale.runs.grammar import better, logarithm_of, metric_of, read_header
 from bayescale.runs.headers import (
     MEANINGS,
     RESPONSES,
@@ -16,6 +16,15 @@ from bayescale.runs.headers import (
     missing_column,
     normalised,
     quoted,
+)
+from bayescale.runs.lexicon import (
+    BETTER,
+    BYTE_PERPLEXITY,
+    CHARACTER_PERPLEXITY,
+    LOG10_PERPLEXITY,
+    NATS,
+    PERPLEXITY,
+    WORD_PERPLEXITY,
 )
 from bayescale.runs.numerals import cell_text
 from bayescale.words import clean, shortened
@@ -32,6 +41,14 @@ CEILINGS = {
 }
 
 
+PERPLEXITIES: dict[str, tuple[Callable[[Vector], Vector], str, str]] = {
+    PERPLEXITY: (np.log, NATS, "the natural logarithm of the perplexity"),
+    LOG10_PERPLEXITY: (lambda x: x * np.log(10), NATS, "ln(10) times the decimal logarithm of the perplexity"),
+    WORD_PERPLEXITY: (np.log, "nats per word", "the natural logarithm of the perplexity of a word"),
+    BYTE_PERPLEXITY: (np.log2, "bits per byte", "the binary logarithm of the perplexity of a byte"),
+    CHARACTER_PERPLEXITY: (np.log2, "bits per character", "the binary logarithm of the perplexity of a character"),
+}
+"""How each kind of perplexity becomes a loss, in which unit, and what is said of it."""
 LONGEST_UNIT = 60
 """Characters of the longest unit that is taken."""
 
@@ -63,7 +80,7 @@ def choose_response(source: str, headers: tuple[str, ...], chosen: Mapping[str, 
         first, second = likely[:2]
         fault = (
             f"{source}: both {first} and {second} are there, and they are never mixed; "
-            f"choose with response={first!r} or {second!r}"
+            f"choose with response={first!r} (--response {first}) or {second!r} (--response {second})"
         )
         return Choice(None, (fault,))
     return Choice(likely[0], tuple(_doubtful_error(source, headers, chosen, likely[0])))
@@ -104,12 +121,15 @@ def choose_unit(draft: Draft, asked: str | None) -> UnitChoice:
     usual = UNITS[draft.response]
     header = draft.headers.get(draft.response, draft.response)
     word = better(header)
-    if word and draft.response == "error":
-        return _upside_down(draft, header, word)
+    if draft.response == "error":
+        return _upside_down(draft, header, word) if word else _part_wrong(draft, asked or usual, header)
+    if logarithm_of(header):
+        return UnitChoice(usual, (_logarithm_fault(draft),))
     choice = _stated_unit(draft, asked, header, usual)
-    if choice.unit == PERPLEXITY:
-        note = f"the loss is the natural logarithm of the perplexity {header!r}"
-        return UnitChoice(usual, choice.faults, (*choice.notes, note), np.log)
+    if choice.unit in PERPLEXITIES:
+        convert, unit, words = PERPLEXITIES[choice.unit]
+        note = f"the loss is {words} {header!r}"
+        return UnitChoice(unit, choice.faults, (*choice.notes, note), convert)
     return choice
 
 
@@ -155,13 +175,41 @@ def _unit_of_header(draft: Draft, asked: str | None, header: str, usual: str) ->
             f"say it with unit= (--unit 'bits per token', --unit 'bits per byte' or --unit 'bits per character')"
         )
         return UnitChoice(usual, (fault,))
-    if metric is None or metric.unit in (usual, PERPLEXITY):
+    if metric is None or metric.unit == usual or metric.unit in PERPLEXITIES:
         return UnitChoice(metric.unit if metric else usual)
     return UnitChoice(metric.unit, notes=(f"the {draft.response} is in {metric.unit}, as the header {header!r} says",))
 
 
 def _asked_unit(asked: str) -> str:
     return PERPLEXITY if asked.casefold() in ("ppl", "perplexity") else asked
+
+
+def _logarithm_fault(draft: Draft) -> str:
+    return (
+        f"{draft.source}: {draft.call(str(draft.response))} is called the logarithm of a loss; write the loss itself, "
+        "or rename it to nll if it is minus a log likelihood"
+    )
+
+
+def _part_wrong(draft: Draft, unit: str, header: str) -> UnitChoice:
+    """Return the part that is wrong; in percent where the header says so."""
+    if not _in_percent(draft, header):
+        return UnitChoice(unit)
+    note = f"error is {header!r} / 100, as the header says"
+    return UnitChoice(unit, tuple(_doubtful_percent(draft, header)), notes=(note,), convert=lambda x: x / 100)
+
+
+def _in_percent(draft: Draft, header: str) -> bool:
+    """Tell a header that says percent, unless the user scaled the column."""
+    return "percent" in read_header(header).words and draft.factors.get("error", 1.0) == 1
+
+
+def _doubtful_percent(draft: Draft, header: str) -> Iterator[str]:
+    if draft.frame["error"].max() <= 1:
+        yield (
+            f"{draft.source}: the header {header!r} says percent, and its values are at most 1; where they are "
+            f"percent, {draft.mapped('error', 0.01)}, else rename it"
+        )
 
 
 def _upside_down(draft: Draft, header: str, word: str) -> UnitChoice:
@@ -173,10 +221,13 @@ def _upside_down(draft: Draft, header: str, word: str) -> UnitChoice:
         )
         return UnitChoice(UNITS["error"], (fault,))
     values = draft.frame["error"]
-    percent = bool(values.max() > 1) or "percent" in read_header(header).words
+    percent = bool(values.max() > 1) or _in_percent(draft, header)
+    doubts = tuple(_doubtful_percent(draft, header)) if _in_percent(draft, header) else ()
     said = f"error is 1 - {header!r}" + (" / 100" if percent else "")
     share = 100.0 if percent else 1.0
-    return UnitChoice(UNITS["error"], notes=(f"{said}: of {word}, more is better",), convert=lambda x: 1 - x / share)
+    return UnitChoice(
+        UNITS["error"], doubts, notes=(f"{said}: of {word}, more is better",), convert=lambda x: 1 - x / share
+    )
 
 
 def recognised_unit(text: str) -> str:

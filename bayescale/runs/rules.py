@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.runs.draft import Draft
-from bayescale.runs.grammar import TIME
-from bayescale.runs.headers import NUMERIC, RESPONSES
+from bayescale.runs.headers import NUMERIC, RESPONSES, how_to_map
+from bayescale.runs.lexicon import TIME
 from bayescale.runs.responses import CEILINGS
 from bayescale.runs.scales import SMALLEST_COMPUTE, SMALLEST_COUNT, USUAL, remedy_by_magnitude, remedy_of_compute
 from bayescale.words import typed
@@ -20,6 +20,7 @@ LARGEST = {"N": 1e15, "D": 1e17, "unique_tokens": 1e17, "active_N": 1e15}
 NOUNS = {"N": "parameters", "D": "tokens", "unique_tokens": "tokens", "active_N": "parameters"}
 FACTOR_WORDS = {1e3: "thousand", 1e6: "million", 1e9: "billion", 1e12: "trillion"}
 MOST_SAMPLES_PER_PARAMETER = 1e5  # with more, small values of N are in millions, not those of small models
+LARGEST_PERPLEXITY = 1000.0  # of a model that has learnt something
 MISSING_REMEDY = "give the value, or take the run out"
 
 
@@ -62,18 +63,24 @@ def _required(draft: Draft) -> tuple[str | None, ...]:
 
 def rules_of(draft: Draft, column: str) -> list[Rule]:
     """List the rules for a column, by what it holds."""
-    finite = Rule(np.isinf, lambda _: "the value must be finite and below 1e308")
+    drop = " (--drop-unfinished takes it out)" if column == draft.response else ""
+    finite = Rule(np.isinf, lambda _: f"the value must be finite and below 1e308{drop}")
     if column in NOUNS:
         return [finite, *_count_rules(draft, column)]
     if column == draft.response:
         return [finite, *_response_rules(draft, column)]
     zero_allowed = column not in ("C", "vocabulary")
-    negative = Rule(lambda x: (x < 0) & ~np.isinf(x), lambda _: "the value must not be negative")
-    zero = Rule(lambda x: x == 0, lambda _: "the value must be above zero")
+    remedy = MISSING_REMEDY + (_without_compute(draft) if column == "C" else "")
+    negative = Rule(lambda x: (x < 0) & ~np.isinf(x), lambda _: f"the value must not be negative; {remedy}")
+    zero = Rule(lambda x: x == 0, lambda _: f"the value must be above zero; {remedy}")
     if zero_allowed:
         return [finite, negative]
     small = column == "C" and not draft.has("N", "D") and not draft.samples
     return [finite, negative, zero, *([Rule(_below_any_training, lambda _: _compute_remedy(draft))] if small else [])]
+
+
+def _without_compute(draft: Draft) -> str:
+    return f", or take out the column with {draft.left_out('C')} and let C be 6 N D" if draft.has("N", "D") else ""
 
 
 def _below_any_training(values: "pd.Series[float]") -> "pd.Series[bool]":
@@ -143,7 +150,7 @@ def _written_out(draft: Draft, column: str, value: str) -> str:
 def _response_rules(draft: Draft, column: str) -> list[Rule]:
     values = draft.frame[column]
     negative = (
-        "every value is negative, as a log likelihood is; change its sign"
+        f"every value is negative, as a log likelihood is; change its sign with {draft.mapped(column, -1)}"
         if bool((values.dropna() < 0).all())
         else f"a {column} is above zero; {MISSING_REMEDY}"
     )
@@ -158,8 +165,15 @@ def _response_rules(draft: Draft, column: str) -> list[Rule]:
 def _ceiling_remedy(draft: Draft, column: str, ceiling: float) -> str:
     limit = f"more than {ceiling:g} {draft.unit}"
     values = draft.frame[column]
+    if column == "error" and values.max() <= 100:
+        return f"{limit} looks like percent: {draft.mapped(column, 0.01)}"
     if values.max() <= 100 and rises_with_compute(draft.frame, column):
         return f"{limit} that rises with compute looks like an accuracy in percent; give the loss"
+    if draft.unit == "nats per token" and values.median() > LARGEST_PERPLEXITY:
+        return (
+            f"{limit} may be a sum over a sequence or a batch; divide by its tokens, as in "
+            f"{how_to_map(column, draft.headers.get(column, column) + ' / 1024')} for 1024 of them"
+        )
     if draft.unit == "nats per token":
         return (
             f"{limit} looks like a perplexity; take its natural log, as unit= (--unit perplexity) does "
@@ -183,7 +197,7 @@ def _rule_faults(draft: Draft, column: str, missing: list[int], broken: list[tup
     if missing:
         remedy = MISSING_REMEDY
         if column == "C":
-            remedy += f", or take out the column with {draft.left_out('C')} and let C be 6 N D"
+            remedy += _without_compute(draft)
         if column == draft.response:
             remedy += " (--drop-unfinished)"
         yield draft.gaps(column, missing, remedy)
@@ -194,4 +208,10 @@ def _rule_faults(draft: Draft, column: str, missing: list[int], broken: list[tup
 
 def _unreadable_faults(draft: Draft, column: str, texts: Mapping[int, str]) -> Iterator[str]:
     for remedy in dict.fromkeys(texts.values()):
-        yield draft.fault(column, [row for row, said in texts.items() if said == remedy], remedy)
+        rows = [row for row, said in texts.items() if said == remedy]
+        drop = (
+            "; --drop-unfinished takes such rows out"
+            if column == draft.response and len(rows) < len(draft.frame)
+            else ""
+        )
+        yield draft.fault(column, rows, f"{remedy}{drop}")

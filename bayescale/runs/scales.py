@@ -8,7 +8,7 @@ import pandas as pd
 
 from bayescale.runs.draft import Draft
 from bayescale.runs.formulas import Formula, Vector
-from bayescale.runs.grammar import read_header
+from bayescale.runs.grammar import logarithm_of, read_header
 from bayescale.runs.headers import how_to_map
 from bayescale.runs.numerals import cell_text
 from bayescale.words import typed
@@ -36,28 +36,44 @@ class Scale:
 
 def scale_of(place: tuple[str, str, str], formula: Formula | None, cells: pd.Series, values: Vector) -> Scale:
     """Return the factor of a column (its table, its name, its header): the user's, else that of the header's words."""
-    source, column, header = place
+    _, column, header = place
+    read = read_header(header)
     if formula is not None:
         return Scale(formula.factor)
-    read = read_header(header)
-    if column not in SCALED or read.factor == 1:
+    if column not in SCALED or (read.factor == 1 and not logarithm_of(header)):
         return Scale()
     texts = [text for cell in cells if (text := cell_text(cell).strip())]
     lettered = sum(SUFFIXED.fullmatch(text) is not None for text in texts)
-    if texts and lettered == len(texts):
+    if texts and lettered == len(texts) and not logarithm_of(header):
         return Scale(notes=(f"{column} is read by the letters of its cells; {read.said!r} in {header!r} adds nothing",))
-    typical = float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan
-    remedies = (how_to_map(column, f"{header} * 1"), how_to_map(column, f"{header} * {typed(read.factor, 4)}"))
-    if lettered:
-        fault = f"{source}: column {column} ({header!r}) has cells with a letter of their own and cells without one"
-        return Scale(faults=(f"{fault}; write all of them in ones, and say so with {remedies[0]}",))
-    if column in BEYOND and typical * read.factor > BEYOND[column] and typical >= SMALLEST_COUNT:
-        fault = (
-            f"{source}: the header of column {column} ({header!r}) says {read.said!r}, and its values, around "
-            f"{typed(typical, 3)}, look like ones; say which with {remedies[0]} or {remedies[1]}"
-        )
+    fault = _fault_of_scale(place, lettered > 0, values)
+    if fault:
         return Scale(read.factor, faults=(fault,))
     return Scale(read.factor, (f"{column} is {header!r} times {typed(read.factor, 4)}, as the header says",))
+
+
+def _fault_of_scale(place: tuple[str, str, str], lettered: bool, values: Vector) -> str:
+    """Say why the factor that a header says cannot be that of its column; nothing where it can."""
+    source, column, header = place
+    read = read_header(header)
+    call = f"column {column} ({header!r})"
+    if logarithm_of(header):
+        return (
+            f"{source}: {call} holds logarithms, as its header says; write the counts themselves, under another header"
+        )
+    remedies = (how_to_map(column, f"{header} * 1"), how_to_map(column, f"{header} * {typed(read.factor, 4)}"))
+    if lettered:
+        return (
+            f"{source}: {call} has cells with a letter of their own and cells without one; write all of them in ones, "
+            f"and say so with {remedies[0]}"
+        )
+    typical = float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan
+    if column in BEYOND and typical * read.factor > BEYOND[column] and typical >= SMALLEST_COUNT:
+        return (
+            f"{source}: the header of {call} says {read.said!r}, and its values, around {typed(typical, 3)}, look like "
+            f"ones; say which with {remedies[0]} or {remedies[1]}"
+        )
+    return ""
 
 
 def factors_by_magnitude(draft: Draft, column: str) -> list[float]:
@@ -97,7 +113,14 @@ def remedy_by_magnitude(draft: Draft, column: str) -> str:
         f"in {WORDS[factor]}: {how_to_map(column, f'{header} * {typed(factor, 4)}')}"
         for factor in factors_by_magnitude(draft, column)
     ]
+    if _may_be_logarithms(draft.frame[column]):
+        options.append("where they are logarithms: write the counts themselves, 10 ** value")
     return "; ".join(options) or "write them in ones"
+
+
+def _may_be_logarithms(values: "pd.Series[float]") -> bool:
+    """Tell values such as 7.7 to 9.2, which log10 of counts are as likely to be as counts in millions."""
+    return bool(values.between(4, 15).all() and (values % 1 != 0).any())
 
 
 def remedy_of_compute(draft: Draft) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.runs.headers import quoted
+from bayescale.runs.layout import COMMENT, decimal_points, without_comments
 from bayescale.runs.numerals import PLAIN
 from bayescale.words import clean, shortened
 
@@ -142,7 +143,8 @@ def _kept_headers(name: str, headers: Sequence[str]) -> _Kept:
 
 def _delimited_source(name: str, text: str) -> Source:
     separator = _separator(text)
-    (header_place, header), *rows = _limited(name, _records(name, text, separator))
+    notes: list[str] = []
+    (header_place, header), *rows = _limited(name, without_comments(_records(name, text, separator), notes))
     headers = [clean(cell.strip()) for cell in header]
     if all(PLAIN.fullmatch(cell) for cell in headers):
         raise InputError(f"{name}: {header_place} holds only numbers, so there is no header; add one: run,N,D,loss")
@@ -152,14 +154,15 @@ def _delimited_source(name: str, text: str) -> Source:
     fitting = [(place, cells) for place, cells in rows if len(cells) == len(headers)]
     faults = list(_ragged_faults(name, rows, len(headers)))
     kept = _kept_headers(name, headers)
-    columns = {headers[position]: [cells[position] for _, cells in fitting] for position in kept.positions}
+    written = {headers[position]: [cells[position] for _, cells in fitting] for position in kept.positions}
+    columns, said = decimal_points(written)
     return Source(
         name,
         pd.DataFrame(columns, dtype=str),
         tuple(place for place, _ in fitting),
         (*faults, *kept.faults),
-        kept.notes,
-        decimal_commas=separator == ";",
+        (*notes, *kept.notes, *([said] if said else [])),
+        decimal_commas=separator == ";" and not said,
     )
 
 
@@ -170,6 +173,11 @@ def _refuse_charts(name: str, headers: Sequence[str]) -> None:
             f"{name}: this is a chart of W&B, a line for each step; export the table of runs as CSV instead, and read "
             "it with bayescale import"
         )
+    if {"metric", "step", "value"} <= {header.casefold() for header in headers}:
+        raise InputError(
+            f"{name}: this is a chart of MLflow, a line for each step; download the table of runs as CSV instead, and "
+            "read it with bayescale import"
+        )
     if {"Wall time", "Step", "Value"} == set(headers):
         raise InputError(
             f"{name}: this is a chart of TensorBoard, a line for each step of one run; give bayescale import the "
@@ -179,9 +187,10 @@ def _refuse_charts(name: str, headers: Sequence[str]) -> None:
 
 def _separator(text: str) -> str:
     """Return the separator that cuts the first line into most fields; a comma when none does."""
-    header = next(line for line in text.splitlines() if re.search(r'[^\s,;"]', line))
-    unquoted = re.sub(r'"[^"]*"', "", header)
-    return max(",\t;", key=unquoted.count)
+    lines = [line for line in text.splitlines() if re.search(r'[^\s,;"]', line)]
+    header = next((line for line in lines if not COMMENT.match(line)), lines[0])
+    unquoted = re.sub(r'"[^"]*"', "", lines[0] if any(map(lines[0].count, ",\t;|")) else header)
+    return max(",\t;|", key=unquoted.count)
 
 
 def _limited(name: str, records: Iterator[tuple[str, list[str]]]) -> Iterator[tuple[str, list[str]]]:
