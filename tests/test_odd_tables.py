@@ -34,6 +34,7 @@ READ = {
     ),
     "points between thousands": ("N;D;loss", lambda n, d, y: (german(n, 0), german(d, 0), german(y)), ";"),
     "decimal commas in quotes": ("N,D,loss", lambda n, d, y: (f"{n:.0f}", f"{d:.0f}", f'"{german(y)}"'), ","),
+    "a line for Excel": ("sep=;\nN;D;loss", lambda n, d, y: (n, d, y), ";"),
     "tabs": ("params\ttokens\tloss", lambda n, d, y: (n, d, y), "\t"),
     "bars": ("params|tokens|loss", lambda n, d, y: (n, d, y), "|"),
     "Markdown": ("| params | tokens | loss |\n|---:|:---|---|", lambda n, d, y: ("", n, d, y, ""), " | "),
@@ -65,6 +66,9 @@ UNITS = {
     "word_perplexity": (lambda y: math.exp(1.3 * y), "nats per word", 1.3),
     "byte_perplexity": (lambda y: 2 ** (y / 3), "bits per byte", 1 / 3),
     "log2 perplexity": (lambda y: y / math.log(2), "bits per token", 1 / math.log(2)),
+    "nats/byte": (lambda y: y / 4, "nats per byte", 1 / 4),
+    "loss (nats/char)": (lambda y: y / 4, "nats per character", 1 / 4),
+    "loss,unit": (lambda y: f"{y / 4},nats per byte", "nats per byte", 1 / 4),
     "bits/dim": (lambda y: y, "bits per dimension", 1),
     "bpd": (lambda y: y, "bits per dimension", 1),
     "Validation loss (bits per byte)": (lambda y: y / 3, "bits per byte", 1 / 3),
@@ -84,6 +88,7 @@ ERRORS = {
     "imagenet_error": ("error=imagenet_error", lambda y: y / 10, LOSS / 10),
     "wer": ("error=wer * 0.01", lambda y: 10 * y, LOSS / 10),
     "error (%)": ("error=error (%) * 0.01", lambda y: 10 * y, LOSS / 10),
+    "1-accuracy": ("error=1-accuracy", lambda y: y / 10, LOSS / 10),
     "pass@1": ("error=pass@1", lambda y: 1 - y / 5, LOSS / 5),
     "accuracy (%)": ("error=accuracy (%)", lambda y: 100 - 20 * y, LOSS / 5),
     "acc": ("error=acc", lambda y: 100 - 20 * y, LOSS / 5),
@@ -137,6 +142,13 @@ REFUSED = {
         r"--map 'D=tokens_per_param\*params'",
     ),
     "compute of a token": ("N,D,FLOPs,loss", lambda n, d, y: (n, d, 6 * n, y), "take C out with"),
+    "a loss of bytes": ("N,D,loss per byte", lambda n, d, y: (n, d, y / 4), "is per byte, in nats or in bits"),
+    "sequences": ("N,samples,seq_len,loss", lambda n, d, y: (n, d / 2048, 2048, y), r"--map 'D=samples\*seq_len'"),
+    "epochs": (
+        "N,unique_tokens,epochs,loss",
+        lambda n, d, y: (n, d / 2, 2, y),
+        r"no column D .*; compute it with .*--map 'D=unique_tokens\*epochs'",
+    ),
     "one header twice": ("N,D,loss,loss", lambda n, d, y: (n, d, y, y + 1), "more than one column is called 'loss'"),
     "two held-out texts": (
         "N,D,c4_loss,pile_loss",
@@ -208,3 +220,21 @@ def test_what_mlflows_search_gives_is_imported_without_the_sections_of_its_keys(
     np.testing.assert_allclose(runs.frame["loss"], LOSS)
     assert {"loss is the last value of 'val_loss'", "UNFINISHED: 'run-2': MLflow says RUNNING"} <= set(runs.notes)
     assert not any(re.search("metrics[.]", note) for note in runs.notes)
+
+
+MAPPED = {
+    "N=size (GB)": ("size (GB),D,loss", lambda n, d, y: (2 * n / 1e9, d, y), r"a size in memory; .*size \(GB\) \* 5e8"),
+    "C=days": ("N,D,days,loss", lambda n, d, y: (n, d, 3 + y, y), r"is time, not FLOP; .*--map 'C=days \* 3.46e19'"),
+    "C=TFLOPs": ("N,D,TFLOPs,loss", lambda n, d, y: (n, d, 400, y), "may be the FLOP of a forward pass or of a second"),
+    "C=log10(C)": ("N,D,log10(C),loss", lambda n, d, y: (n, d, math.log10(6 * n * d), y), "holds logarithms"),
+    "loss=log_loss": ("N,D,log_loss", lambda n, d, y: (n, d, math.log(y)), "is called the logarithm of a loss"),
+    "error=error (%)": ("N,D,error (%)", lambda n, d, y: (n, d, y / 10), "says percent, and its values are at most 1"),
+}
+
+
+@pytest.mark.parametrize("column", MAPPED)
+def test_a_header_that_is_mapped_is_refused_where_it_says_that_it_is_something_else(tmp_path, column):
+    header, row, words = MAPPED[column]
+    name, _, mapped = column.partition("=")
+    with pytest.raises(InputError, match=words):
+        read_runs(written(tmp_path, header, row), columns={name: mapped})

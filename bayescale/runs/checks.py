@@ -9,8 +9,8 @@ import pandas as pd
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs.costs import COVARIATES, CostCurve, cost_curve
 from bayescale.runs.draft import Draft, listed
-from bayescale.runs.grammar import quantity, says_loss
-from bayescale.runs.headers import how_to_map, normalised
+from bayescale.runs.grammar import says_loss
+from bayescale.runs.headers import normalised
 from bayescale.runs.numerals import cell_text
 from bayescale.runs.rows import copies
 from bayescale.runs.rules import rises_with_compute
@@ -237,11 +237,6 @@ def working_size(frame: pd.DataFrame) -> "pd.Series[float] | None":
 
 
 def _compute_remedy(draft: Draft, ratio: float) -> str:
-    if quantity(draft.headers.get("C", "")) == "time":
-        return (
-            "hours are time, not FLOP: multiply them by the FLOP of an hour, peak times utilization times 3600, as in "
-            f"{how_to_map('C', draft.headers['C'] + ' * 1.4e18')} for an H100 at 40 %, or let C be 6 N D"
-        )
     if _is_logarithm(draft):
         return "this looks like its decimal logarithm: write the FLOP themselves, 10 ** value"
     for unit, flop in FLOP_UNITS.items():

@@ -173,36 +173,75 @@ NATS_PHRASES = (
 )
 
 
-def _unit(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+PER_PATTERNS = {
+    r" bits?(?: per)? (\w+) ": "bits",
+    r" nats?(?: per)? (\w+) ": "nats",
+    r" (?:loss|nll|xent) per (\w+) ": "",
+}
+type Found = tuple[str | None, tuple[str, ...]]
+
+
+def _unit(words: tuple[str, ...]) -> Found:
     """Return the unit that words name (empty where they only say bits), and the words without it."""
-    joined = f" {' '.join(words)} "
-    logarithm = re.search(r" log(2|10) (ppl|pplx|perp|perplexity) ", joined)
-    if logarithm:
-        unit = "bits per token" if logarithm[1] == "2" else LOG10_PERPLEXITY
-        return unit, tuple(joined.replace(logarithm[0], " ").split())
+    found = (rule(words) for rule in (_in_a_phrase, _of_a_logarithm, _of_a_perplexity, _per_something, _of_bits))
+    return next((each for each in found if each is not None), None) or _in_a_word(words)
+
+
+def _without(words: tuple[str, ...], phrase: str) -> tuple[str, ...]:
+    return tuple(f" {' '.join(words)} ".replace(f" {phrase} ", " ").split())
+
+
+def _in_a_phrase(words: tuple[str, ...]) -> Found | None:
+    """Read ``cross entropy``, which may be in another unit by a word more."""
+    phrase = next((each for each in NATS_PHRASES if f" {each} " in f" {' '.join(words)} "), None)
+    if phrase is None:
+        return None
+    rest = _without(words, phrase)
+    return _unit(rest)[0] or NATS, rest
+
+
+def _of_a_logarithm(words: tuple[str, ...]) -> Found | None:
+    found = re.search(r" log(2|10) (ppl|pplx|perp|perplexity) ", f" {' '.join(words)} ")
+    if found is None:
+        return None
+    return "bits per token" if found[1] == "2" else LOG10_PERPLEXITY, _without(words, found[0].strip())
+
+
+def _of_a_perplexity(words: tuple[str, ...]) -> Found | None:
+    """Read the perplexity of a word, a byte or a character."""
     of = [word for word in words if word in PER]
-    if len(of) == 1 and any(SHORT.get(word) == PERPLEXITY for word in words):
-        return PER[of[0]], tuple(word for word in words if word != of[0] and SHORT.get(word) != PERPLEXITY)
-    for phrase in NATS_PHRASES:
-        if f" {phrase} " in joined:
-            return (_unit(tuple(joined.replace(f" {phrase} ", " ").split()))[0] or NATS), tuple(
-                joined.replace(f" {phrase} ", " ").split()
-            )
-    bits = re.search(r" bits?( per)? (\w+) ", joined)
-    if bits and bits[2] in BITS:
-        return BITS[bits[2]], tuple(joined.replace(bits[0], " ").split())
+    if len(of) != 1 or not any(SHORT.get(word) == PERPLEXITY for word in words):
+        return None
+    return PER[of[0]], tuple(word for word in words if word != of[0] and SHORT.get(word) != PERPLEXITY)
+
+
+def _per_something(words: tuple[str, ...]) -> Found | None:
+    """Read ``bits per byte``, ``nats/char``; of ``loss per byte`` only ``per byte``, as it may be in either."""
+    for pattern, unit in PER_PATTERNS.items():
+        found = re.search(pattern, f" {' '.join(words)} ")
+        if found and found[1] in BITS and (unit != "" or BITS[found[1]] != "bits per token"):
+            return BITS[found[1]].replace("bits", unit).strip(), _without(words, found[0].strip())
+    return None
+
+
+def _of_bits(words: tuple[str, ...]) -> Found | None:
     rest = tuple(word for word in words if word not in ("bits", "bit"))
-    if rest != words and not set(rest) - {*FILLERS["loss"], *SHORT}:
-        return "", rest
+    return ("", rest) if rest != words and not set(rest) - {*FILLERS["loss"], *SHORT} else None
+
+
+def _in_a_word(words: tuple[str, ...]) -> Found:
     found = [word for word in words if word in SHORT]
     exact = [word for word in found if SHORT[word] != NATS] or found
     return (SHORT[exact[0]], tuple(word for word in words if word != exact[0])) if exact else (None, words)
 
 
+ONE_MINUS = re.compile(r"\s*\(?(?:1|one)\s*(?:[-\u2212\u2013]|minus)\s*", re.IGNORECASE)
+
+
 def better(header: str) -> str:
     """Return the word of a header that says that more is better; empty where none does, or where it is a spread."""
     words = read_header(header).words
-    if any(word in SPREAD for word in words) or metric_of(header) is not None:
+    if any(word in SPREAD for word in words) or metric_of(header) is not None or ONE_MINUS.match(header):
         return ""
     return next((word for word in words if word in BETTER), "")
 
@@ -210,6 +249,8 @@ def better(header: str) -> str:
 def is_error(header: str) -> bool:
     """Tell the part that is wrong from the spread of something: ``top1_error`` from ``standard error``."""
     words = read_header(header).words
+    if ONE_MINUS.match(header):
+        return any(word in BETTER for word in words)
     return bool(set(words) & {"error", "wer", "cer"}) and not set(words) & {"std", "standard", "se", "bar", "bars"}
 
 
@@ -321,8 +362,18 @@ def _is_time(read: Header) -> bool:
 
 def _is_tokens(read: Header) -> bool:
     trained_rows = read.has(*SAMPLES) or read.key in ("n_train", "train_size", "dataset_size", "num_train", "data_size")
-    wrong = read.has(*HELD_OUT, "vocab", "context", "unique", "max", "loss", *RATE)
+    wrong = read.has(*HELD_OUT, "vocab", "context", "unique", "dataset", "corpus", "max", "loss", *RATE)
     return (read.has(*TOKENS) or trained_rows) and not wrong
+
+
+def _is_data_set(read: Header) -> bool:
+    """Tell the tokens of the data, each counted once."""
+    return read.has(*TOKENS) and read.has("unique", "dataset", "corpus")
+
+
+def in_memory(header: str) -> bool:
+    """Tell a size in bytes."""
+    return read_header(header).has("bytes", "mb", "gb", "tb", "kb", "mib", "gib", "tib")
 
 
 def _is_ratio(read: Header) -> bool:
@@ -336,6 +387,8 @@ def _is_ratio(read: Header) -> bool:
 
 QUANTITIES = {
     "ratio": _is_ratio,
+    "data set": _is_data_set,
+    "epochs": lambda read: read.key in ("epoch", "epochs", "num_epochs", "n_epochs", "num_train_epochs"),
     "length": lambda read: read.key.endswith(LENGTHS),
     "batch": _is_batch,
     "steps": _is_steps,

@@ -26,7 +26,7 @@ TOKENS = ("token", "tokens", "toks", "ntokens", "jetons", "trainingstoken", "tra
 SAMPLES = (
     *("sample", "samples", "image", "images", "row", "rows", "example", "examples", "sequence", "sequences"),
     *("game", "games", "episode", "episodes", "frame", "frames", "molecules", "pixels", "pairs", "documents"),
-    *("character", "characters", "chars", "bytes"),
+    *("character", "characters", "chars", "bytes", "words", "gb", "mb", "tb"),
 )
 COMPUTE = ("flop", "flops", "compute")
 OF_TRAINING = ("train", "training", "total", "budget", "compute")
@@ -107,6 +107,7 @@ NO_LOSS = (
     "balance",
     "balancing",
     "grad",
+    "percent",
     "scale",
     "scaling",
     "weight",
@@ -131,6 +132,7 @@ LOG10_PERPLEXITY, WORD_PERPLEXITY = "log10 perplexity", "word perplexity"
 BYTE_PERPLEXITY, CHARACTER_PERPLEXITY = "byte perplexity", "character perplexity"
 BITS = {"byte": "bits per byte", "token": "bits per token", **dict.fromkeys(CHARS, "bits per character")}
 BITS["bytes"], BITS["tokens"] = BITS["byte"], BITS["token"]
+BITS["word"] = BITS["words"] = "bits per word"
 BITS |= dict.fromkeys(("dim", "dims", "dimension", "pixel"), "bits per dimension")
 PER = {
     "word": WORD_PERPLEXITY,

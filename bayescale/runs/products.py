@@ -8,13 +8,14 @@ import numpy as np
 
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs.formulas import Vector
-from bayescale.runs.grammar import quantity
+from bayescale.runs.grammar import counted_noun, quantity
 from bayescale.runs.headers import how_to_map, normalised
 
 LARGEST_BATCH = 16384
 """Sequences a step that hardly any run exceeds; a batch of more is one of tokens."""
 CLOSE = 2.0
 """A product agrees with C / 6 N within this factor."""
+SEQUENCES = ("samples", "sample", "sequences", "sequence", "examples", "example")
 LENGTH = 2048
 """Tokens of a sequence, where a remedy must name some."""
 
@@ -43,10 +44,7 @@ def offers_of_tokens(values: Mapping[str, Vector], meant: Mapping[str, str]) -> 
     meant : mapping of str to str
         Canonical name to its header.
     """
-    found = list(_products(values))
-    ratios = _called(values, "ratio")
-    if ratios and meant.get("N") in values:
-        found.insert(0, Product((ratios[0], meant["N"]), _median(values[ratios[0]] * values[meant["N"]])))
+    found = [*_pairs(values, meant), *_products(values)]
     if not {"C", "N"} <= set(meant):
         return [product.offer for product in found]
     by_compute = f"compute it with {how_to_map('D', 'C/6N')}"
@@ -55,6 +53,19 @@ def offers_of_tokens(values: Mapping[str, Vector], meant: Mapping[str, str]) -> 
     tokens = _median(values[meant["C"]] / (FLOPS_PER_TOKEN * values[meant["N"]]))
     close = [product for product in found if tokens / CLOSE < product.typical < tokens * CLOSE]
     return [*(product.offer for product in close), by_compute]
+
+
+def _pairs(values: Mapping[str, Vector], meant: Mapping[str, str]) -> Iterator[Product]:
+    """Yield tokens per parameter times N, epochs times the tokens of the data, sequences times their length."""
+    sequences = [header for header in values if counted_noun(header) in SEQUENCES]
+    N = [meant["N"]] if meant.get("N") in values else []
+    for first, second in (
+        (_called(values, "ratio"), N),
+        (_called(values, "data set"), _called(values, "epochs")),
+        (sequences, _called(values, "length")),
+    ):
+        if first and second:
+            yield Product((first[0], second[0]), _median(values[first[0]] * values[second[0]]))
 
 
 def _products(values: Mapping[str, Vector]) -> Iterator[Product]:

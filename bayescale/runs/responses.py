@@ -169,15 +169,24 @@ def _unit_of_header(draft: Draft, asked: str | None, header: str, usual: str) ->
     if metric is None and header != draft.response:
         note = f"{header!r} names no unit and is read as {usual}; unit= (--unit) says another, such as 'bits per byte'"
         return UnitChoice(usual, notes=(note,))
-    if metric is not None and not metric.unit:
-        fault = (
-            f"{draft.source}: {draft.call(draft.response)} is in bits, and of what is not said; "
-            f"say it with unit= (--unit 'bits per token', --unit 'bits per byte' or --unit 'bits per character')"
-        )
-        return UnitChoice(usual, (fault,))
+    if metric is not None and (not metric.unit or metric.unit.startswith("per ")):
+        return UnitChoice(usual, (_half_a_unit(draft, metric.unit),))
     if metric is None or metric.unit == usual or metric.unit in PERPLEXITIES:
         return UnitChoice(metric.unit if metric else usual)
     return UnitChoice(metric.unit, notes=(f"the {draft.response} is in {metric.unit}, as the header {header!r} says",))
+
+
+def _half_a_unit(draft: Draft, unit: str) -> str:
+    """Ask for the other half of a unit: bits of what, or nats or bits of it."""
+    call = f"{draft.source}: {draft.call(str(draft.response))}"
+    if unit:
+        return (
+            f"{call} is {unit}, in nats or in bits; say which with unit= (--unit 'nats {unit}' or --unit 'bits {unit}')"
+        )
+    return (
+        f"{call} is in bits, and of what is not said; say it with unit= (--unit 'bits per token', "
+        "--unit 'bits per byte' or --unit 'bits per character')"
+    )
 
 
 def _asked_unit(asked: str) -> str:
@@ -236,7 +245,7 @@ def recognised_unit(text: str) -> str:
     if words in ("ppl", "perplexity"):
         return PERPLEXITY
     if "nat" in words or "ln" in words.split() or "log-perplexity" in words:
-        return "nats per token"
+        return _bits(words).replace("bits", "nats")
     if "bit" in words or words in ("bpc", "bpb"):
         return _bits(words)
     return text
@@ -247,4 +256,6 @@ def _bits(words: str) -> str:
         return "bits per character"
     if "byte" in words or words == "bpb":
         return "bits per byte"
+    if "word" in words:
+        return "bits per word"
     return "bits per token"

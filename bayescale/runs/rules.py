@@ -130,7 +130,7 @@ def _least_count(draft: Draft, column: str) -> float:
         return SMALLEST_COUNT
     if column != "D":
         return SMALLEST_COUNT if _samples_per_parameter(draft) > MOST_SAMPLES_PER_PARAMETER else 1.0
-    return 0.0 if draft.samples in TIME else 1.0  # half an hour is some data
+    return 0.0 if draft.samples in (*TIME, "gb", "mb", "tb") else 1.0  # half an hour is some data
 
 
 def _samples_per_parameter(draft: Draft) -> float:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bayescale.runs.draft import Draft
 from bayescale.runs.formulas import Formula, Vector
-from bayescale.runs.grammar import logarithm_of, read_header
+from bayescale.runs.grammar import in_memory, is_of_a_pass, logarithm_of, quantity, read_header
 from bayescale.runs.headers import how_to_map
 from bayescale.runs.numerals import cell_text
 from bayescale.words import typed
@@ -20,6 +20,10 @@ USUAL = {"N": (1e5, 3e12), "active_N": (1e5, 3e12), "D": (1e7, 1e14), "unique_to
 """Sizes and tokens of most runs published, between which a median should be."""
 BEYOND = {"N": 1e13, "active_N": 1e13, "D": 1e16, "unique_tokens": 1e16, "C": 1e29}
 SMALLEST_COUNT = 1e4
+BYTES = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+SECONDS = {"days": 86400.0, "day": 86400.0, "seconds": 1.0, "second": 1.0, "sec": 1.0, "secs": 1.0, "minutes": 60.0}
+FLOPS_OF_SECOND = 4e14
+"""FLOP a second of an H100 in dense bfloat16 at 40 % of its peak."""
 FLOP_UNITS = {"yottaFLOP": 1e24, "zettaFLOP": 1e21, "PF-days": 8.64e19, "exaFLOP": 1e18, "petaFLOP": 1e15}
 SMALLEST_COMPUTE = 1e9
 """FLOP that no training run falls short of."""
@@ -36,15 +40,17 @@ class Scale:
 
 def scale_of(place: tuple[str, str, str], formula: Formula | None, cells: pd.Series, values: Vector) -> Scale:
     """Return the factor of a column (its table, its name, its header): the user's, else that of the header's words."""
-    _, column, header = place
+    source, column, header = place
     read = read_header(header)
     if formula is not None:
         return Scale(formula.factor)
-    if column not in SCALED or (read.factor == 1 and not logarithm_of(header)):
+    if column in SCALED and (fault := _other_quantity(column, header)):
+        return Scale(read.factor, faults=(f"{source}: {fault}",))
+    if column not in SCALED or read.factor == 1:
         return Scale()
     texts = [text for cell in cells if (text := cell_text(cell).strip())]
     lettered = sum(SUFFIXED.fullmatch(text) is not None for text in texts)
-    if texts and lettered == len(texts) and not logarithm_of(header):
+    if texts and lettered == len(texts):
         return Scale(notes=(f"{column} is read by the letters of its cells; {read.said!r} in {header!r} adds nothing",))
     fault = _fault_of_scale(place, lettered > 0, values)
     if fault:
@@ -52,15 +58,33 @@ def scale_of(place: tuple[str, str, str], formula: Formula | None, cells: pd.Ser
     return Scale(read.factor, (f"{column} is {header!r} times {typed(read.factor, 4)}, as the header says",))
 
 
+def _other_quantity(column: str, header: str) -> str:
+    """Say what a header counts where that is not what its column holds; nothing where it may be."""
+    call, words = f"column {column} ({header!r})", read_header(header).words
+    if logarithm_of(header):
+        return f"{call} holds logarithms, as its header says; write the counts themselves, under another header"
+    if column in ("N", "active_N") and in_memory(header):
+        byte = next((size for name, size in BYTES.items() if set(words) & {f"{name}b", f"{name}ib"}), 1.0)
+        remedy = how_to_map(column, f"{header} * {typed(byte / 2, 4)}")
+        return f"{call} is a size in memory; divide it by the bytes of a parameter, as in {remedy} for two of them"
+    if column == "C" and quantity(header) == "time":
+        seconds = next((length for name, length in SECONDS.items() if name in words), 3600.0)
+        remedy = how_to_map("C", f"{header} * {typed(FLOPS_OF_SECOND * seconds, 3)}")
+        return (
+            f"{call} is time, not FLOP; multiply it by the FLOP of its unit, peak times utilization, as in {remedy} "
+            "for an H100 at 40 %, or leave it out"
+        )
+    if column == "C" and is_of_a_pass(header):
+        remedy = how_to_map("C", f"{header} * {typed(read_header(header).factor, 4)}")
+        return f"{call} may be the FLOP of a forward pass or of a second; where it is that of the training, {remedy}"
+    return ""
+
+
 def _fault_of_scale(place: tuple[str, str, str], lettered: bool, values: Vector) -> str:
     """Say why the factor that a header says cannot be that of its column; nothing where it can."""
     source, column, header = place
     read = read_header(header)
     call = f"column {column} ({header!r})"
-    if logarithm_of(header):
-        return (
-            f"{source}: {call} holds logarithms, as its header says; write the counts themselves, under another header"
-        )
     remedies = (how_to_map(column, f"{header} * 1"), how_to_map(column, f"{header} * {typed(read.factor, 4)}"))
     if lettered:
         return (

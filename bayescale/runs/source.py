@@ -142,6 +142,7 @@ def _kept_headers(name: str, headers: Sequence[str]) -> _Kept:
 
 
 def _delimited_source(name: str, text: str) -> Source:
+    text = re.sub(r"\Asep=[^\n]\r?\n", "\n", text)  # which Excel writes above
     separator = _separator(text)
     notes: list[str] = []
     (header_place, header), *rows = _limited(name, without_comments(_records(name, text, separator), notes))
