@@ -111,7 +111,9 @@ def test_a_loss_above_the_log_of_the_vocabulary_is_refused(tmp_path):
 
 def test_loss_and_bpc_together_must_be_chosen_between(tmp_path):
     path = written(tmp_path, **with_column("bpc", ["0.9", "0.8", "0.7", "0.6", "0.5", "0.4"]))
-    assert only_fault(path).endswith("they are never mixed; choose with response='loss' or 'bpc'")
+    assert only_fault(path).endswith(
+        "they are never mixed; choose with response='loss' (--response loss) or 'bpc' (--response bpc)"
+    )
     runs = read_runs(path, response="bpc")
     assert (runs.response, runs.unit) == ("bpc", "bits per character")
     assert list(runs.frame.columns) == ["run", "N", "D", "C", "bpc", "loss"]

@@ -67,7 +67,7 @@ def test_hundreds_of_trillions_of_tokens_pass_with_a_note(tmp_path):
         ("seven", "this is no number, so write a count such as 7e9, 7B or 7,000,000,000"),
         ("7 B tokens", "this is no number, so write a count such as 7e9, 7B or 7,000,000,000"),
         ("0x10", "hexadecimal is not understood, so write the decimal number"),
-        ("3%", "percentages are not understood, so write the plain number"),
+        ("3%", "percentages are not understood, so write the part, such as 0.231 for 23.1 %"),
     ],
 )
 def test_text_in_a_number_column_is_refused_with_its_row(tmp_path, text, remedy):
@@ -75,12 +75,12 @@ def test_text_in_a_number_column_is_refused_with_its_row(tmp_path, text, remedy)
     assert fault == f"runs.csv: column N is {text!r} for run 'a' (line 2); {remedy}"
 
 
-def test_decimal_commas_are_refused_in_a_file_with_semicolons(tmp_path):
-    rows = [[run, N, "12,345", loss.replace(".", ",")] for run, N, _, loss in ROWS]
+def test_commas_that_may_part_thousands_are_refused_in_a_file_with_semicolons(tmp_path):
+    rows = [[run, N, "12,345", f"{float(loss):.3f}".replace(".", ",")] for run, N, _, loss in ROWS]
     faults = refusal(written(tmp_path, rows=rows, separator=";")).faults
     assert len(faults) == 2
     assert all("a comma may be a decimal point here" in fault for fault in faults)
-    assert faults[1].startswith("runs.csv: column loss is '3,5' for run 'a' (line 2), '3,3' for run 'b' (line 3), ")
+    assert faults[1].startswith("runs.csv: column loss is '3,500' for run 'a' (line 2), '3,300' for run 'b' (line 3), ")
 
 
 def test_many_faults_of_one_kind_are_summarised_after_five(tmp_path):
