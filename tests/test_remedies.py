@@ -172,6 +172,7 @@ CASES = {
     "a run without loss": Case({"loss": one(LOSS, "")}),
     "a loss of zero": Case({"loss": one(LOSS, 0.0)}, fix={}, without=True),
     "a negative loss": Case({"loss": times(LOSS, -1)}),
+    "a loss less another": Case({"loss": [y - 7 for y in LOSS]}),
     "one negative loss": Case({"loss": one(LOSS, -3.3)}, fix={}, without=True),
     "perplexities": Case({"loss": [2.718281828 ** (y + 1) for y in LOSS]}),
     "one diverged run": Case({"loss": one(LOSS, 16.0)}, fix={}, without=True),

@@ -150,7 +150,7 @@ def _written_out(draft: Draft, column: str, value: str) -> str:
 def _response_rules(draft: Draft, column: str) -> list[Rule]:
     values = draft.frame[column]
     negative = (
-        f"every value is negative, as a log likelihood is; change its sign with {draft.mapped(column, -1)}"
+        _sign_remedy(draft, column)
         if bool((values.dropna() < 0).all())
         else f"a {column} is above zero; {MISSING_REMEDY}"
     )
@@ -160,6 +160,15 @@ def _response_rules(draft: Draft, column: str) -> list[Rule]:
         Rule(lambda x: x == 0, lambda _: f"a {column} is above zero; {MISSING_REMEDY}"),
         Rule(lambda x: (x > ceiling) & ~np.isinf(x), lambda _: _ceiling_remedy(draft, column, ceiling)),
     ]
+
+
+def _sign_remedy(draft: Draft, column: str) -> str:
+    """Say what a response below zero may be: a log likelihood, or, where it falls further, a loss less another."""
+    upside_down = draft.frame.assign(**{column: -draft.frame[column]})
+    if rises_with_compute(upside_down, column):
+        remedy = how_to_map("gain", f"{draft.headers.get(column, column)} * -1")
+        return f"every value is negative and falls with compute, as a loss less that of a unigram model does; {remedy}"
+    return f"every value is negative, as a log likelihood is; change its sign with {draft.mapped(column, -1)}"
 
 
 def _ceiling_remedy(draft: Draft, column: str, ceiling: float) -> str:
