@@ -106,10 +106,10 @@ def _response(source: str, runs: Sequence[TrackedRun], columns: Mapping[str, str
     response = next((name for name in RESPONSES if name in columns), "loss")
     key = columns.get(response) or choose_loss(source, runs)
     metric = metric_of(key)
-    unit = (metric.unit or None) if metric else None
+    unit = metric.unit if metric and not metric.unit.startswith("per ") else ""
     if response != "loss":
         return key, response, None
-    return (key, "bpc", None) if unit == MEANINGS["bpc"] else (key, "loss", unit)
+    return (key, "bpc", None) if unit == MEANINGS["bpc"] else (key, "loss", unit or None)
 
 
 # The loss
