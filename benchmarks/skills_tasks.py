@@ -28,6 +28,10 @@ FAMILIES = (
     ("Gemma-2", "Falcon", "Phi", "Pythia", "BLOOM", "GPT-Neo/J", "OPT", "MPT", "XGLM", "CodeLlama", "StarCoder"),
     ("StarCoder2", "DeepSeek-Coder", "Jamba"),
 )
+LAWS = {
+    **bs.skills.SKILL_LAWS,
+    "second": bs.skills.with_second_skill("family_benchmark", ["HumanEval", "MMLU", *TASKS]),
+}
 TESTED_WITHOUT_COMPUTE = ("Qwen/Qwen1.5-110B", "ai21labs/Jamba-v0.1")
 
 
@@ -42,7 +46,7 @@ def main() -> None:
     frame.loc[untested, list(TASKS)] = np.nan
     table = bs.skills.read_scores(frame, chance={name: chance for name, (chance, _, _) in TASKS.items()})
     kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-    for law in sys.argv[2:] or ("family_benchmark", "separate"):
+    for law in sys.argv[2:] or ("family_benchmark", "second", "separate"):
         kept[law] = measure(law, table)
         print(law, kept[law], flush=True)
         RESULT.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
@@ -55,7 +59,7 @@ def measure(law: str, table: bs.skills.ScoreTable) -> dict[str, object]:
     for task, (_, cutoff, _) in TASKS.items():
         held[:, table.names.index(task)] = ~(compute <= cutoff * 1.001)
     held &= np.isfinite(table.scores)
-    fitted = sample_fit(bs.skills.SKILL_LAWS[law], table, ~held, Settings(800, 500, 4, 1), attempts=(0.8,))
+    fitted = sample_fit(LAWS[law], table, ~held, Settings(800, 500, 4, 1), attempts=(0.8,))
     scored = _scored(fitted, held)
     cells = pd.DataFrame(scored["cells"], columns=["run", "response"])
     cells = cells.assign(score=table.scores[cells["run"], cells["response"]])

@@ -57,13 +57,15 @@ def free_draws(table, law, skill, *, draws=60, spread=0.03, seed=0):
         "gain_scale": (0.5, ()),
         "turn_scale": (0.1, ()),
         "level_scale": (np.full(count, 0.1), (count,)),
+        "second": (np.zeros(runs), (runs,)),
+        "second_loading": (np.full(count, 0.4), (count,)),
         "level_score": (np.zeros((len(table.families), count)), (len(table.families), count)),
     }
     del law, spread_x
     free = {}
     for name, (value, shape) in values.items():
         noise = spread * rng.standard_normal((4, draws, *shape))
-        signed = name in ("noise", "residual", "gain_scale", "turn_scale", "level_scale", "slope")
+        signed = name in ("noise", "residual", "gain_scale", "turn_scale", "level_scale", "slope", "second_loading")
         drawn = value * np.exp(noise) if signed else value + noise
         free[name] = (("chain", "draw", *(f"{name}_{i}" for i in range(len(shape)))), drawn)
     return xr.Dataset(free)
@@ -77,8 +79,8 @@ def made_skill_fit(law="family_benchmark", *, failures=(), missing=(), seed=0):
     table = read_scores(frame, name="made")
     logs, _ = log_compute(table)
     skill = logs - logs.mean() + np.array([gains[name] for name in table.models["family"]])
-    chosen = SKILL_LAWS[law]
-    data = model_data(table, np.isfinite(table.scores))
+    chosen = SKILL_LAWS[law] if isinstance(law, str) else law
+    data = model_data(chosen, table, np.isfinite(table.scores))
     posterior = posterior_of(chosen, table, data, free_draws(table, chosen, skill), random_seed=seed)
     diagnostics = Diagnostics(tuple(failures), 1.0, 500.0, 500.0, 1.0, 0, 0, 240)
     return SkillFit(chosen, table, posterior, float(logs.mean()), diagnostics, Settings(draws=60, tune=1))

@@ -22,6 +22,7 @@ from bayescale.skills import (
     judge_skills,
     next_scores,
     read_scores,
+    with_second_skill,
 )
 from bayescale.skills.comparison import planned_refits
 from bayescale.skills.families import family_draws
@@ -195,6 +196,26 @@ def test_a_prior_of_ones_own_replaces_the_laws():
         skill_law("family", {"level_scale": "HalfNormal(1)"})
     with pytest.raises(InputError, match="the laws are compute, separate"):
         skill_law("chinchilla")
+
+
+def test_a_second_skill_widens_the_forecasts_of_its_responses_alone():
+    law = with_second_skill("family_benchmark", ["MMLU", "GSM8K", "TruthfulQA"])
+    plain, second = (
+        forecast_scores(each, family="family-0", flops=1e23) for each in (made_skill_fit(), made_skill_fit(law))
+    )
+    wider = {
+        name: (second.scores[:, 0, j].std() / plain.scores[:, 0, j].std()) for j, name in enumerate(plain.responses)
+    }
+    assert wider["HellaSwag"] == pytest.approx(1, abs=0.1)
+    assert min(wider["MMLU"], wider["TruthfulQA"]) > 1.02
+
+
+def test_a_second_skill_needs_three_responses_that_are_there():
+    with pytest.raises(InputError, match="expected at least 3 responses"):
+        with_second_skill("family_benchmark", ["MMLU", "GSM8K"])
+    law = with_second_skill("family_benchmark", ["MMLU", "GSM8K", "Coding"])
+    with pytest.raises(InputError, match="second skill of Coding, which is no response here"):
+        made_skill_fit(law)
 
 
 @pytest.mark.parametrize("by", ["model", "family", "cell"])

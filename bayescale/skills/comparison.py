@@ -29,7 +29,7 @@ PROBABILITY = 0.9
 REFIT = Settings(draws=800, tune=500)
 """How refits are sampled."""
 
-OF_ONE = ("skill", "gain", "turn", "level")
+OF_ONE = ("skill", "second", "gain", "turn", "level")
 """What a refit has of single models and families, hundreds of numbers of which only the worst must mix."""
 
 type Progress = Callable[[str, int, int], object]

@@ -31,8 +31,10 @@ class SkillFit(Value):
     posterior : xarray.Dataset
         ``loading`` (logits per decade), ``intercept`` (logits), ``sigma``, ``floor`` and ``level_scale`` (decades), all
         (chain, draw, response); ``skill``, in decades of an average family's compute over the mean of the models
-        (chain, draw, run); ``gain`` and ``turn`` (chain, draw, family), ``level`` (chain, draw, family, response);
-        ``residual``, ``gain_scale``, ``turn_scale`` and ``location`` (chain, draw). What a law does not have is zero.
+        (chain, draw, run); ``second``, the second skill in standard deviations (chain, draw, run), and
+        ``second_loading`` in logits (chain, draw, response); ``gain`` and ``turn`` (chain, draw, family), ``level``
+        (chain, draw, family, response); ``residual``, ``gain_scale``, ``turn_scale``, ``slope`` and ``location``
+        (chain, draw). What a law does not have is zero.
     center : float
         Mean of log10 compute over the models, from which skills are counted.
     diagnostics : Diagnostics
@@ -142,9 +144,16 @@ def inverse_items(table: ScoreTable) -> np.ndarray:
     return np.where(counted, 1.0 / table.responses["items"].fillna(1.0), 0.0)
 
 
+def second_in_decades(fitted: SkillFit, second: np.ndarray) -> np.ndarray:
+    """Return what a second skill (draw, run) adds to the skill for each response, in decades (draw, run, response)."""
+    share = fitted.flat("second_loading") / fitted.flat("loading")
+    return np.asarray(second[:, :, None] * share[:, None, :])
+
+
 def model_scores(fitted: SkillFit) -> np.ndarray:
     """Return the expected scores of the models of the table (draw, run, response)."""
     skill = fitted.flat("skill")[:, :, None] + fitted.flat("level")[:, fitted.table.family_of, :]
+    skill = skill + second_in_decades(fitted, fitted.flat("second"))
     ceiling = fitted.table.responses["ceiling"].to_numpy(dtype=float)
     return expected_scores({name: fitted.flat(name) for name in ("loading", "intercept", "floor")}, skill, ceiling)
 

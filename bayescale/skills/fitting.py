@@ -108,7 +108,7 @@ def sample_fit(
     """
     from bayescale.skills.sampling import sample_skills  # noqa: PLC0415  (imports PyMC)
 
-    data = model_data(table, seen)
+    data = model_data(law, table, seen)
     for factor, accept in enumerate(attempts, 1):
         used = dataclasses.replace(settings, draws=factor * settings.draws)
         free, stats = sample_skills(law, data, len(table.families), used, accept)
@@ -119,8 +119,14 @@ def sample_fit(
     return SkillFit(law, table, posterior, _center(table), diagnostics, settings)
 
 
-def model_data(table: ScoreTable, seen: np.ndarray) -> dict[str, np.ndarray]:
+def model_data(law: SkillLaw, table: ScoreTable, seen: np.ndarray) -> dict[str, np.ndarray]:
     """Return what the model calls its data; scores that are not seen have no weight."""
+    absent = [name for name in law.second if name not in table.names]
+    if absent:
+        raise InputError(
+            f"{table.name}: law '{law.name}' has a second skill of {', '.join(absent)}, which is no response here; the "
+            f"responses are {', '.join(table.names)}"
+        )
     logs, spread = log_compute(table)
     seen = seen & np.isfinite(table.scores)
     any_seen = seen.any(axis=1)
@@ -136,6 +142,7 @@ def model_data(table: ScoreTable, seen: np.ndarray) -> dict[str, np.ndarray]:
         "chance_sd": np.where(chance == 0, CHANCE_SD[True], CHANCE_SD[False]),
         "ceiling": table.responses["ceiling"].to_numpy(dtype=float),
         "inverse_items": inverse_items(table),
+        "named": np.isin(table.names, law.second).astype(float),
     }
 
 
@@ -161,6 +168,7 @@ def posterior_of(
     found = {
         **{name: (("chain", "draw"), each) for name, each in {**scales, "slope": slope, "location": location}.items()},
         "skill": (("chain", "draw", "run"), skill),
+        "second": (("chain", "draw", "run"), value.get("second", np.zeros(skill.shape))),
         "gain": (("chain", "draw", "family"), gain),
         "turn": (("chain", "draw", "family"), turn),
     }
@@ -170,6 +178,7 @@ def posterior_of(
         "sigma": LEAST_NOISE + value["noise"],
         "floor": data["chance"] + data["chance_sd"] * value["floor_score"],
         "level_scale": value.get("level_scale", np.zeros((*sizes, len(table.names)))),
+        "second_loading": data["named"] * value.get("second_loading", np.zeros((*sizes, len(table.names)))),
     }
     level = _levels(law, value, (*sizes, len(table.families), len(table.names)))
     found |= {name: (("chain", "draw", "response"), each) for name, each in by_response.items()}

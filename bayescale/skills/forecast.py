@@ -10,7 +10,7 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
-from bayescale.skills.fit import SkillFit, expected_scores, inverse_items, score_scale
+from bayescale.skills.fit import SkillFit, expected_scores, inverse_items, score_scale, second_in_decades
 from bayescale.skills.laws import DEGREES
 from bayescale.values import Value, folded
 from bayescale.words import percent, short, typed
@@ -195,6 +195,7 @@ class _Future:
         draws = len(fitted.flat("location"))
         self.gain, self.turn, self.level = _family(fitted, family, rng)
         self.rest = fitted.flat("residual") * rng.standard_normal(draws)
+        self.second = second_in_decades(fitted, rng.standard_normal((draws, 1)))[:, :, self.columns]
         self.noise = rng.standard_t(DEGREES, size=(draws, 1, len(self.columns)))
 
     def scores(self, log_flops: np.ndarray) -> np.ndarray:
@@ -202,7 +203,8 @@ class _Future:
         x = log_flops - self.fitted.center
         own = (self.fitted.flat("location") + self.gain + self.rest)[:, None]
         skill = (1 + self.turn[:, None]) * x + own
-        return _noisy(self.fitted, skill[:, :, None] + self.level[:, None, self.columns], self.columns, self.noise)
+        own_level = self.level[:, None, self.columns] + self.second
+        return _noisy(self.fitted, skill[:, :, None] + own_level, self.columns, self.noise)
 
 
 def _noisy(fitted: SkillFit, skill: np.ndarray, columns: Sequence[int], noise: np.ndarray) -> np.ndarray:
@@ -245,7 +247,8 @@ def _of_run(
     level = fitted.flat("level")[:, fitted.table.family_of[position], columns]
     skill = fitted.flat("skill")[:, position, None] + level
     noise = rng.standard_t(DEGREES, size=(len(skill), 1, len(columns)))
-    scores = _noisy(fitted, skill[:, None, :], columns, noise)
+    second = second_in_decades(fitted, fitted.flat("second")[:, [position]])[:, :, columns]
+    scores = _noisy(fitted, skill[:, None, :] + second, columns, noise)
     measured = [
         name for name, value in zip(fitted.table.names, fitted.table.scores[position], strict=True) if value >= 0
     ]

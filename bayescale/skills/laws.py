@@ -1,7 +1,7 @@
 """Laws of skill: what a model's skill is besides compute, each a value in one ladder."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -27,11 +27,20 @@ PRIORS: Mapping[str, Prior] = {
     "gain_scale": Prior("HalfNormal", {"sigma": 0.7}),
     "turn_scale": Prior("HalfNormal", {"sigma": 0.3}),
     "level_scale": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.7}),
+    "second_loading": Prior("HalfNormal", {"sigma": 0.5}),
 }
 """``slope``: logits of a typical response for ten times the compute. ``intercept``: logit of a response at the mean
 skill. ``noise``: scale of a response's noise above 0.012. ``residual``, ``gain_scale``, ``turn_scale`` and
 ``level_scale``: standard deviations, in decades of compute, of models of one family, of families, of families for each
-further decade of compute, and of families on one response beside their gain."""
+further decade of compute, and of families on one response beside their gain. ``second_loading``: logits of a response
+for one standard deviation of the second skill."""
+
+FEW_INDICATORS = 3
+"""Two responses cannot say which of their noise is common: a second skill needs one more."""
+
+
+ENDS = {"residual": "", "gain": "_scale", "turn": "_scale", "level": "_scale", "second": "_loading"}
+"""What the parameter of each part of a skill is called behind the name of the part."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +55,9 @@ class SkillLaw(Value):
         The skill; x is log10 of compute, g and t are of the family, u of family and response, e of the model.
     residual, gain, turn, level : bool
         Whether it has e, g, t and u.
+    second : tuple of str
+        Responses with a second skill of each model in common, which knows nothing of compute; see
+        :func:`with_second_skill`.
     priors : mapping of str to Prior
         Of each parameter that it has.
     """
@@ -56,15 +68,12 @@ class SkillLaw(Value):
     gain: bool = False
     turn: bool = False
     level: bool = False
+    second: tuple[str, ...] = ()
     priors: Mapping[str, Prior] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Take the usual prior of each parameter that has none."""
-        absent = {
-            f"{name}{end}"
-            for name, end in (("residual", ""), ("gain", "_scale"), ("turn", "_scale"), ("level", "_scale"))
-            if not getattr(self, name)
-        }
+        absent = {f"{name}{end}" for name, end in ENDS.items() if not getattr(self, name)}
         own = {name: self.priors.get(name, prior) for name, prior in PRIORS.items() if name not in absent}
         unknown = [name for name in self.priors if name not in own]
         if unknown:
@@ -77,6 +86,7 @@ class SkillLaw(Value):
     def record(self) -> dict[str, object]:
         """All that decides its posterior, as plain data."""
         parts = {name: getattr(self, name) for name in ("name", "residual", "gain", "turn", "level")}
+        parts["second"] = list(self.second)
         return {**parts, "priors": {name: str(prior) for name, prior in self.priors.items()}}
 
     def _lines(self) -> list[str]:
@@ -124,6 +134,36 @@ def skill_law(law: str | SkillLaw, priors: Given | None = None) -> SkillLaw:
             f"law '{found.name}' has no parameter {', '.join(unknown)}; its parameters are {', '.join(found.priors)}"
         )
     return dataclasses.replace(found, priors={**found.priors, **given}) if given else found
+
+
+def with_second_skill(law: str | SkillLaw, responses: Sequence[str]) -> SkillLaw:
+    """Return a law in which some responses share a second skill of each model, such as those of code and mathematics.
+
+    Parameters
+    ----------
+    law : str or SkillLaw
+        The law.
+    responses : sequence of str
+        At least three responses.
+
+    Returns
+    -------
+    SkillLaw
+        Named like the law, with ``_second`` behind.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three.
+    """
+    found, names = skill_law(law), tuple(dict.fromkeys(responses))
+    if len(names) < FEW_INDICATORS:
+        raise InputError(
+            f"a second skill of {', '.join(names) or 'no responses'}; expected at least {FEW_INDICATORS} responses: "
+            "fewer cannot say what is common to them"
+        )
+    formula = f"{found.formula}, and a second skill of {', '.join(names)}"
+    return dataclasses.replace(found, name=f"{found.name}_second", formula=formula, second=names)
 
 
 def _as_prior(name: str, prior: object) -> Prior:

@@ -46,7 +46,11 @@ def build_model(law: SkillLaw, runs: int, responses: int, families: int) -> pm.M
         common = (skill - pt.sum(data["weight"] * skill))[:, None]
         if law.level:
             common = common + slope * _levels(law, families, responses)[data["family"]]
-        chance = pm.math.sigmoid(intercept + relative * common)
+        logit = intercept + relative * common
+        if law.second:
+            second = _draw(law, "second_loading", responses) * data["named"]
+            logit = logit + pm.Normal("second", shape=runs)[:, None] * second
+        chance = pm.math.sigmoid(logit)
         score = floor + (data["ceiling"] - floor) * chance
         variance = sigma**2 + pt.maximum(score * (1 - score), LEAST_VARIANCE) * data["inverse_items"]
         misfit = (data["score"] - score) ** 2 / (DEGREES * variance)
@@ -67,6 +71,7 @@ def _data(runs: int, responses: int) -> dict[str, Variable]:
         "chance_sd": by_response + 0.02,
         "ceiling": by_response + 1.0,
         "inverse_items": by_response,
+        "named": by_response,
     }
     return {name: pm.Data(name, value) for name, value in values.items()}
 
