@@ -198,6 +198,14 @@ def test_a_prior_of_ones_own_replaces_the_laws():
         skill_law("chinchilla")
 
 
+def test_a_prior_of_one_law_goes_to_it_alone():
+    priors = {"gain_scale": "HalfNormal(0.1)", "family.gain_scale": "HalfNormal(0.2)"}
+    found = {name: str(skill_law(name, priors).priors["gain_scale"]) for name in ("family", "family_slope")}
+    assert found == {"family": "HalfNormal(sigma=0.2)", "family_slope": "HalfNormal(sigma=0.1)"}
+    with pytest.raises(InputError, match="no law of skill 'chinchilla'"):
+        skill_law("family", {"chinchilla.gain_scale": "HalfNormal(0.2)"})
+
+
 def test_a_second_skill_widens_the_forecasts_of_its_responses_alone():
     law = with_second_skill("family_benchmark", ["MMLU", "GSM8K", "TruthfulQA"])
     plain, second = (

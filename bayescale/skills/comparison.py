@@ -16,7 +16,7 @@ from bayescale.laws import Given
 from bayescale.skills.fit import SkillFit, inverse_items, log_densities, model_scores, score_scale
 from bayescale.skills.fitting import sample_fit
 from bayescale.skills.folds import ScoreFold, Target, score_folds
-from bayescale.skills.laws import DEGREES, SKILL_LAWS, SkillLaw, skill_law
+from bayescale.skills.laws import DEGREES, SKILL_LAWS, SkillLaw, priors_of, skill_law
 from bayescale.skills.reading import Scores, read_scores
 from bayescale.skills.table import ScoreTable
 from bayescale.storage import cache_dir, content_hash, keep, kept
@@ -145,7 +145,8 @@ def compare_skills(
 
 def _with(law: str | SkillLaw, priors: Given | None) -> SkillLaw:
     chosen = skill_law(law)
-    return skill_law(chosen, {name: prior for name, prior in (priors or {}).items() if name in chosen.priors})
+    own = priors_of(chosen, priors or {})
+    return skill_law(chosen, {name: prior for name, prior in own.items() if name in chosen.priors})
 
 
 def planned_refits(

@@ -127,13 +127,34 @@ def skill_law(law: str | SkillLaw, priors: Given | None = None) -> SkillLaw:
     if isinstance(law, str) and law not in SKILL_LAWS:
         raise InputError(f"there is no law of skill {law!r}; the laws are {', '.join(SKILL_LAWS)}")
     found = SKILL_LAWS[law] if isinstance(law, str) else law
-    given = {name: _as_prior(name, prior) for name, prior in (priors or {}).items()}
+    given = {name: _as_prior(name, prior) for name, prior in priors_of(found, priors or {}).items()}
     unknown = [name for name in given if name not in found.priors]
     if unknown:
         raise InputError(
             f"law '{found.name}' has no parameter {', '.join(unknown)}; its parameters are {', '.join(found.priors)}"
         )
     return dataclasses.replace(found, priors={**found.priors, **given}) if given else found
+
+
+def priors_of[P](law: SkillLaw, priors: Mapping[str, P]) -> dict[str, P]:
+    """Return the priors by hand that are meant for a law: those of no law by name, and before them those of its own.
+
+    Raises
+    ------
+    InputError
+        If one is for a law that there is not.
+    """
+    general: dict[str, P] = {}
+    own: dict[str, P] = {}
+    for key, prior in priors.items():
+        name, dot, parameter = key.rpartition(".")
+        if dot and name not in (law.name, *SKILL_LAWS):
+            raise InputError(f"prior of {key}: there is no law of skill {name!r}; the laws are {', '.join(SKILL_LAWS)}")
+        if not dot:
+            general[parameter] = prior
+        elif name == law.name:
+            own[parameter] = prior
+    return general | own
 
 
 def with_second_skill(law: str | SkillLaw, responses: Sequence[str]) -> SkillLaw:

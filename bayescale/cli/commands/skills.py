@@ -129,6 +129,14 @@ Threshold = Annotated[
         group=RESULT,
     ),
 ]
+SkillBudgets = Annotated[
+    Budgets,
+    Parameter(
+        help="Training compute of the model to forecast, in FLOP; repeat it for several. By default 1 and 10 times the "
+        "largest model of the family.",
+        metavar="FLOP",
+    ),
+]
 Scores = Annotated[
     Runs,
     Parameter(
@@ -145,7 +153,7 @@ def skills(
     by: By = "model",
     cutoff: Cutoff = None,
     target: Target = None,
-    budgets: Budgets = (),
+    budgets: SkillBudgets = (),
     family: Family = None,
     threshold: Threshold = None,
     laws: SkillLaws = None,
@@ -215,7 +223,7 @@ def _given(law: str, names: Sequence[str], sampling: Sampling) -> dict[str, str]
     """Return the priors by hand for the parameters that a law has, and those that none of the laws has."""
     own = {name: set(bs.skills.SKILL_LAWS[name].priors) for name in names if name in bs.skills.SKILL_LAWS}
     others = set().union(*own.values()) - own.get(law, set())
-    return {name: prior for name, prior in (sampling.priors or {}).items() if name not in others}
+    return {key: prior for key, prior in (sampling.priors or {}).items() if "." in key or key not in others}
 
 
 def _fit(table: "ScoreTable", names: Sequence[str], sampling: Sampling, say: Stages) -> "SkillFit":
