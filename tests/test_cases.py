@@ -201,7 +201,16 @@ def test_a_trackers_held_out_bits_per_byte_come_before_its_training_loss(tmp_pat
     sizes = {f"d{i}": 1e5 * i**3 for i in (8, 10, 12, 14, 16)}
     with pytest.raises(InputError, match=r"--map 'D=num_iterations\*total_batch_size'"):
         bs.import_runs(path, N=sizes)
-    runs = bs.import_runs(path, N=sizes, columns={"D": "num_iterations*total_batch_size"})
+    flops = ",".join(str(6e5 * i**3 * i * 2e9) for i in (8, 10, 12, 14, 16))
+    lines = EXPORT.splitlines()
+    costs = "\n".join(
+        f"{line},{cost}" for line, cost in zip(lines, ["total_training_flops", *flops.split(",")], strict=True)
+    )
+    with pytest.raises(InputError, match="--map D=total_training_flops/6N"):
+        bs.import_runs(table(tmp_path, costs), N=sizes)
+    by_cost = bs.import_runs(table(tmp_path, costs), N=sizes, columns={"D": "total_training_flops/6N"})
+    assert by_cost.frame["D"].tolist() == pytest.approx([i * 2e9 for i in (8, 10, 12, 14, 16)])
+    runs = bs.import_runs(table(tmp_path, EXPORT), N=sizes, columns={"D": "num_iterations*total_batch_size"})
     assert (runs.response, runs.unit) == ("loss", "bits per byte")
     assert runs.frame["loss"].tolist() == [0.93, 0.90, 0.87, 0.84, 0.81]
     assert runs.frame["D"].iloc[0] == 2000 * 262144

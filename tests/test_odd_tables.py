@@ -238,3 +238,16 @@ def test_a_header_that_is_mapped_is_refused_where_it_says_that_it_is_something_e
     name, _, mapped = column.partition("=")
     with pytest.raises(InputError, match=words):
         read_runs(written(tmp_path, header, row), columns={name: mapped})
+
+
+def test_a_trackers_key_says_its_unit_and_a_remedy_names_the_key(tmp_path):
+    cells = zip(N, D, LOSS, strict=True)
+    rows = [f"r{i},finished,{n / 1e6},{d / 1e9},{y}" for i, (n, d, y) in enumerate(cells)]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(["Name,State,params_m,size of data,val/loss", *rows]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"--map 'D=size of data \* 1e9'"):
+        bs.import_runs(path, columns={"N": "params_m", "D": "size of data"})
+    runs = bs.import_runs(path, columns={"N": "params_m", "D": "size of data * 1e9"})
+    np.testing.assert_allclose(runs.frame["N"], N)
+    np.testing.assert_allclose(runs.frame["D"], D)
+    assert "N is 'params_m' times 1e6, as the header says" in runs.notes

@@ -85,7 +85,9 @@ def import_runs(
         raise InputError(f"{', '.join(locations)}: {len(found)} runs found, and none matches {only or '*'!r}{labels}")
     given = {column: dict(values) for column, values in (("N", N), ("D", D)) if values}
     rows = rows_of(importer.name, runs, columns or {}, given)
-    table = RunTable.from_frame(rows.frame, name=name, response=rows.response, unit=unit or rows.unit)
+    table = RunTable.from_frame(
+        rows.frame, name=name, columns=rows.columns, response=rows.response, unit=unit or rows.unit
+    )
     selected = [f"{len(runs)} of {len(found)} runs are called {only!r}; the others are left out"] if only else []
     notes = (*rows.notes, *selected, *table.notes)
     return RunTable(name, table.frame, table.response, table.unit, table.compute, table.record, notes)

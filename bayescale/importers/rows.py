@@ -3,7 +3,8 @@
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from bayescale.runs.headers import (
     ALIASES,
     MEANINGS,
     RESPONSES,
+    how_to_map,
     quoted,
     stands_for,
 )
@@ -38,7 +40,16 @@ LAST_PART = 0.05  # of the training losses logged, averaged where there is no ev
 SHOWN = 5
 COVARIATES = ("unique_tokens", "epochs", "active_N", "vocabulary")  # taken without being asked for
 ASIDE = ("run", "N", "D", *RESPONSES, "steps")  # columns with a rule of their own
-COMPUTE = ("total_flos", "total_flops", "total_flop", "training_flops", "train_flops", "flops", "flop")
+COMPUTE = (
+    "total_training_flops",
+    "total_flos",
+    "total_flops",
+    "total_flop",
+    "training_flops",
+    "train_flops",
+    "flops",
+    "flop",
+)
 EXAMPLES = {"N": ("124e6", "124M"), "D": ("2.5e9", "2.5B")}
 
 
@@ -50,6 +61,7 @@ class Rows:
     response: str
     notes: tuple[str, ...]
     unit: str | None = None  # what the key of the loss says
+    columns: Mapping[str, str] = field(default_factory=dict)  # N and D by their keys, whose words say their units
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class Count:
     by_label: Mapping[str, object]
     faults: tuple[str, ...]
     notes: tuple[str, ...]
+    key: str | None = None  # the only key that it comes from
 
 
 def rows_of(
@@ -76,7 +89,9 @@ def rows_of(
     kept = [run for run in runs if math.isfinite(losses[run.label])]
     if not kept:
         raise InputError(f"{source}: no run has a finite value of {key!r}; name another key with {_how(response)}")
-    counts = {name: count_of(source, name, kept, columns.get(name), given.get(name, {})) for name in ("N", "D")}
+    N = count_of((source, "N"), kept, columns.get("N"), given.get("N", {}))
+    D = count_of((source, "D"), kept, columns.get("D"), given.get("D", {}), N.by_label)
+    counts = {"N": N, "D": D}
     if faults := [fault for count in counts.values() for fault in count.faults]:
         raise InputError(*faults)
     signs = {run.label: reasons(run, key) for run in kept}
@@ -98,7 +113,8 @@ def rows_of(
         *(note for run in kept for note in run.notes),
         *([f"{key!r} says that it is in {unit}"] if unit not in (None, NATS) else []),
     ]
-    return Rows(frame, response, tuple(notes), None if unit == NATS else unit)
+    keys = {name: count.key for name, count in counts.items() if count.key and count.key not in frame}
+    return Rows(frame.rename(columns=keys), response, tuple(notes), None if unit == NATS else unit, keys)
 
 
 def _response(source: str, runs: Sequence[TrackedRun], columns: Mapping[str, str]) -> tuple[str, str, str | None]:
@@ -159,10 +175,16 @@ def _notes_on_losses(runs: Sequence[TrackedRun], kept: Sequence[TrackedRun], key
 
 
 def count_of(
-    source: str, name: str, runs: Sequence[TrackedRun], asked: str | None, given: Mapping[str, object]
+    place: tuple[str, str],
+    runs: Sequence[TrackedRun],
+    asked: str | None,
+    given: Mapping[str, object],
+    sizes: Mapping[str, object] = MappingProxyType({}),
 ) -> Count:
     """Return N or D of each run: as the user gives it, else under the key asked for, else under a usual key."""
-    formula = parse_formula(asked, all_keys(runs), {}) if asked else None
+    source, name = place
+    tracked = all_keys(runs)
+    formula = parse_formula(asked, [*tracked, "N"], {}) if asked and asked not in tracked else None
     keys, planned = ([asked], False) if asked else _count_keys(name, runs)
     values: dict[str, object] = {}
     used: dict[str, None] = {}
@@ -174,18 +196,22 @@ def count_of(
             values[run.label] = run.value(here[0])
             used[here[0]] = None
         elif formula is not None:
-            values.update(_product(formula, run))
+            values.update(_product(formula, run, sizes))
             used[formula.text] = None
     missing = [run.label for run in runs if run.label not in values]
-    faults = [_missing_count(source, name, runs, missing)] if missing else []
-    return Count(
-        values, tuple(faults), tuple(_notes_on_counts(name, list(used), given, planned=planned or formula is not None))
-    )
+    faults = [_missing_count(source, name, runs, missing, sizes)] if missing else []
+    notes = _notes_on_counts(name, list(used), given, planned=planned or formula is not None)
+    only = next(iter(used)) if len(used) == 1 and formula is None and not given else None
+    return Count(values, tuple(faults), tuple(notes), only)
 
 
-def _product(formula: Formula, run: TrackedRun) -> dict[str, object]:
+def _product(formula: Formula, run: TrackedRun, sizes: Mapping[str, object]) -> dict[str, object]:
     """Return the product of what a run has under several keys, by its label; nothing where one of them is missing."""
-    parts = {key: as_number(run.value(key)) for key in (*formula.above, *formula.below)}
+    kept = set(run.keys)
+    parts = {
+        key: as_number(sizes.get(run.label) if key == "N" and key not in kept else run.value(key))
+        for key in (*formula.above, *formula.below)
+    }
     found = {key: np.array([value]) for key, value in parts.items() if value is not None}
     return {run.label: float(formula.value(found)[0])} if len(found) == len(parts) else {}
 
@@ -207,10 +233,15 @@ def _notes_on_counts(name: str, used: Sequence[str], given: Mapping[str, object]
         yield f"{name} under {used[0]!r} may be what was planned, which an unfinished run did not reach"
 
 
-def _missing_count(source: str, name: str, runs: Sequence[TrackedRun], missing: Sequence[str]) -> str:
+def _missing_count(
+    source: str, name: str, runs: Sequence[TrackedRun], missing: Sequence[str], sizes: Mapping[str, object]
+) -> str:
     names = PARAMETERS if name == "N" else (*TOKENS_SEEN, *TOKENS_PLANNED)
     plain, short = EXAMPLES[name]
-    offers = "".join(f", or {offer}" for offer in offers_of_tokens(_numeric(runs), {})) if name == "D" else ""
+    found = offers_of_tokens(_numeric(runs), {}) if name == "D" else []
+    costs = [key for key in counted(runs, COMPUTE) if "flos" not in key and set(missing) <= set(sizes)]
+    found += [f"compute it with {how_to_map('D', f'{key}/6N')}" for key in costs[:1] if name == "D"]
+    offers = "".join(f", or {offer}" for offer in found)
     hint = offers + "; transformers logs it with include_num_input_tokens_seen='all'" if name == "D" else ""
     return (
         f"{source}: {name} ({MEANINGS[name]}) is not kept for run {quoted(missing, SHOWN)}; "
@@ -247,7 +278,7 @@ def _unknown_columns(source: str, runs: Sequence[TrackedRun], columns: Mapping[s
             yield f"{source}: columns= names run, and labels are those of the tracker; take it out"
         elif name not in ALIASES:
             yield f"{source}: columns= has the unknown name {name!r}; the names are {', '.join(ALIASES)}"
-        elif key not in keys and not (name in ("N", "D") and parse_formula(key, keys, {})):
+        elif key not in keys and not (name in ("N", "D") and parse_formula(key, [*keys, "N"], {})):
             near = difflib.get_close_matches(key, keys, n=3, cutoff=0.5) or keys
             yield f"{source}: columns= takes {name} from {key!r}, which no run has; found {quoted(near)}"
 

@@ -65,7 +65,7 @@ def read_runs(
     Parameters
     ----------
     source : path-like, DataFrame, table, mapping or RunTable
-        A CSV file (separated by commas, semicolons or tabs; UTF-8), JSON Lines (``.jsonl``, ``.ndjson``) or
+        A CSV file (separated by commas, semicolons, tabs or bars; UTF-8), JSON Lines (``.jsonl``, ``.ndjson``) or
         Parquet (needs pyarrow, in the extra ``parquet``). Or a DataFrame of pandas or polars, a pyarrow table, or a
         dict of columns; it is not changed, and a named index counts as a column. A table that is checked already is
         returned as it is.
