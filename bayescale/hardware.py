@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.values import FrozenMapping
+from bayescale.words import typed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -195,13 +196,13 @@ def get_hardware(hardware: str | float | Hardware) -> Hardware:
             f"hardware '{hardware}' is unknown; expected one of {', '.join(HARDWARE)}, or the peak of yours in FLOP "
             "per second, such as 989e12"
         ) from None
-    return Hardware(f"hardware of {_check_peak(peak):.4g} FLOP/s", peak)
+    return Hardware(f"hardware of {typed(_check_peak(peak), 4)} FLOP/s", peak)
 
 
 def _check_peak(peak: float) -> float:
     """Refuse TFLOP written as FLOP, and what is no number at all."""
     if not 1e9 <= peak < math.inf:
-        raise InputError(f"hardware of {peak:g} FLOP per second; expected a peak such as 989e12 (989 TFLOP/s)")
+        raise InputError(f"hardware of {typed(peak, 6)} FLOP per second; expected a peak such as 989e12 (989 TFLOP/s)")
     return peak
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from bayescale import checks
 from bayescale.laws import Law, published_scale, real_range, reference_units, unit_columns
 from bayescale.values import Value
+from bayescale.words import typed
 
 POINTS = 40
 DRAWS = 200
@@ -163,8 +164,8 @@ def _positive(case: _Case) -> Iterator[str]:
 
 def _shown(case: _Case, bad: np.ndarray) -> str:
     draw, point = np.argwhere(bad)[0]
-    columns = ", ".join(f"{name} = {case.counts[name][point]:.3g}" for name in case.law.covariates)
-    parameters = ", ".join(f"{name} = {case.draws[name][draw]:.3g}" for name in case.law.parameters)
+    columns = ", ".join(f"{name} = {typed(case.counts[name][point])}" for name in case.law.covariates)
+    parameters = ", ".join(f"{name} = {typed(case.draws[name][draw])}" for name in case.law.parameters)
     return f"{columns} with {parameters} at reference scale"
 
 
@@ -295,7 +296,7 @@ def _published(case: _Case) -> Iterator[str]:
         parameters = law.published[example.source] if example.source else example.parameters
         value = float(law.loss(**{name: np.float64(at) for name, at in example.at.items()}, **parameters))
         if not abs(value - example.value) <= example.tolerance:
-            at = ", ".join(f"{name} = {value:g}" for name, value in example.at.items())
+            at = ", ".join(f"{name} = {typed(value, 6)}" for name, value in example.at.items())
             yield (
                 f"at {at} the law gives {value:.10g} with {example.source or 'the parameters given'}, "
                 f"and the example says {example.value:.10g} (to {example.tolerance:.2g})"

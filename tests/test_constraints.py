@@ -401,9 +401,9 @@ def test_draws_without_an_answer_take_it_from_no_other():
         ({"unique_tokens": 0.0}, "unique_tokens is 0.0; expected tokens above zero, such as 15e12"),
         ({"max_params": -7e9}, "max_params is -7000000000.0; expected parameters above zero, such as 8e9"),
         ({"min_tokens": np.inf}, "min_tokens is inf"),
-        ({"min_params": 2e9, "max_params": 1e9}, "min_params is 2e\\+09 and max_params 1e\\+09: they leave no choice"),
-        ({"min_tokens": 2e9, "max_tokens": 1e9}, "min_tokens is 2e\\+09 and max_tokens 1e\\+09: they leave no choice"),
-        ({"sizes": (1e9, 70e9), "max_params": 8e9}, "sizes 7e\\+10 lie outside min_params 0 to max_params 8e\\+09"),
+        ({"min_params": 2e9, "max_params": 1e9}, "min_params is 2e9 and max_params 1e9: they leave no choice"),
+        ({"min_tokens": 2e9, "max_tokens": 1e9}, "min_tokens is 2e9 and max_tokens 1e9: they leave no choice"),
+        ({"sizes": (1e9, 70e9), "max_params": 8e9}, "sizes 7e10 lie outside min_params 0 to max_params 8e9"),
         ({"sizes": (1e9, 1e9)}, "expected different numbers of parameters"),
         ({"sizes": (1e9, -1.0)}, "expected different numbers of parameters, each above zero"),
         ({"sizes": ("small",)}, "sizes is .*write a count such as 7e9"),
@@ -431,20 +431,20 @@ def test_a_fit_of_another_law_does_not_know_what_repeats_are_worth(wide_fit):
 
 
 def test_more_tokens_than_there_are_cannot_be_the_least():
-    with pytest.raises(InputError, match="min_tokens is 1e\\+13, but there are 1e\\+12 unique tokens"):
+    with pytest.raises(InputError, match="min_tokens is 1e13, but there are 1e12 unique tokens"):
         searches_of("chinchilla", TWO, Constraints(unique_tokens=1e12, min_tokens=1e13))
 
 
 @pytest.mark.parametrize("limits", [{"sizes": (70e9,), "min_tokens": 1e12}, {"min_params": 70e9, "min_tokens": 1e12}])
 def test_a_budget_that_pays_for_no_allowed_run_says_what_the_smallest_costs(limits):
     (options,) = searches_of("chinchilla", TWO, Constraints(**limits))
-    with pytest.raises(InputError, match=r"a budget of 1e\+21 FLOP leaves no run .* costs 4\.2e\+23 FLOP"):
+    with pytest.raises(InputError, match=r"a budget of 1e21 FLOP leaves no run .* costs 4\.2e23 FLOP"):
         options.frontier.check(np.array([1e21, 1e24]))
 
 
 def test_serving_alone_may_cost_more_than_the_budget():
     (options,) = searches_of("chinchilla", TWO, Constraints(inference_tokens=1e15, min_params=1e9))
-    with pytest.raises(InputError, match="then served 1e\\+15 tokens"):
+    with pytest.raises(InputError, match="then served 1e15 tokens"):
         options.frontier.check(np.array([1e21]))
 
 
@@ -452,7 +452,7 @@ def test_a_datastore_that_costs_more_than_the_budget_is_told():
     limits = Constraints(covariates={"datastore_tokens": 1e14})
     values = {"E": 1.8, "A": 480.0, "B": 2000.0, "rho": 0.05, "alpha": 0.35, "beta": 0.37}
     (options,) = searches_of("datastore", as_draws(values), limits)
-    with pytest.raises(InputError, match=r"3\.54e\+22 FLOP are spent before a run starts"):
+    with pytest.raises(InputError, match=r"3\.54e22 FLOP are spent before a run starts"):
         options.frontier.check(np.array([1e22]))
 
 
@@ -490,7 +490,7 @@ def test_a_size_that_newton_does_not_find_is_an_error_and_no_number(monkeypatch)
     N = np.exp(found.log_size(flops, ratio=20.0))
     np.testing.assert_allclose(6 * N * 20 * N, flops, rtol=1e-9)
     monkeypatch.setattr(measured, "STEPS", 1)
-    with pytest.raises(InputError, match="a run that costs 1e\\+23 FLOP was not found in 1 steps"):
+    with pytest.raises(InputError, match="a run that costs 1e23 FLOP was not found in 1 steps"):
         found.log_size(flops, tokens=1e10, ratio=20.0)
 
 

@@ -104,7 +104,7 @@ def test_a_wrong_floor_is_told():
 def test_a_wrong_example_is_told():
     wrong = Example("a paper", {"N": 1e9}, 2.05, 5e-4)
     assert problem(examples=(wrong,)) == (
-        "at N = 1e+09 the law gives 2.048385436 with a paper, and the example says 2.05 (to 0.0005)"
+        "at N = 1e9 the law gives 2.048385436 with a paper, and the example says 2.05 (to 0.0005)"
     )
 
 

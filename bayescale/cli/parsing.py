@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bayescale.errors import InputError
-from bayescale.words import shortened
+from bayescale.words import shortened, typed
 
 LONGEST_NAME = 255
 """Bytes of the longest name that file systems take."""
@@ -84,8 +84,8 @@ def plausible_flops(value: float, text: str = "") -> None:
     """Raise ValueError for FLOP that nobody can spend."""
     if value > MOST_FLOP:
         raise ValueError(
-            f"{text or f'{value:g}'} is more FLOP than all computers can do in a century; expected operations, such as "
-            "5.76e23"
+            f"{text or typed(value, 6)} is more FLOP than all computers can do in a century; expected operations, such "
+            "as 5.76e23"
         )
 
 

@@ -11,7 +11,7 @@ from bayescale.cli import steps
 from bayescale.cli.parsing import UsageError
 from bayescale.errors import InputError
 from bayescale.hardware import HARDWARE, flops_of, get_hardware, hours_from_flops, money_from_flops, read_amount
-from bayescale.words import percent
+from bayescale.words import percent, typed
 
 if TYPE_CHECKING:
     from bayescale.runs import RunTable
@@ -66,8 +66,8 @@ def _far_out(table: "RunTable", budgets: Sequence[float]) -> list[str]:
     """Doubt budgets that nothing in the table speaks of."""
     largest = float(table.frame["C"].max()) if "C" in table.frame else math.inf
     return [
-        f"{flops:.3g} FLOP is {flops / largest:.1g} times the largest run, {largest:.3g} FLOP: nothing checks a law so "
-        "far out; is the budget in FLOP?"
+        f"{typed(flops)} FLOP is {typed(flops / largest, 1)} times the largest run, {typed(largest)} FLOP: nothing "
+        "checks a law so far out; is the budget in FLOP?"
         for flops in budgets
         if flops > FAR * largest
     ]
@@ -94,7 +94,7 @@ def _costs(budgets: Sequence[float], spending: Spending) -> list[str]:
     for flops in budgets:
         hours = hours_from_flops(flops, hardware, spending.utilisation)
         part = percent(spending.utilisation)
-        note = f"{flops:.3g} FLOP take {hours:,.0f} hours of one {hardware.name} at {part} of its peak"
+        note = f"{typed(flops)} FLOP take {hours:,.0f} hours of one {hardware.name} at {part} of its peak"
         if spending.price is not None:
             cost = money_from_flops(flops, spending.price, hardware, spending.utilisation)
             note += f" and cost {cost:,.0f} at {spending.price:g} an hour"

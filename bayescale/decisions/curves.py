@@ -16,6 +16,7 @@ from bayescale.runs.folds import budgets_of
 from bayescale.splits.optimum import loss_on_budget
 from bayescale.splits.waste import extra_compute
 from bayescale.values import Value
+from bayescale.words import typed
 
 LOSS_POINTS = 40
 """Budgets of a curve of loss."""
@@ -133,7 +134,7 @@ def waste_curve(fitted: Fit, *, flops: float | None = None) -> WasteCurve:
     extra = extra_compute(fitted.draws.take(slice(None, None, THINNED)), spent, factors)
     extra = extra[np.isfinite(extra).all(axis=1)]
     if not len(extra):
-        raise InputError(f"law '{fitted.law.name}' has no best split at {spent:.3g} FLOP under these runs")
+        raise InputError(f"law '{fitted.law.name}' has no best split at {typed(spent)} FLOP under these runs")
     return WasteCurve(fitted.law.name, spent, factors, extra)
 
 

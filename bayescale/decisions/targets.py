@@ -10,7 +10,7 @@ from bayescale.decisions.expected_loss import Curve, curve_of
 from bayescale.decisions.mixture import Mixture
 from bayescale.errors import InputError
 from bayescale.splits.search import LARGEST_FLOPS, SMALLEST_FLOPS, BestRuns
-from bayescale.words import percent
+from bayescale.words import percent, typed
 
 PRECISION = 1e-4
 """In ln FLOP, of the budget that an expected loss or a probability needs."""
@@ -69,8 +69,8 @@ def _expected_run(mixture: Mixture, loss: float, flops: np.ndarray) -> BestRuns:
     found = _cheapest(mixture, shortfall, float(np.median(flops[reached])) if reached.any() else GUESS)
     if not found.located.all():
         raise InputError(
-            f"no run is expected to reach {loss:g} at any compute within the limits; {percent(reached.mean())} of the "
-            "draws say that some run does: ask for another loss, or move a limit"
+            f"no run is expected to reach {typed(loss, 6)} at any compute within the limits; {percent(reached.mean())} "
+            "of the draws say that some run does: ask for another loss, or move a limit"
         )
     return found
 

@@ -11,6 +11,7 @@ from bayescale.errors import InputError
 from bayescale.laws import Law, get_law
 from bayescale.runs import RunTable
 from bayescale.runs.frames import Frame, to_pandas
+from bayescale.words import typed
 
 NU = 8.0
 SIGMA = 0.005
@@ -64,7 +65,9 @@ def simulate(
     if missing:
         raise InputError(f"law '{law.name}' needs {', '.join(missing)}; the design has {', '.join(map(str, design))}")
     if sigma < 0 or nu <= 2:
-        raise InputError(f"sigma is {sigma:g} and nu {nu:g}; expected sigma of at least 0 and nu above 2")
+        raise InputError(
+            f"sigma is {typed(sigma, 6)} and nu {typed(nu, 6)}; expected sigma of at least 0 and nu above 2"
+        )
     values = np.asarray(law.loss(**{name: design[name].to_numpy(dtype=float) for name in law.covariates}, **truth))
     if not (np.isfinite(values) & (values > 0)).all():
         raise InputError(f"law '{law.name}' is not positive and finite at every run of the design; change the truth")

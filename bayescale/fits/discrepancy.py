@@ -13,6 +13,7 @@ from bayescale.fits.fit import Fit
 from bayescale.fits.student import log_student
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
 from bayescale.values import Value
+from bayescale.words import typed
 
 GROUP = "discrepancy"
 SAMPLES = 400
@@ -160,7 +161,9 @@ def _features(fitted: Fit, points: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _log(name: str, values: np.ndarray) -> np.ndarray:
     if not (values > 0).all():
-        raise InputError(f"cannot forecast at {name} = {values.min():g}; expected numbers above zero, as the runs have")
+        raise InputError(
+            f"cannot forecast at {name} = {typed(values.min(), 6)}; expected numbers above zero, as the runs have"
+        )
     return np.asarray(np.log(values))
 
 

@@ -33,7 +33,7 @@ from bayescale.laws.measured import MeasuredCost, cost_of
 from bayescale.runs import ALIASES, Runs, RunTable
 from bayescale.storage import write_whole
 from bayescale.values import FrozenMapping, Value, folded
-from bayescale.words import short
+from bayescale.words import short, typed
 
 SCHEMA = "bayescale/fit/1"
 COVARIATES = ("N", "D", "C")
@@ -246,7 +246,7 @@ def add_published(fitted: Fit) -> Fit:
     posterior = fitted.data["posterior"].to_dataset()
     draws = {str(name): values for name, values in posterior.items()}
     published = xr.Dataset(published_scale(fitted.law, fitted.reference, draws))
-    at = ", ".join(f"{name} in units of {fitted.reference[name]:.6g}" for name in fitted.law.covariates)
+    at = ", ".join(f"{name} in units of {typed(fitted.reference[name], 6)}" for name in fitted.law.covariates)
     unit = fitted.record["table"]["unit"] or fitted.record["table"]["response"]
     scales = {
         PUBLISHED: (published, "N = D = C = 1, the scale of published values"),

@@ -35,6 +35,7 @@ from bayescale.laws.usual import usual_laws
 from bayescale.processes import in_processes
 from bayescale.runs import Runs, RunTable, as_table
 from bayescale.storage import cache_dir, content_hash, keep, kept, kept_if_possible
+from bayescale.words import typed
 
 
 @checks.kinds
@@ -259,7 +260,7 @@ def _check_columns(law: Law, runs: RunTable) -> None:
         lowest = 0.0 if name in law.units else np.nextafter(0.0, 1.0)
         bad = np.flatnonzero(~(np.isfinite(values) & (values >= lowest)))
         if len(bad):
-            shown = ", ".join(f"{values[row]:g} for run {runs.frame['run'].iloc[row]!r}" for row in bad[:5])
+            shown = ", ".join(f"{typed(values[row], 6)} for run {runs.frame['run'].iloc[row]!r}" for row in bad[:5])
             least = "of at least" if name in law.units else "above"
             raise InputError(
                 f"{runs.name}: law '{law.name}' needs a number {least} zero in "

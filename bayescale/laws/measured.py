@@ -14,7 +14,7 @@ from bayescale.laws.law import Law
 from bayescale.runs import RunTable
 from bayescale.runs.costs import COVARIATES, CostCurve, cost_curve
 from bayescale.values import Value
-from bayescale.words import percent, short
+from bayescale.words import percent, short, typed
 
 FEWEST = 3
 """Runs from which a cost is learned."""
@@ -102,8 +102,8 @@ def log_size(
             break
     if (np.abs(step) > ARRIVED).any():
         raise InputError(
-            f"the size of a run that costs {np.max(flops):.4g} FLOP was not found in {STEPS} steps; the cost of a "
-            "token must rise with N, smoothly"
+            f"the size of a run that costs {typed(np.max(flops), 4)} FLOP was not found in {STEPS} steps; the cost of "
+            "a token must rise with N, smoothly"
         )
     return np.asarray(x)
 

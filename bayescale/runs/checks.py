@@ -270,7 +270,7 @@ def worse_than_uniform(draft: Draft) -> Iterator[str]:
         yield draft.fault(
             "loss",
             rows,
-            f"that is worse than a uniform guess, {limit:.4g} {draft.unit} for this vocabulary; "
+            f"that is worse than a uniform guess, {typed(limit, 4)} {draft.unit} for this vocabulary; "
             "take out a run that diverged, or convert the unit",
         )
 

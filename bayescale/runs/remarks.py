@@ -44,7 +44,7 @@ def where_compute_is_from(draft: Draft, compute: str) -> Iterator[str]:
     curve, usual = compute_curve(draft.frame)
     if ratio.max() < SAME_RATIO * ratio.min():
         if not 1 / SAME_RATIO < ratio.median() < SAME_RATIO:
-            yield f"C is {ratio.median():.3g} times 6 N D in every row"
+            yield f"C is {typed(ratio.median())} times 6 N D in every row"
     elif not curve.exact:
         least, largest = (usual[working_size(draft.frame) == size].median() for size in curve_ends(draft.frame))
         about = f", with a scatter of {percent(curve.scatter, 2)}" if curve.scatter > TOLD_SCATTER else ""
@@ -88,7 +88,7 @@ def proportional_data(draft: Draft, _: str) -> Iterator[str]:
         return
     ratio = draft.frame["D"] / draft.frame["N"]
     if ratio.max() < SAME_RATIO * ratio.min():
-        yield f"D is {ratio.median():.3g} N in every row, so N and D cannot be distinguished"
+        yield f"D is {typed(ratio.median())} N in every row, so N and D cannot be distinguished"
 
 
 def extreme_ratios(draft: Draft, _: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from bayescale.runs.conditions import ConditionError, rows_where
 from bayescale.runs.frames import Runs
 from bayescale.runs.reading import as_table
 from bayescale.runs.table import FEWEST_ROWS, RunTable
-from bayescale.words import shortened
+from bayescale.words import shortened, typed
 
 
 @checks.kinds
@@ -46,7 +46,7 @@ def select_runs(runs: Runs, condition: str) -> RunTable:
             "widen the condition"
         )
     faults = [
-        f"{name}: column {column} is {kept[column].iloc[0]:.6g} in every row left; widen the condition"
+        f"{name}: column {column} is {typed(kept[column].iloc[0], 6)} in every row left; widen the condition"
         for column in ("N", "D", runs.response)
         if column in kept and kept[column].min() == kept[column].max() and _varies(runs.frame[column])
     ]

@@ -14,6 +14,7 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, published_draws
 from bayescale.runs.numerals import UnreadableNumberError, read_count
 from bayescale.values import FrozenMapping, Value
+from bayescale.words import typed
 
 OPTIONS = 64
 """More combinations of covariates than this are more than anyone reads."""
@@ -105,7 +106,10 @@ class Constraints(Value):
     def _check_order(self, what: str) -> None:
         least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
         if least is not None and most is not None and least > most:
-            raise InputError(f"min_{what} is {least:g} and max_{what} {most:g}: they leave no choice; raise the second")
+            raise InputError(
+                f"min_{what} is {typed(least, 6)} and max_{what} {typed(most, 6)}: they leave no choice; raise the "
+                "second"
+            )
 
     def _checked_sizes(self) -> tuple[float, ...]:
         try:
@@ -115,11 +119,11 @@ class Constraints(Value):
         if not all(0 < size < math.inf for size in sizes) or len(set(sizes)) < len(sizes):
             raise InputError(f"sizes is {self.sizes!r}; expected different numbers of parameters, each above zero")
         low, high = self.min_params or 0.0, self.max_params or math.inf
-        outside = [f"{size:g}" for size in sizes if not low <= size <= high]
+        outside = [typed(size, 6) for size in sizes if not low <= size <= high]
         if outside:
             raise InputError(
-                f"sizes {', '.join(outside)} lie outside min_params {low:g} to max_params {high:g}; leave them out, or "
-                "move the limit"
+                f"sizes {', '.join(outside)} lie outside min_params {typed(low, 6)} to max_params {typed(high, 6)}; "
+                "leave them out, or move the limit"
             )
         return sizes
 

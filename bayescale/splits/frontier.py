@@ -11,6 +11,7 @@ from bayescale.laws import Law
 from bayescale.laws.costs import SERVING_PART
 from bayescale.laws.measured import TokenCost, log_size
 from bayescale.splits.constraints import UNLIMITED, Constraints
+from bayescale.words import typed
 
 RATIOS = (1e-3, 1e6)
 """Tokens per parameter that are searched; real runs lie between 0.04 and 2000."""
@@ -141,11 +142,11 @@ class Frontier:
         fixed = self.cost.fixed(self.columns)
         if (budgets <= fixed).any():
             raise InputError(
-                f"{fixed:.3g} FLOP are spent before a run starts, more than {budgets.min():.3g}; spend more"
+                f"{typed(fixed)} FLOP are spent before a run starts, more than {typed(budgets.min())}; spend more"
             )
         if self.limits.sizes:
             allowed = self.allowed(budgets[:, None], np.array(self.limits.sizes)).any(axis=-1)
-            what = f"sizes {', '.join(f'{size:g}' for size in self.limits.sizes)}"
+            what = f"sizes {', '.join(typed(size, 6) for size in self.limits.sizes)}"
         else:
             span = self.span(budgets)
             allowed = span.low <= span.high + CLOSE
@@ -153,14 +154,14 @@ class Frontier:
         if not allowed.all():
             least = self.least_flops
             raise InputError(
-                f"a budget of {budgets[~allowed].min():.4g} FLOP leaves no run within {what}"
-                f"{self._serving_text()}; the smallest run that they allow costs {least:.4g} FLOP: spend more, or move "
-                "a limit"
+                f"a budget of {typed(budgets[~allowed].min(), 4)} FLOP leaves no run within {what}"
+                f"{self._serving_text()}; the smallest run that they allow costs {typed(least, 4)} FLOP: spend more, "
+                "or move a limit"
             )
 
     def _serving_text(self) -> str:
         tokens = self.limits.inference_tokens
-        return f" that is then served {tokens:g} tokens" if tokens else ""
+        return f" that is then served {typed(tokens, 6)} tokens" if tokens else ""
 
     @property
     def least_flops(self) -> float:
@@ -206,8 +207,8 @@ def frontiers(law: Law, limits: Constraints = UNLIMITED, cost: TokenCost | None 
     cap = min([np.inf, *(each for each in caps if each is not None)])
     if limits.min_tokens is not None and limits.min_tokens > cap:
         raise InputError(
-            f"min_tokens is {limits.min_tokens:g}, but there are {cap:g} unique tokens: no run is left; lower it, or "
-            "give repetition"
+            f"min_tokens is {typed(limits.min_tokens, 6)}, but there are {typed(cap, 6)} unique tokens: no run is "
+            "left; lower it, or give repetition"
         )
     own = {"unique_tokens": limits.unique_tokens} if "unique_tokens" in law.covariates else {}
     columns = [

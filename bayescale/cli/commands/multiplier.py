@@ -29,7 +29,7 @@ from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import about, laws_of, load_table, prior_notes
 from bayescale.cli.tables import make_table, show_hanging, show_heading, show_table
-from bayescale.words import chance
+from bayescale.words import chance, typed
 
 if TYPE_CHECKING:
     from bayescale.fits.fit import Fit
@@ -140,7 +140,7 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
     show_heading(console, record)
     table = make_table("group", "runs", "FLOP", runs["response"])
     for row in record["groups"]:
-        spans = [" to ".join(f"{value:.3g}" for value in row[column]) for column in ("C", runs["response"])]
+        spans = [" to ".join(map(typed, row[column])) for column in ("C", runs["response"])]
         table.add_row(row["name"], str(row["rows"]), *spans)
     show_table(console, table)
     console.print()
