@@ -57,6 +57,13 @@ def chance(value: float) -> str:
     return f"{value:.2f}"
 
 
+def odds(probability: float) -> str:
+    """Return a probability, never as certain: 0.97, above 0.99, below 0.01."""
+    if probability >= 0.995:
+        return "above 0.99"
+    return "below 0.01" if probability <= 0.005 else chance(probability)
+
+
 def nats(value: float) -> str:
     """Return a sum of log predictive densities, which means nothing beyond one decimal: 12.3."""
     return f"{value:.1f}"

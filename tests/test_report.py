@@ -28,6 +28,7 @@ from pages import Page, page_of
 
 import bayescale as bs
 from bayescale import plots
+from bayescale.comparison.deciding import find_deciding_runs
 from bayescale.comparison.verdict import judge
 from bayescale.decisions.allocation import allocate
 from bayescale.errors import InputError
@@ -206,11 +207,17 @@ def test_report_without_an_allocation_says_so(tmp_path):
 
 def test_cannot_tell_shows_reasons_and_remedies(tmp_path):
     comparison, verdict, allocation = results()
-    unsure = {"answer": "cannot_tell", "reasons": ("the runs hardly differ",), "remedies": ("runs at 1e20 FLOP",)}
+    deciding = find_deciding_runs(comparison.fits[verdict.split_law], None)
+    unsure = {"answer": "cannot_tell", "reasons": ("the runs hardly differ",), "deciding": deciding}
     ratios = dataclasses.replace(verdict.tokens_per_parameter, lower=None, upper=None)
     doubtful = dataclasses.replace(verdict, **unsure, tokens_per_parameter=ratios)
     words = page_of(tmp_path, comparison, doubtful, allocation).text
-    for part in ("These runs cannot tell", "the runs hardly differ", "runs at 1e20 FLOP", "nowhere that can be named"):
+    for part in (
+        "These runs cannot tell",
+        "the runs hardly differ",
+        "runs of one recipe at",
+        "nowhere that can be named",
+    ):
         assert part in words
 
 

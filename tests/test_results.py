@@ -96,7 +96,7 @@ def test_results_print_their_answer(wide_runs, wide_fit, wide_comparison, verdic
     assert repr(wide_runs).startswith("120 runs of wide\nN 9.13 M to 91.3 B")
     assert re.match(r"Fit of chinchilla to 120 runs of wide \(4 x 500 draws, diagnostics passed\)\n", repr(wide_fit))
     assert "chinchilla predicts best" in repr(wide_comparison)
-    assert repr(verdict).startswith("Split matters\nOn wide")
+    assert repr(verdict).startswith("Split matters (probability that the split matters: above 0.99)\nOn wide")
     assert repr(allocation).startswith("For 1e21 FLOP train")
 
 

@@ -15,6 +15,7 @@ from bayescale.comparison.verdict import judge
 from bayescale.decisions import sensitivity
 from bayescale.decisions.allocation import allocate
 from bayescale.decisions.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh
+from bayescale.decisions.verdict_sensitivity import probability_under, verdict_sensitivity
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.fits.fitting import fit
@@ -290,3 +291,25 @@ def test_runs_that_count_double_are_as_runs_that_are_there_twice(sampled_fit, sm
         assert abs(found.interval.median - float(draws.median())) < 4 * error
         low, high = np.quantile(draws, [0.05, 0.95])
         assert (found.interval.upper - found.interval.lower) / (high - low) == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_probability_of_a_verdict_moves_with_the_priors_weight_and_not_at_weight_one(prior_comparison):
+    verdict = judge(prior_comparison)
+    assert probability_under(prior_comparison, verdict, 1.0) == verdict.probability
+    (sentence,) = verdict_sensitivity(prior_comparison, verdict)
+    assert sentence.startswith(
+        "Halving the weight of the priors takes the probability that the split matters from above"
+    )
+    record = sensitivity_record(prior_comparison, allocate(prior_comparison, BUDGETS), verdict)
+    assert record["verdict"] == [sentence]
+
+
+def test_criteria_that_disagree_are_said_to(prior_comparison):
+    verdict = judge(prior_comparison)
+    sides = {"point": 0.97, "budget": 0.9, "largest": 0.2}
+    *_, sentence = verdict_sensitivity(prior_comparison, dataclasses.replace(verdict, by_criterion=sides))
+    assert "0.97 (single rows), 0.90 (budget), 0.20 (largest)" in sentence
+    assert "they disagree" in sentence
+    agreed = dataclasses.replace(verdict, by_criterion={**sides, "largest": 0.8})
+    *_, sentence = verdict_sensitivity(prior_comparison, agreed)
+    assert "all are on one side" in sentence

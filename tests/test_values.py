@@ -17,6 +17,7 @@ from skills_made import comparison_of, made_skill_fit
 
 import bayescale
 from bayescale.comparison.cross_validation import CrossValidation
+from bayescale.comparison.deciding import find_deciding_runs
 from bayescale.comparison.verdict import judge
 from bayescale.decisions.allocation import allocate
 from bayescale.decisions.size_backtesting import SizeBacktest
@@ -190,6 +191,7 @@ def real(wide_runs, wide_fit, wide_comparison, wide_plan):
         wide_comparison,
         verdict,
         made(Report, {"verdict": verdict, "allocation": None}),
+        find_deciding_runs(wide_fit, None),
         allocate(wide_comparison, [1e21, 1e22, 1e23, 1e24, 1e25, 1e26]),
         wide_plan,
         made(Backtest, {"points": points, "runs": wide_runs}),

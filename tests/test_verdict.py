@@ -6,12 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 from bayescale.comparison.comparison import compare
-from bayescale.comparison.verdict import judge
+from bayescale.comparison.deciding import find_deciding_runs
+from bayescale.comparison.effect import OWN, find_effects
+from bayescale.comparison.odds import Kinds, Lead, calibration, drawn_totals, score_of
+from bayescale.comparison.verdict import UNDECIDED, answer_at, judge
 from bayescale.designs.simulation import simulate
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.fits.fitting import fit_laws
 from bayescale.intervals import credible_interval
 from bayescale.records.comparison import verdict_record
 from bayescale.splits.optimum import find_optimum, loss_on_budget
@@ -63,61 +68,113 @@ def collinear_comparison(make_runs, synthetic_fit):
     return compared({name: synthetic_fit(name, runs) for name in LAWS_ASKED})
 
 
-# The three answers
+# The five answers
 
 
 def test_a_wide_table_of_a_law_of_both_says_that_the_split_matters(split_verdict):
     assert split_verdict.answer == "split_matters"
     assert (split_verdict.compute_law, split_verdict.split_law) == ("compute_floor", "chinchilla")
-    assert split_verdict.difference.decided
+    assert split_verdict.probability > 0.99
+    assert split_verdict.effect_above_tolerance > 0.95
     assert split_verdict.difference.elpd_diff < -100
     assert split_verdict.reasons == split_verdict.remedies == ()
     assert "compute alone does not explain loss" in split_verdict.statement
     assert "compute_floor" in split_verdict.statement
     assert "chinchilla" in split_verdict.statement
+    assert "the split matters with a probability of above 0.99" in split_verdict.statement
 
 
 def test_a_wide_table_of_a_law_of_compute_says_that_compute_suffices(compute_comparison):
     verdict = judge(compute_comparison)
     assert verdict.answer == "compute_suffices"
-    assert verdict.difference.decided
+    assert verdict.probability < 0.01
     assert verdict.difference.elpd_diff > 0
     assert verdict.reasons == ()
-    assert "compute alone explains loss as well as any law here" in verdict.statement
+    assert "compute alone explains loss well enough" in verdict.statement
     error = (verdict.tilt.upper - verdict.tilt.lower) / (2 * 1.645)  # of an interval of 90 %
     assert abs(verdict.tilt.median) < 2.6 * error
     assert error < 0.005  # so that a tilt of 0.013 would be found; loss moves with compute by an exponent of 0.17
 
 
-def test_an_undecided_difference_is_a_yes_where_the_split_costs_little_over_all_the_runs(ridge_comparison):
+@pytest.mark.parametrize(
+    ("above", "answer"),
+    [
+        (0.0, "compute_suffices"),
+        (0.05, "compute_suffices"),
+        (0.051, "probably_suffices"),
+        (0.2, "probably_suffices"),
+        (0.21, "cannot_tell"),
+        (0.79, "cannot_tell"),
+        (0.8, "probably_matters"),
+        (0.949, "probably_matters"),
+        (0.95, "split_matters"),
+    ],
+)
+def test_the_answer_follows_from_the_probability_of_a_cost_above_the_tolerance(above, answer):
+    assert answer_at(above) == answer
+
+
+def test_a_split_that_costs_little_over_all_the_runs_does_not_matter_there(ridge_comparison):
     verdict = judge(ridge_comparison, tolerance=0.2)
-    frame = ridge_comparison.runs.frame
-    low, high = np.quantile(frame["D"] / frame["N"], [0.1, 0.9])
-    assert not verdict.difference.decided
-    assert verdict.tokens_per_parameter.lower <= low < high <= verdict.tokens_per_parameter.upper
+    assert 0.05 < verdict.probability < 0.95
     assert verdict.answer == "compute_suffices"
+    assert verdict.effect.upper < 0.2
     assert "ignoring the split costs less than 20 % extra compute between" in verdict.statement
 
 
-def test_an_undecided_difference_is_no_yes_where_the_split_may_cost_more(ridge_comparison):
-    verdict = judge(ridge_comparison, tolerance=0.02)
-    assert verdict.answer == "cannot_tell"
-    assert verdict.reasons == ("the split may cost more than the tolerance at some of the D/N of these runs",)
+def test_a_split_whose_cost_is_not_known_to_be_small_is_no_yes(ridge_comparison):
+    lax, strict = (judge(ridge_comparison, tolerance=tolerance) for tolerance in (0.2, 0.001))
+    assert lax.probability == strict.probability
+    assert lax.effect_above_tolerance <= 0.05 < strict.effect_above_tolerance
+    assert strict.effect_above_tolerance <= strict.probability + 1e-9  # a sum of weights
+    assert strict.answer in UNDECIDED
 
 
 def test_a_collinear_table_cannot_tell_and_says_why(collinear_comparison):
     verdict = judge(collinear_comparison)
     assert verdict.answer == "cannot_tell"
+    assert verdict.probability == 0.5
     assert verdict.reasons[0].startswith("runs of like compute hardly differ in size (s.d. of log10 N is 0.00")
-    assert verdict.reasons[0] in verdict.statement
+    assert verdict.reasons[0][1:] in verdict.statement
     assert "cannot tell whether compute alone explains loss" in verdict.statement
 
 
-def test_a_table_that_cannot_tell_is_told_the_runs_that_would_decide(collinear_comparison):
-    remedies = judge(collinear_comparison).remedies
-    assert "FLOP each: N = " in remedies[0]
-    assert remedies[0].count("with D = ") == 5
-    assert "a budget 10 times larger or smaller" in remedies[1]
+# What is not decided has a price
+
+
+def test_a_table_that_cannot_tell_is_given_the_runs_that_would_decide_and_what_they_cost(collinear_comparison):
+    verdict = judge(collinear_comparison)
+    (remedy,), runs = verdict.remedies, verdict.deciding
+    assert remedy.startswith(f"{len(runs.N)} runs of one recipe at ")
+    assert "FLOP in all" in remedy
+    assert np.allclose(6 * runs.N * runs.D, runs.flops)
+    assert runs.if_not <= 0.05
+    assert runs.if_matters >= 0.95
+    C = collinear_comparison.runs.frame["C"]
+    assert runs.part == pytest.approx(len(runs.N) * runs.flops / C.sum())
+    assert C.min() <= runs.flops <= C.max()
+
+
+@pytest.mark.slow
+def test_the_runs_that_would_decide_do(make_runs):
+    N, D = make_runs.isoflop(budgets=(1e19, 1e20), sizes=6, width=0.3)
+    for law, truth, answer in (
+        ("chinchilla", make_runs.truth, "split_matters"),
+        ("compute_floor", make_runs.floor_truth, "compute_suffices"),
+    ):
+        before = make_runs.of(N, D, law=law, truth=truth, noise=0.01, name="before")
+        first = judge(compare(fit_laws(before, LAWS_ASKED)))
+        assert first.answer in UNDECIDED
+        more = (np.append(N, first.deciding.N), np.append(D, first.deciding.D))
+        after = make_runs.of(*more, law=law, truth=truth, noise=0.01, name="after")
+        assert judge(compare(fit_laws(after, LAWS_ASKED))).answer == answer
+
+
+def test_noisier_runs_need_more_of_them(wide_runs, synthetic_fit, make_runs):
+    fits = [synthetic_fit("chinchilla", wide_runs, make_runs.truth, sigma=sigma) for sigma in (0.01, 0.02)]
+    few, many = (find_deciding_runs(fitted, None) for fitted in fits)
+    assert len(few.N) < len(many.N)
+    assert find_deciding_runs(synthetic_fit("chinchilla", wide_runs, make_runs.truth, sigma=3.0), None) is None
 
 
 def with_families(fitted, families):
@@ -137,7 +194,7 @@ def test_pooled_families_cannot_tell_however_large_the_difference(wide_compariso
     assert pooled.difference.decided
     assert pooled.answer == "cannot_tell"
     assert pooled.reasons[0] == "the runs pool 3 families that differ in more than N and D"
-    assert pooled.remedies[0].startswith("runs of one recipe at")
+    assert "runs of one recipe at" in pooled.remedies[0]
     assert single.answer == "split_matters"
 
 
@@ -150,20 +207,108 @@ def test_failed_diagnostics_cannot_tell(wide_runs, wide_comparison, synthetic_fi
     assert verdict.remedies
 
 
-def test_few_runs_and_a_small_difference_cannot_tell(make_runs, synthetic_fit):
-    N, D = make_runs.isoflop(budgets=(1e19, 1e21), sizes=10, width=0.5)
-    runs = make_runs.of(N, D, noise=0.05, name="few")
-    truths = {
-        "compute_floor": make_runs.floor_truth,
-        "chinchilla": make_runs.truth,
-    }
-    fits = {name: synthetic_fit(name, runs, truth, spread=1e-3, sigma=0.3) for name, truth in truths.items()}
-    verdict = judge(compared(fits))
-    assert not verdict.difference.decided
-    assert verdict.answer == "cannot_tell"
-    size = f"{abs(verdict.difference.elpd_diff):.1f} nats (s.e. {verdict.difference.dse:.1f})"
-    assert f"20 runs are too few to trust the standard error of a difference of {size}" in verdict.reasons
-    assert "and 100 runs or more in all" in verdict.remedies[1]
+# The probability
+
+
+def totals(differences, doubtful=None, units=None):
+    """Return drawn totals of compute_floor and of chinchilla, which is ahead by so much at each row."""
+    ahead = np.asarray(differences, dtype=float)
+    elpd_i = np.stack([np.zeros_like(ahead), ahead])
+    doubt = np.zeros(elpd_i.shape, dtype=bool) if doubtful is None else np.stack([doubtful, doubtful])
+    return drawn_totals(elpd_i, np.arange(ahead.size) if units is None else units, doubt)
+
+
+PAIR = Kinds(("compute_floor",), ("chinchilla",))
+PLAIN = Lead(0.0, 0.0, 0.0)
+
+
+def test_the_plain_score_is_the_student_t_probability_of_the_difference():
+    ahead = np.random.default_rng(3).normal(0.1, 1.0, size=8)
+    expected = stats.t.cdf(ahead.sum() / np.sqrt(8 * ahead.var(ddof=1)), 7)
+    assert score_of(totals(ahead), PAIR, PLAIN)[0] == pytest.approx(expected, abs=0.012)  # 3.5 s.e. of 20000 draws
+
+
+def test_few_runs_of_a_given_difference_are_less_sure_than_many():
+    few, many = (score_of(totals(np.tile([0.0, 2.0], n) * 4 / n), PAIR, PLAIN)[0] for n in (2, 40))
+    assert few < many
+
+
+def test_rows_of_one_training_run_count_as_one():
+    ahead, units = np.repeat([0.2, 1.6, 0.4, 1.0], 10), np.repeat(np.arange(4), 10)
+    alone, together = score_of(totals(ahead), PAIR)[0], score_of(totals(ahead, units=units), PAIR)[0]
+    assert together < alone
+    assert score_of(totals([0.3, 0.4], units=np.zeros(2, dtype=int)), PAIR)[0] == 0.5  # a single unit says nothing
+
+
+def test_a_row_whose_density_is_not_to_be_trusted_makes_the_probability_less_sure():
+    ahead = np.append(np.full(30, 0.1) + np.tile([-0.1, 0.1], 15), 6.0)
+    sure, unsure = (score_of(totals(ahead, doubtful=ahead > limit), PAIR)[0] for limit in (9.0, 5.0))
+    assert 0.5 < unsure < sure
+
+
+def test_the_choice_among_more_laws_of_compute_counts_for_compute():
+    rng = np.random.default_rng(4)
+    rows = rng.normal(0, 1, size=(6, 40))
+    one, five = (
+        score_of(
+            drawn_totals(np.vstack([rows[:n], rows[5:]]), np.arange(40), np.zeros((n + 1, 40), dtype=bool)),
+            Kinds(tuple(f"compute {i}" for i in range(n)), ("chinchilla",)),
+            PLAIN,
+        )[0]
+        for n in (1, 5)
+    )
+    assert five < one
+
+
+def test_a_law_without_a_best_split_has_to_lead_by_more():
+    split, lean = (
+        score_of(totals(np.tile([0.1, 0.4], 15)), Kinds(("compute_floor",), *kinds))[0]
+        for kinds in ((("chinchilla",),), ((), ("tilt",)))
+    )
+    assert lean < split
+
+
+def test_no_probability_is_surer_than_the_simulated_tables(split_verdict):
+    assert split_verdict.probability == 1 - calibration()["least"]
+
+
+# The effect
+
+
+def test_the_effect_is_nothing_with_the_probability_of_compute_alone(wide_comparison, wide_fit):
+    shares = {"chinchilla": 1.0}
+    at = {"flops": 1e20, "tolerance": 0.05, "probability": 0.9}
+    whole, half, none = (find_effects(wide_comparison.fits, shares, p, **at) for p in (1.0, 0.4, 0.0))
+    for sure, unsure, nothing in zip(whole, half, none, strict=True):
+        assert sure.extra_compute.median > 0.05
+        assert unsure.extra_compute.median == 0.0
+        assert unsure.extra_compute.upper == pytest.approx(sure.extra_compute.median, rel=0.2)
+        assert unsure.above_tolerance == pytest.approx(0.4 * sure.above_tolerance)
+        assert nothing.extra_compute.upper == nothing.above_tolerance == 0.0
+    waste = {each.factor: each.extra_compute.median for each in find_waste(wide_fit, 1e20, 0.9)[0]}
+    for effect in whole[1:]:
+        assert effect.extra_compute.median == pytest.approx(waste[effect.factor], rel=0.03)  # 400 of 2000 draws
+
+
+def test_the_effect_at_the_runs_own_ratios_is_the_closed_form_at_a_known_law(wide_runs, synthetic_fit, make_runs):
+    fitted = synthetic_fit("chinchilla", wide_runs, make_runs.truth, spread=1e-9, draws=20)
+    _, gamma, N, excess = ridge(make_runs.truth, 1e20)
+    ratios = np.quantile(wide_runs.frame["D"] / wide_runs.frame["N"], OWN)
+    expected = np.mean([(excess(np.sqrt(1e20 / 6 / ratio)) / excess(N)) ** (1 / gamma) - 1 for ratio in ratios])
+    options = {"flops": 1e20, "tolerance": 0.05, "probability": 0.9}
+    (own, *_) = find_effects({"chinchilla": fitted}, {"chinchilla": 1.0}, 1.0, **options)
+    assert own.factor is None
+    assert own.extra_compute.median == pytest.approx(expected, rel=1e-4)
+
+
+def test_draws_without_a_best_split_count_as_costly(wide_fit):
+    flat = with_flat_draws(wide_fit, 0.25)
+    options = {"flops": 1e20, "tolerance": 50.0, "probability": 0.9}
+    (own, *_) = find_effects({"chinchilla": flat}, {"chinchilla": 1.0}, 1.0, **options)
+    assert own.above_tolerance == pytest.approx(0.25, abs=0.01)
+    none = find_effects({"chinchilla": with_flat_draws(wide_fit, 1.0)}, {"chinchilla": 1.0}, 0.7, **options)
+    assert none[0].extra_compute is None
+    assert none[0].above_tolerance == pytest.approx(0.7)
 
 
 # The numbers
@@ -200,22 +345,19 @@ def test_a_larger_tolerance_and_a_smaller_probability_widen_the_range(wide_compa
         assert (wide.lower, wide.upper) != (narrow.lower, narrow.upper)
 
 
-def test_the_range_is_told_at_the_typical_run_the_largest_and_the_budgets_people_name(wide_comparison, split_verdict):
+def test_the_range_is_reported_at_the_typical_run_the_largest_and_the_budgets_asked_for(wide_comparison):
+    verdict = judge(wide_comparison, budgets=[5.76e23, 1e21])
     C = wide_comparison.runs.frame["C"]
-    told = [found.flops for found in split_verdict.ranges]
-    assert told == pytest.approx(sorted([split_verdict.tokens_per_parameter.flops, C.max(), 1e21, 5.76e23]))
-    assert split_verdict.tokens_per_parameter in split_verdict.ranges
-    assert all(found.lower < found.upper for found in split_verdict.ranges)
+    shown = [found.flops for found in verdict.ranges]
+    assert shown == pytest.approx(sorted([verdict.tokens_per_parameter.flops, C.max(), 1e21, 5.76e23]))
+    assert verdict.tokens_per_parameter in verdict.ranges
+    assert all(found.lower < found.upper for found in verdict.ranges)
+    assert len(judge(wide_comparison).ranges) == 2
 
 
-def test_no_range_is_told_far_beyond_the_runs(make_runs, synthetic_fit):
-    runs = make_runs.of(*make_runs.isoflop(budgets=(1e17, 1e18, 1e19), sizes=12), name="low")
-    verdict = judge(compared({name: synthetic_fit(name, runs) for name in LAWS_ASKED}))
-    assert [found.flops for found in verdict.ranges] == pytest.approx([1e18, 1e19, 1e21])
-
-
-def test_the_ends_of_the_range_are_less_certain_further_from_the_runs(split_verdict):
-    widths = [np.log(found.lower_end.upper / found.lower_end.lower) for found in split_verdict.ranges]
+def test_the_ends_of_the_range_are_less_certain_further_from_the_runs(wide_comparison):
+    ranges = judge(wide_comparison, budgets=[1e21, 5.76e23]).ranges
+    widths = [np.log(found.lower_end.upper / found.lower_end.lower) for found in ranges]
     assert widths[0] < widths[1] < widths[-1]
 
 
@@ -344,8 +486,11 @@ def test_a_verdict_needs_a_law_of_each_kind(wide_comparison, names):
 def test_the_record_of_a_verdict_has_the_promised_fields_and_is_plain_data(split_verdict):
     record = verdict_record(split_verdict)
     assert json.loads(json.dumps(record, allow_nan=False)) == record
-    promised = {"answer", "statement", "elpd_diff", "dse", "tilt", "tokens_per_parameter", "waste"}
-    assert promised <= set(record)
+    promised = {"answer", "statement", "elpd_diff", "dse", "tilt", "tokens_per_parameter", "waste", "probability"}
+    assert promised | {"effect", "effect_above_tolerance", "effects", "by_criterion"} <= set(record)
+    assert set(record["effect"]) == {"median", "lower", "upper"}
+    assert record["probability"] == record["by_criterion"]["point"] == split_verdict.probability
+    assert [each["factor"] for each in record["effects"]] == [None, 2, 4, 10]
     assert {"lower", "upper", "tolerance", "probability"} <= set(record["tokens_per_parameter"])
     assert [entry["flops"] for entry in record["ranges"]] == [found.flops for found in split_verdict.ranges]
     for entry in record["ranges"]:
@@ -362,6 +507,9 @@ def test_the_record_of_a_table_that_cannot_tell_is_plain_data_too(collinear_comp
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert record["reasons"]
     assert record["remedies"]
+    runs = record["deciding_runs"]
+    assert runs["total_flops"] == pytest.approx(runs["flops"] * len(runs["N"]))
+    assert runs["probability_if_not"] < runs["probability_if_matters"]
 
 
 def test_a_table_without_sizes_gets_no_verdict(synthetic_fit):

@@ -42,7 +42,8 @@ def check_law(_: object, name: str | None) -> None:
         raise ValueError("expected one law")
 
 
-def _check_budgets(_: object, budgets: tuple[str, ...]) -> None:
+def check_budgets(_: object, budgets: tuple[str, ...]) -> None:
+    """Raise ValueError unless each budget is an amount, and plausible where it is in FLOP."""
     for budget in budgets:
         amount = read_amount(budget)
         if amount.unit == "flops":
@@ -252,7 +253,7 @@ Budgets = Annotated[
         help="Compute budget in FLOP, such as 5.76e23, or with --hardware in its hours or in money: 1000h, '$50000', "
         "50000usd; repeat it for several. By default 1, 10 and 100 times the largest run of the table.",
         metavar="FLOP|HOURS|MONEY",
-        validator=_check_budgets,
+        validator=check_budgets,
         group=RESULT,
     ),
 ]

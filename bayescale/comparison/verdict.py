@@ -1,5 +1,6 @@
 """judge: whether, and over which tokens per parameter, compute alone explains loss."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,12 +8,17 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison, difference
-from bayescale.comparison.ranking import FEW_ROWS, Difference
+from bayescale.comparison.cross_validation import CrossValidation
+from bayescale.comparison.deciding import DecidingRuns, find_deciding_runs
+from bayescale.comparison.effect import Effect, find_effects
+from bayescale.comparison.odds import UNKNOWN, Kinds, Odds, split_odds
+from bayescale.comparison.ranking import Difference
+from bayescale.comparison.statements import Grounds, verdict_statement
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
+from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
-from bayescale.laws.measured import sizes
-from bayescale.runs import RunTable, describe
+from bayescale.runs import describe
 from bayescale.splits.frontier import RATIOS
 from bayescale.splits.optimum import find_optimum, has_optimum
 from bayescale.splits.ranges import (
@@ -23,7 +29,7 @@ from bayescale.splits.ranges import (
 )
 from bayescale.splits.waste import Waste, find_waste
 from bayescale.values import Value, folded
-from bayescale.words import nats, percent, short
+from bayescale.words import odds, percent, short
 
 LEAST_SPREAD = 0.1
 """Least s.d. of log10 N among runs of like compute, in decades, for a table to speak about the split."""
@@ -31,20 +37,20 @@ LEAST_SPREAD = 0.1
 WIDEST_OPTIMUM = 1.0
 """Widest credible interval of the best D/N, in decades, that still counts as locating it."""
 
-COVERED = (0.1, 0.9)
-"""Quantiles of the runs' D/N between which compute must suffice for a yes."""
-
-REMEDY_RATIOS = (1 / 16, 1 / 4, 1, 4, 16)
-"""D/N of the runs that would decide, over that of a typical run: N from 4 times smaller to 4 times larger."""
+LEVELS = (0.05, 0.2, 0.8, 0.95)
+"""Probabilities that ignoring the split costs more than the tolerance at which the answer changes."""
 
 GRID = 541
 """Points of D/N, 60 per decade."""
 
-NAMED_BUDGETS = (1e21, 5.76e23)
-"""Budgets whose range is reported too, in FLOP: one of a small study, and that of Gopher and Chinchilla."""
+ANSWERS = ("compute_suffices", "probably_suffices", "cannot_tell", "probably_matters", "split_matters")
+"""What a verdict can say, from compute alone to the split."""
 
-FARTHEST = 100.0
-"""Times the largest run beyond which no range is reported: it would rest on the law alone."""
+UNDECIDED = ANSWERS[1:4]
+"""Answers for which runs that would decide are looked for."""
+
+NO_REMEDY = "no 200 runs of one compute with N up to 4 times off are expected to decide at the scatter of these runs"
+"""Said where runs that would decide were not found."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,9 +60,15 @@ class Verdict(Value):
     Attributes
     ----------
     answer : str
-        ``compute_suffices``, ``split_matters`` or ``cannot_tell``.
+        ``compute_suffices``, ``probably_suffices``, ``cannot_tell``, ``probably_matters`` or ``split_matters``.
+    probability : float
+        That the split matters: that a law of N and D predicts better than compute alone. Calibrated on simulated
+        tables; 0.5 where runs of like compute hardly differ in size, so that the table says nothing of it.
+    effects : tuple of Effect
+        What ignoring the split costs, averaged over laws of both kinds: at the runs' own D/N, and 2, 4 and 10 times
+        off.
     statement : str
-        The answer in words, with its range and its reason.
+        The answer in words, with its probability, cost, reason and range.
     compute_law, split_law : str
         The best law of compute alone and the best law of N and D.
     difference : Difference
@@ -68,21 +80,24 @@ class Verdict(Value):
     tokens_per_parameter : RatioRange
         Where ignoring the split costs little.
     ranges : tuple of RatioRange
-        The same at that budget, at the largest run's, and at 1e21 and 5.76e23 FLOP where they lie between the
-        smallest run and 100 times the largest; by rising compute.
+        The same at that budget, at the largest run's, and at the budgets that were asked for; by rising compute.
     waste : tuple of Waste
-        What mis-sizing costs; empty where no draw has an answer.
+        What mis-sizing costs if ``split_law`` holds; empty where no draw has an answer.
     profile : tuple of numpy.ndarray
         D/N and the probability that the split there costs less than the tolerance.
+    by_criterion : mapping of str to float
+        The probability by each criterion: ``point`` (single rows left out), and each cross-validation that was given.
     reasons : tuple of str
         Why the table cannot decide; empty when it can.
-    remedies : tuple of str
-        Runs that would decide.
+    deciding : DecidingRuns or None
+        Runs that are expected to decide, and what they cost; None when it is decided, or when no such runs were found.
     notes : tuple of str
         What a reader must know of these numbers.
     """
 
     answer: str
+    probability: float
+    effects: tuple[Effect, ...]
     statement: str
     compute_law: str
     split_law: str
@@ -93,9 +108,27 @@ class Verdict(Value):
     ranges: tuple[RatioRange, ...]
     waste: tuple[Waste, ...]
     profile: tuple[np.ndarray, np.ndarray]
+    by_criterion: Mapping[str, float]
     reasons: tuple[str, ...]
-    remedies: tuple[str, ...]
+    deciding: DecidingRuns | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def effect(self) -> Interval | None:
+        """Extra compute that ignoring the split costs at the D/N of the runs themselves."""
+        return self.effects[0].extra_compute
+
+    @property
+    def effect_above_tolerance(self) -> float:
+        """Probability that it is above the tolerance."""
+        return self.effects[0].above_tolerance
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """Runs that would decide, in words."""
+        if self.deciding:
+            return (self.deciding.sentence,)
+        return (NO_REMEDY,) if self.answer == "cannot_tell" else ()
 
     @property
     def waste_table(self) -> pd.DataFrame:
@@ -107,7 +140,8 @@ class Verdict(Value):
         return pd.DataFrame([{"factor": each.factor, **_parts(each)} for each in self.waste])
 
     def _lines(self) -> list[str]:
-        return [self.answer.replace("_", " ").capitalize(), self.statement]
+        answer = self.answer.replace("_", " ").capitalize()
+        return [f"{answer} (probability that the split matters: {odds(self.probability)})", self.statement]
 
     def _shown(self) -> pd.DataFrame:
         return folded(self.waste_table)
@@ -123,7 +157,13 @@ def _parts(waste: Waste) -> dict[str, float]:
 
 @checks.kinds
 def judge(
-    comparison: Comparison, *, tolerance: float = 0.05, probability: float = 0.9, flops: float | None = None
+    comparison: Comparison,
+    *,
+    tolerance: float = 0.05,
+    probability: float = 0.9,
+    flops: float | None = None,
+    budgets: Sequence[float] = (),
+    criteria: Sequence[CrossValidation] = (),
 ) -> Verdict:
     """Judge whether compute alone explains loss.
 
@@ -136,55 +176,77 @@ def judge(
     probability : float
         Of the intervals and of the range of D/N.
     flops : float, optional
-        Compute at which range and waste are reported; by default that of a typical run (geometric mean).
+        Compute at which effect, range and waste are reported; by default that of a typical run (geometric mean).
+    budgets : sequence of float
+        Further budgets whose range is reported, in FLOP.
+    criteria : sequence of CrossValidation
+        The same laws with groups of runs left out; the probability by each is reported too.
 
     Returns
     -------
     Verdict
-        ``split_matters`` when the difference is decided against compute; ``compute_suffices`` when it is decided
-        for it, or when it is not decided and the data bound the cost of the split over the D/N they span; else
-        ``cannot_tell``, with the reasons.
+        The answer follows from the probability that ignoring the split costs more than the tolerance at the runs' own
+        D/N, which is that of the split mattering times that of the cost being so large if it does:
+        ``split_matters`` from 0.95, ``probably_matters`` from 0.8, ``probably_suffices`` to 0.2, ``compute_suffices``
+        to 0.05, and ``cannot_tell`` between them; ``cannot_tell`` as well where the runs, or the fits, do not speak of
+        it.
 
     Raises
     ------
     InputError
-        If the comparison lacks one of the two kinds of law, or an argument is out of range.
+        If the comparison lacks one of the two kinds of law, an argument is out of range, or a criterion is of other
+        laws or runs.
     """
     checks.probability(probability)
     checks.tolerance(tolerance)
     budget = _budget(comparison, flops)
-    compute_law, split_law = _best_laws(comparison, np.array([budget]))
-    fitted = comparison.fits[split_law]
-    diff = difference(comparison, compute_law, split_law)
-    budgets = _range_budgets(comparison.runs, budget)
-    ends = ratio_ends(fitted, budgets, tolerance)
-    ranges = tuple(ratio_range(ends[..., i], each, tolerance, probability) for i, each in enumerate(budgets))
-    asked = int(np.flatnonzero(budgets == budget)[0])
-    ratios = ranges[asked]
-    faults = _faults(comparison, (compute_law, split_law))
-    doubts = _doubts(fitted, diff, ratios, probability, covered=_covered(comparison, ratios))
-    answer = _answer(diff, faults, doubts)
-    reasons = [*faults, *doubts] if answer == "cannot_tell" else []
+    kinds = kinds_of(comparison, np.array([budget]))
+    names = (kinds.compute[0], kinds.split[0])
+    fitted, diff = comparison.fits[names[1]], difference(comparison, *names)
+    faults, found = _faults(comparison, names), _odds(comparison, kinds)
+    effects = find_effects(
+        comparison.fits, found.shares, found.probability, flops=budget, tolerance=tolerance, probability=probability
+    )
+    ends = ratio_ends(fitted, flops_asked := _range_budgets(comparison, budget, budgets), tolerance)
+    ranges = tuple(ratio_range(ends[..., i], each, tolerance, probability) for i, each in enumerate(flops_asked))
+    asked = int(np.flatnonzero(flops_asked == budget)[0])
+    answer = "cannot_tell" if faults else answer_at(effects[0].above_tolerance)
+    reasons = _reasons(faults, _doubts(fitted, found, ranges[asked])) if answer == "cannot_tell" else []
     tilt, tilt_law = tilt_draws(comparison, fitted)
     waste, notes = find_waste(fitted, budget, probability)
+    grounds = Grounds(comparison.runs, *names, diff, found.probability, effects[0], ranges[asked], reasons)
     return Verdict(
         answer=answer,
-        statement=_statement(
-            answer, comparison, names=(compute_law, split_law), diff=diff, ratios=ratios, reasons=reasons
-        ),
-        compute_law=compute_law,
-        split_law=split_law,
+        probability=found.probability,
+        effects=effects,
+        statement=verdict_statement(answer, grounds),
+        compute_law=names[0],
+        split_law=names[1],
         difference=diff,
         tilt=credible_interval(tilt, probability),
         tilt_law=tilt_law,
-        tokens_per_parameter=ratios,
+        tokens_per_parameter=ranges[asked],
         ranges=ranges,
         waste=waste,
         profile=_profile(ends[..., asked]),
+        by_criterion={"point": found.probability, **_by_criterion(comparison, criteria, kinds)},
         reasons=tuple(reasons),
-        remedies=_remedies(fitted, diff) if answer == "cannot_tell" else (),
+        deciding=find_deciding_runs(fitted, None if faults else diff) if answer in UNDECIDED else None,
         notes=notes,
     )
+
+
+def _odds(comparison: Comparison, kinds: Kinds) -> Odds:
+    """Return how probable it is that the split matters; one half where the runs say nothing of it."""
+    if _silent(comparison):
+        return Odds(UNKNOWN, {kinds.split[0]: 1.0})
+    return split_odds(comparison, kinds)
+
+
+def _range_budgets(comparison: Comparison, budget: float, asked: Sequence[float]) -> np.ndarray:
+    """Return the budgets whose range is reported, rising."""
+    further = read_budgets(list(asked), "budgets").tolist() if len(asked) else []
+    return np.unique([budget, comparison.runs.frame["C"].max(), *further])
 
 
 def _budget(comparison: Comparison, flops: float | None) -> float:
@@ -199,24 +261,32 @@ def _budget(comparison: Comparison, flops: float | None) -> float:
     return checks.above_zero("flops", typical if flops is None else flops, "a budget in FLOP", "1e21")
 
 
-def _best_laws(comparison: Comparison, budget: np.ndarray) -> tuple[str, str]:
-    """Return the best law of compute alone and the best law of N and D that has a best split."""
+def kinds_of(comparison: Comparison, budget: np.ndarray) -> Kinds:
+    """Return the laws by what they say of the split; of each kind the best first."""
     ranked = [str(name) for name in comparison.table.index]
-    compute = [name for name in ranked if comparison.fits[name].law.covariates == ("C",)]
-    split = [name for name in ranked if has_optimum(comparison.fits[name], budget)]
+    laws = {name: comparison.fits[name].law for name in ranked}
+    compute = tuple(name for name in ranked if laws[name].covariates == ("C",))
+    split = tuple(name for name in ranked if has_optimum(comparison.fits[name], budget))
+    lean = tuple(name for name in ranked if laws[name].splits_compute and name not in split)
     if not compute or not split:
         raise InputError(
             "a verdict needs a law of compute alone (such as compute_floor) and a law of N and D with a best split "
             f"(such as chinchilla); found {', '.join(ranked)}"
         )
-    return compute[0], split[0]
+    return Kinds(compute, split, lean)
 
 
-def _range_budgets(runs: RunTable, budget: float) -> np.ndarray:
-    """Return the budgets whose range is reported, rising."""
-    C = runs.frame["C"]
-    named = [flops for flops in NAMED_BUDGETS if C.min() <= flops <= FARTHEST * C.max()]
-    return np.unique([budget, C.max(), *named])
+def _by_criterion(comparison: Comparison, criteria: Sequence[CrossValidation], kinds: Kinds) -> dict[str, float]:
+    """Return the probability by each criterion, or raise InputError where one is of other laws or runs."""
+    hashes = {each.record["table"]["hash"] for each in comparison.fits.values()}
+    for each in criteria:
+        absent = [name for name in kinds.names if name not in each.fits]
+        if absent or {one.record["table"]["hash"] for one in each.fits.values()} != hashes:
+            raise InputError(
+                f"expected a cross-validation by {each.by} of the laws and runs of the comparison; found "
+                f"{', '.join(each.fits)} on {each.runs.name}"
+            )
+    return {each.by: split_odds(each, kinds).probability for each in criteria}
 
 
 def _profile(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -239,19 +309,25 @@ def tilt_draws(comparison: Comparison, fitted: Fit) -> tuple[np.ndarray, str]:
     return ((on_N - on_D) / (on_N + on_D))[:, 0], fitted.law.name
 
 
+def _silent(comparison: Comparison) -> list[str]:
+    """Return why these runs say nothing of the split, if they do not."""
+    spread = describe(comparison.runs).spread_N_at_like_C
+    if spread >= LEAST_SPREAD:
+        return []
+    return [
+        f"runs of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it takes {LEAST_SPREAD} or more)"
+    ]
+
+
 def _faults(comparison: Comparison, names: tuple[str, str]) -> list[str]:
     """Return why these runs, or these fits, cannot speak about the split at all."""
-    faults = []
-    spread = describe(comparison.runs).spread_N_at_like_C
-    if not spread >= LEAST_SPREAD:
-        faults.append(
-            f"runs of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it takes "
-            f"{LEAST_SPREAD} or more)"
-        )
+    faults = _silent(comparison)
     frame = comparison.runs.frame
     families = frame["family"].nunique() if "family" in frame else 1
     if families > 1:
         faults.append(f"the runs pool {families} families that differ in more than N and D")
+    if difference(comparison, *names).runs < 2:
+        faults.append("all rows are of one training run, so that differences have no standard error")
     used = [name for name in (*names, "tilt") if name in comparison.fits]
     doubtful = [name for name in used if not comparison.fits[name].diagnostics.passed]
     if doubtful:
@@ -259,97 +335,35 @@ def _faults(comparison: Comparison, names: tuple[str, str]) -> list[str]:
     return faults
 
 
-def _doubts(fitted: Fit, diff: Difference, ratios: RatioRange, probability: float, *, covered: bool) -> list[str]:
-    """Return why a difference that is not decided is no proof that compute suffices."""
-    doubts, runs = [], fitted.runs
-    if diff.runs < FEW_ROWS:
-        noun = "runs" if diff.runs == len(runs.frame) else "training runs"
-        size = f"{nats(abs(diff.elpd_diff))} nats (s.e. {nats(diff.dse)})"
-        doubts.append(f"{diff.runs} {noun} are too few to trust the standard error of a difference of {size}")
+def _doubts(fitted: Fit, found: Odds, ratios: RatioRange) -> list[str]:
+    """Return why the probability, or the cost, is in between."""
+    doubts = []
+    if LEVELS[0] < found.probability < LEVELS[-1]:
+        doubts.append("these runs do not show which kind of law predicts better")
     best = find_optimum(fitted.draws, np.array([ratios.flops]))
-    if not best.located.mean() >= (1 + probability) / 2:
-        doubts.append("the best D/N is not located")
-    else:
-        interval = credible_interval(best.log_ratio[best.located] / np.log(10), probability)
-        if not interval.upper - interval.lower <= WIDEST_OPTIMUM:
-            doubts.append(
-                f"the best D/N at {short(ratios.flops)} FLOP is known only to lie between "
-                f"{short(10**interval.lower)} and {short(10**interval.upper)} ({percent(probability)} interval)"
-            )
-    if not covered:
-        doubts.append("the split may cost more than the tolerance at some of the D/N of these runs")
+    if not best.located.mean() >= (1 + ratios.probability) / 2:
+        return [*doubts, "the best D/N is not located"]
+    interval = credible_interval(best.log_ratio[best.located] / np.log(10), ratios.probability)
+    if not interval.upper - interval.lower <= WIDEST_OPTIMUM:
+        doubts.append(
+            f"the best D/N at {short(ratios.flops)} FLOP is known only to be between {short(10**interval.lower)} and "
+            f"{short(10**interval.upper)} ({percent(ratios.probability)} interval)"
+        )
     return doubts
 
 
-def _covered(comparison: Comparison, ratios: RatioRange) -> bool:
-    """Return whether the range of small cost holds most of the runs' own D/N."""
-    if ratios.lower is None or ratios.upper is None:
-        return False
-    frame = comparison.runs.frame
-    low, high = np.quantile(frame["D"] / frame["N"], COVERED)
-    return bool(ratios.lower <= low and high <= ratios.upper)
+def _reasons(faults: list[str], doubts: list[str]) -> list[str]:
+    """Return why a table cannot tell: at least one reason."""
+    return [*faults, *doubts] or ["what ignoring the split costs at the D/N of these runs is close to the tolerance"]
 
 
-def _answer(diff: Difference, faults: list[str], doubts: list[str]) -> str:
-    if faults:
-        return "cannot_tell"
-    if diff.decided:
-        return "split_matters" if diff.elpd_diff < 0 else "compute_suffices"
-    return "cannot_tell" if doubts else "compute_suffices"
-
-
-def _statement(
-    answer: str,
-    comparison: Comparison,
-    *,
-    names: tuple[str, str],
-    diff: Difference,
-    ratios: RatioRange,
-    reasons: list[str],
-) -> str:
-    """Say the answer with its reason and its range."""
-    table, (compute_law, split_law) = comparison.runs.name, names
-    frame = comparison.runs.frame
-    ratio = frame["D"] / frame["N"]
-    spanned = f"{short(ratio.min())} to {short(ratio.max())} tokens per parameter"
-    worse = "worse" if diff.elpd_diff < 0 else "better"
-    numbers = (
-        f"{compute_law} predicts runs it has not seen {nats(abs(diff.elpd_diff))} nats {worse} than {split_law} "
-        f"(s.e. {nats(diff.dse)})"
-    )
-    opening = {
-        "split_matters": f"On {table}, compute alone does not explain loss over {spanned}: {numbers}.",
-        "compute_suffices": f"On {table}, compute alone explains loss as well as any law here, within the range these "
-        f"runs span ({spanned}): {numbers}.",
-        "cannot_tell": f"{table} cannot tell whether compute alone explains loss: {numbers}"
-        + (f"; {'; '.join(reasons)}." if reasons else "."),
-    }[answer]
-    return f"{opening} {_range_sentence(answer, ratios)}"
-
-
-def _range_sentence(answer: str, ratios: RatioRange) -> str:
-    cost = f"less than {percent(ratios.tolerance)} extra compute"
-    where = f"At {short(ratios.flops)} FLOP"
-    sure = f"{percent(ratios.probability)} probability"
-    if ratios.lower is None or ratios.upper is None:
-        return f"{where}, no split can be named whose cost is {cost} with {sure}."
-    span = f"{short(ratios.lower)} and {short(ratios.upper)} tokens per parameter"
-    if answer == "cannot_tell":
-        return f"{where}, splits between {span} cost {cost} with {sure}, if the law holds."
-    return f"{where}, ignoring the split costs {cost} between {span} ({sure})."
-
-
-def _remedies(fitted: Fit, diff: Difference) -> tuple[str, ...]:
-    """Name runs of equal compute whose sizes differ enough to see the split."""
-    flops = fitted.reference["C"]
-    ratio = fitted.reference["D"] / fitted.reference["N"]
-    runs = []
-    for factor in REMEDY_RATIOS:
-        N, D = sizes(np.array(flops), np.log(ratio * factor), fitted.draws.cost)
-        runs.append(f"N = {short(float(N))} with D = {short(float(D))}")
-    return (
-        f"runs of one recipe at {short(flops)} FLOP each: {', '.join(runs)}",
-        f"the same at a budget 10 times larger or smaller, and {FEW_ROWS} runs or more in all"
-        if diff.runs < FEW_ROWS
-        else "the same at a budget 10 times larger or smaller",
-    )
+def answer_at(above_tolerance: float) -> str:
+    """Return the answer at a probability that ignoring the split costs more than the tolerance."""
+    suffices, probably_suffices, probably_matters, matters = LEVELS
+    if above_tolerance >= matters:
+        return "split_matters"
+    if above_tolerance >= probably_matters:
+        return "probably_matters"
+    if above_tolerance <= suffices:
+        return "compute_suffices"
+    return "probably_suffices" if above_tolerance <= probably_suffices else "cannot_tell"

@@ -243,15 +243,15 @@ def _rounded(flops: float) -> str:
 def _shifts(fitted: Fit, numbers: Sequence[_Number], probability: float) -> list[Shift]:
     """Tell of each number of one fit, over the draws that have them all."""
     known = np.isfinite([number.draws for number in numbers]).all(axis=0)
-    densities = {name: values[known] for name, values in _densities(fitted).items()}
+    parts = {name: values[known] for name, values in densities(fitted).items()}
     found = [number.draws[known] for number in numbers]
     compared = np.stack([number.compared[known] for number in numbers])
-    sensed = {name: _sensed(compared, values) for name, values in densities.items()}
-    weights = _all_weights(densities)
+    sensed = {name: _sensed(compared, values) for name, values in parts.items()}
+    weights = _all_weights(parts)
     shifts = []
     for i, (number, draws) in enumerate(zip(numbers, found, strict=True)):
         rescaled = tuple(
-            _rescaled(draws, weights, component, factor, probability) for component in densities for factor in FACTORS
+            _rescaled(draws, weights, component, factor, probability) for component in parts for factor in FACTORS
         )
         prior, likelihood = float(sensed["prior"][i]), float(sensed["likelihood"][i])
         told = _diagnosis(prior, likelihood)
@@ -263,7 +263,7 @@ def _shifts(fitted: Fit, numbers: Sequence[_Number], probability: float) -> list
     return shifts
 
 
-def _densities(fitted: Fit) -> dict[str, np.ndarray]:
+def densities(fitted: Fit) -> dict[str, np.ndarray]:
     """Return the log density of the prior and of the runs at each draw, chain after chain (draw,)."""
     if LOG_PRIOR not in fitted.data.children:
         raise InputError(

@@ -6,8 +6,10 @@ import numpy as np
 
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import CrossValidation
+from bayescale.comparison.deciding import DecidingRuns
 from bayescale.comparison.verdict import Verdict
 from bayescale.fits.discrepancy import infer_discrepancy
+from bayescale.intervals import Interval
 from bayescale.runs.folds import ALONE
 from bayescale.runs.units import independent_units
 from bayescale.splits.ranges import RatioRange
@@ -70,6 +72,9 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as plain data."""
     return {
         "answer": verdict.answer,
+        "probability": verdict.probability,
+        "effect": _interval(verdict.effect),
+        "effect_above_tolerance": verdict.effect_above_tolerance,
         "statement": verdict.statement,
         "elpd_diff": verdict.difference.elpd_diff,
         "dse": verdict.difference.dse,
@@ -89,9 +94,38 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
             }
             for waste in verdict.waste
         ],
+        "effects": [
+            {
+                "factor": each.factor,
+                "extra_compute": _interval(each.extra_compute),
+                "above_tolerance": each.above_tolerance,
+            }
+            for each in verdict.effects
+        ],
+        "by_criterion": dict(verdict.by_criterion),
         "reasons": list(verdict.reasons),
+        "deciding_runs": _deciding(verdict.deciding),
         "remedies": list(verdict.remedies),
         "notes": list(verdict.notes),
+    }
+
+
+def _interval(found: Interval | None) -> dict[str, float] | None:
+    return None if found is None else found.record()
+
+
+def _deciding(found: DecidingRuns | None) -> dict[str, Any] | None:
+    """Return the runs that would decide, and what they cost, as plain data."""
+    if found is None:
+        return None
+    return {
+        "N": found.N.tolist(),
+        "D": found.D.tolist(),
+        "flops": found.flops,
+        "total_flops": found.flops * len(found.N),
+        "part_of_table": found.part,
+        "probability_if_matters": found.if_matters,
+        "probability_if_not": found.if_not,
     }
 
 

@@ -7,6 +7,7 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.sensitivity import Sensitivity, Shift, sensitivity_of
+from bayescale.decisions.verdict_sensitivity import verdict_sensitivity
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 
@@ -29,10 +30,12 @@ def sensitivity_record(
         found = sensitivity_of(
             {name: fits[name] for name in allocation.weights}, flops, probability, comparison, verdict
         )
+        of_verdict = verdict_sensitivity(comparison, verdict) if comparison and verdict else ()
     except InputError as error:
-        found = Sensitivity((), probability, (str(error),))
+        found, of_verdict = Sensitivity((), probability, (str(error),)), ()
     return {
         "probability": found.probability,
+        "verdict": list(of_verdict),
         "numbers": [_shift_record(shift) for shift in found.shifts],
         "notes": [*found.notes, *([UNTOLD] if limited else [])],
     }

@@ -145,7 +145,7 @@ def make_report(
     decided_by = _law_of(comparison, split_by) if split_by else comparison
     budgets = read_budgets(usual_budgets(comparison.runs) if flops is None else flops).tolist()
     making.say("judging whether compute alone explains loss")
-    verdict = judge(comparison, tolerance=tolerance, probability=probability)
+    verdict = judge(comparison, tolerance=tolerance, probability=probability, budgets=budgets)
     allocation = making.allocation(decided_by, budgets, constraints)
     law = comparison.fits[law_in_use(comparison, allocation)]
     parts: dict[str, Any] = {

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bayescale.forecasts.backtesting import threshold_text
 from bayescale.report.explorer import explorer_script
 from bayescale.report.figures import CARDS, Picture, inline_svg
-from bayescale.words import count_text, percent, short, typed
+from bayescale.words import count_text, odds, percent, short, typed
 
 MARKS = re.compile(r"[\\`*{}\[\]<>|#~$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would take as more than text; an underscore inside a word is text."""
@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 NOTHING = "\N{EN DASH}"
 ANSWERS = {
     "compute_suffices": "Compute alone suffices here",
+    "probably_suffices": "Compute alone probably suffices here",
+    "probably_matters": "The split between parameters and tokens probably matters",
     "split_matters": "The split between parameters and tokens matters",
     "cannot_tell": "These runs cannot tell",
 }
@@ -102,7 +104,7 @@ def _environment(*, autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {**NUMBERS, "reach": reach}
+    environment.filters |= {**NUMBERS, "reach": reach, "odds": odds}
     kinds = {f"{kind}s": write for kind, write in NUMBERS.items()}
     environment.globals |= {**kinds, "threshold_text": threshold_text}
     return environment
@@ -160,17 +162,19 @@ def python_script(record: Mapping[str, Any]) -> str:
         "import bayescale as bs",
         f"runs = bs.catalogue.resolve_runs({table!r})  # or the path of the file",
         f"comparison = bs.compare(bs.fit_laws(runs, {laws!r}, {_priors_option(record)}{options}))",
-        "verdict = bs.judge(comparison)",
     ]
     allocation, source = record["allocation"], "comparison"
+    asked_at = [entry["flops"] for entry in allocation["allocations"]] if allocation else []
+    lines.append(
+        f"verdict = bs.judge(comparison, budgets={asked_at!r})" if asked_at else "verdict = bs.judge(comparison)"
+    )
     if allocation:
         alone = None if allocation["averaged"] else next(iter(allocation["weights"]))
         source = f"comparison.fits[{alone!r}]" if alone else source
-        budgets = [entry["flops"] for entry in allocation["allocations"]]
         asked = allocation["constraints"]
         limits = f", constraints=bs.Constraints(**{asked!r})" if asked else ""
         lines.append(
-            f"allocation = bs.allocate({source}, {budgets!r}, probability={allocation['probability']!r}, "
+            f"allocation = bs.allocate({source}, {asked_at!r}, probability={allocation['probability']!r}, "
             f"tolerance={allocation['allocations'][0]['near_optimal']['tolerance']!r}{limits})"
         )
     given = ["comparison", "verdict", "allocation" if allocation else "None"]

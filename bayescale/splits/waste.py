@@ -105,10 +105,6 @@ def _notes(known: np.ndarray, flops: float) -> tuple[str, ...]:
 def extra_compute(draws: Draws, flops: float, factors: np.ndarray) -> np.ndarray:
     """Return the part of a budget that is wasted when N is off its optimum by a factor.
 
-    The run with ``factor * N*`` parameters spends ``flops``; a run of the best split reaches the same loss
-    with less. Newton steps on the optimal ridge find how much less: there ``dL*/d ln C = dL/d ln D`` at
-    fixed N, because N is at its optimum.
-
     Parameters
     ----------
     draws : Draws
@@ -121,13 +117,34 @@ def extra_compute(draws: Draws, flops: float, factors: np.ndarray) -> np.ndarray
     Returns
     -------
     numpy.ndarray
-        Compute spent over compute needed, less 1 (draw, factor); NaN where there is no optimum inside the
+        Compute spent over compute needed, less 1 (draw, factor); NaN as for :func:`extra_compute_at`.
+    """
+    return extra_compute_at(draws, flops, _off(draws.cost, find_optimum(draws, np.array([flops])), factors))
+
+
+def extra_compute_at(draws: Draws, flops: float, log_ratio: np.ndarray) -> np.ndarray:
+    """Return the part of a budget that is wasted by runs of so many tokens per parameter.
+
+    The run spends ``flops``; a run of the best split reaches the same loss with less. Newton steps on the optimal
+    ridge find how much less: there ``dL*/d ln C = dL/d ln D`` at fixed N, because N is at its optimum.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of a law of N and D.
+    flops : float
+        Budget in FLOP.
+    log_ratio : numpy.ndarray
+        Natural log of D/N (draw, point).
+
+    Returns
+    -------
+    numpy.ndarray
+        Compute spent over compute needed, less 1 (draw, point); NaN where there is no optimum inside the
         searched range, or where Newton's steps have not arrived.
     """
-    best = find_optimum(draws, np.array([flops]))
-    off = _off(draws.cost, best, factors)
-    target = loss_on_budget(draws, np.full_like(off, flops), off)
-    log_flops = np.full_like(off, np.log(flops))
+    target = loss_on_budget(draws, np.full_like(log_ratio, flops), log_ratio)
+    log_flops = np.full_like(log_ratio, np.log(flops))
     for _ in range(NEWTON_STEPS):
         # A draw that has lost its optimum stays NaN, but must not move the start of the others.
         ridge = find_optimum(draws, np.exp(np.nan_to_num(log_flops, nan=np.log(flops))))

@@ -1,16 +1,27 @@
 """The command ``compare``: its wiring, shape and words."""
 
+import dataclasses
 import json
-from types import SimpleNamespace
 
 import pytest
 
 import bayescale as bs
 from bayescale.cli import main
+from bayescale.comparison.deciding import find_deciding_runs
 
 INTERVAL = {"median", "lower", "upper"}
 LAW_FIELDS = {"name", "elpd", "se", "p", "elpd_diff", "dse", "weight", "bad_k"}
-VERDICT_FIELDS = {"answer", "statement", "elpd_diff", "dse", "tilt", "tokens_per_parameter", "waste"}
+VERDICT_FIELDS = {
+    "answer",
+    "statement",
+    "elpd_diff",
+    "dse",
+    "tilt",
+    "tokens_per_parameter",
+    "waste",
+    "probability",
+    "effect",
+}
 
 
 @pytest.mark.usefixtures("verbs")
@@ -22,7 +33,8 @@ def test_compare_has_the_promised_shape(run_json, wide_comparison):
     assert all(set(law) >= LAW_FIELDS for law in record["laws"])
     verdict = record["verdict"]
     assert set(verdict) >= VERDICT_FIELDS
-    assert verdict["answer"] in ("compute_suffices", "split_matters", "cannot_tell")
+    assert verdict["answer"] == "split_matters"
+    assert set(verdict["effect"]) == INTERVAL
     assert set(verdict["tilt"]) == INTERVAL
     assert {"lower", "upper", "tolerance", "probability"} <= set(verdict["tokens_per_parameter"])
     for waste in verdict["waste"]:
@@ -31,32 +43,43 @@ def test_compare_has_the_promised_shape(run_json, wide_comparison):
 
 
 def test_compare_hands_its_options_on(verbs, wide_comparison):
-    assert main(["compare", "wide", "--probability", "0.8", "--tolerance", "0.1", "--no-cache"]) == 0
+    options = ["--probability", "0.8", "--tolerance", "0.1", "--budget", "1e21", "--budget", "3e22", "--no-cache"]
+    assert main(["compare", "wide", *options]) == 0
     (fits,), keywords = verbs.compare.call_args
     assert fits == verbs.fit_laws.return_value
     assert callable(keywords.pop("progress"))
     assert keywords == {"cache": False}
-    verbs.judge.assert_called_once_with(wide_comparison, tolerance=0.1, probability=0.8)
+    verbs.judge.assert_called_once_with(
+        wide_comparison, tolerance=0.1, probability=0.8, budgets=[1e21, 3e22], criteria=[]
+    )
 
 
 @pytest.mark.usefixtures("verbs", "narrow")
 def test_compare_prints_table_verdict_tilt_and_waste(capsys):
     assert main(["compare", "wide"]) == 0
     printed = capsys.readouterr().out
-    for words in ("elpd_diff", "weight", "bad_k", "Verdict: ", "Tilt: ", "Extra compute, median [90 % interval]"):
+    for words in ("elpd_diff", "weight", "bad_k", "Verdict: ", "Tilt: ", "Extra compute of ignoring"):
         assert words in printed
     assert max(map(len, printed.splitlines())) <= 80
     assert "\x1b" not in printed
 
 
-def test_remedies_are_printed_where_the_table_cannot_tell(verbs, wide_comparison, capsys):
-    verdict = bs.judge(wide_comparison)
-    unsure = SimpleNamespace(**{**vars(verdict), "answer": "cannot_tell", "remedies": ("runs of one recipe",)})
-    verbs.judge.side_effect = lambda *_, **__: unsure
+@pytest.mark.usefixtures("verbs")
+def test_compare_prints_the_answer_first_with_its_probability(capsys):
     assert main(["compare", "wide"]) == 0
     printed = capsys.readouterr().out
+    assert "Verdict: split matters (probability that the split matters: above 0.99)" in printed
+    assert printed.index("Verdict: ") < printed.index("elpd_diff")
+
+
+def test_runs_that_would_decide_are_printed_with_their_cost(verbs, wide_comparison, wide_fit, capsys):
+    deciding = find_deciding_runs(wide_fit, None)
+    unsure = dataclasses.replace(bs.judge(wide_comparison), answer="cannot_tell", deciding=deciding)
+    verbs.judge.side_effect = lambda *_, **__: unsure
+    assert main(["compare", "wide"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
     assert "Verdict: cannot tell" in printed
-    assert "- runs of one recipe" in printed
+    assert deciding.sentence in printed
 
 
 def test_laws_of_one_kind_are_compared_without_a_verdict(verbs, run_json, capsys):

@@ -21,8 +21,10 @@ from bayescale.cli.options import (
     Sampling,
     Tolerance,
     Watching,
+    check_budgets,
 )
 from bayescale.cli.output import emit
+from bayescale.cli.spending import SPENDING, choose_budgets
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import choose_laws, compare_laws, cross_validate, expect_several, fit_laws, load_table
 from bayescale.cli.tables import (
@@ -36,7 +38,7 @@ from bayescale.cli.tables import (
     show_table,
 )
 from bayescale.errors import InputError
-from bayescale.words import chance
+from bayescale.words import chance, odds, short
 
 
 def parse_criteria(asked: tuple[str, ...]) -> list[str]:
@@ -75,12 +77,25 @@ Criteria = Annotated[
 ]
 
 
+RangeBudgets = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--budget",
+        help="Compute budget in FLOP, such as 5.76e23, at which to report the range of D/N too; repeat it for several.",
+        metavar="FLOP",
+        validator=check_budgets,
+        group=RESULT,
+    ),
+]
+
+
 def compare(
     runs: Runs,
     /,
     *,
     laws: Laws = None,
     by: Criteria = (),
+    budgets: RangeBudgets = (),
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
@@ -96,25 +111,30 @@ def compare(
 
         table = load_table(runs, reading, say)
         names, defaults = choose_laws(table, laws, sampling)
+        flops, budget_notes = choose_budgets(table, budgets, SPENDING) if budgets else ([], [])
         if printing.dry_run:
             work = [fits_of(table, names, sampling), *(refits_of(table, names, each, sampling) for each in asked)]
             return emit_work(work_record(table, work, defaults, [EXACT_REFITS]), printing, say)
         fits = fit_laws(table, names, sampling, say)
         comparison = compare_laws(fits, sampling, say)
+        criteria = [cross_validate(fits, name, sampling, say) for name in asked]
         say("judging whether compute alone explains loss")
         verdict, note = None, []
         try:
-            verdict = bs.judge(comparison, tolerance=tolerance, probability=probability)
+            verdict = bs.judge(
+                comparison, tolerance=tolerance, probability=probability, budgets=flops, criteria=criteria
+            )
         except InputError as error:  # laws of one kind: they can be compared, and there is nothing to judge
             note = [f"no verdict: {error}"]
-        criteria = [cross_validate(fits, name, sampling, say) for name in asked]
-        record = records.compare_record(comparison, verdict, defaults, note, criteria)
+        record = records.compare_record(comparison, verdict, [*defaults, *budget_notes], note, criteria)
     return emit(record, show_compare, printing, output=output)
 
 
 def show_compare(console: Console, record: Record) -> None:
     """Print the comparison, the verdict and what it rests on."""
     show_heading(console, record)
+    if record["verdict"] is not None:
+        show_answer(console, record["verdict"])
     table = make_table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "best", "missed", "bad_k")
     for law in record["laws"]:
         shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
@@ -182,26 +202,55 @@ def number_of(law: Record, column: str, decimals: int = 1) -> str:
     return "none" if law[column] is None else f"{law[column]:.{decimals}f}"
 
 
-def show_verdict(console: Console, verdict: Record) -> None:
-    """Print the verdict, its range of D/N, its tilt, the table of waste and what would decide."""
-    console.print(Text(f"Verdict: {verdict['answer'].replace('_', ' ')}", style="bold"))
+def show_answer(console: Console, verdict: Record) -> None:
+    """Print the answer with its probability, in words."""
+    answer, matters = verdict["answer"].replace("_", " "), odds(verdict["probability"])
+    console.print(Text(f"Verdict: {answer} (probability that the split matters: {matters})", style="bold"))
     show_hanging(console, verdict["statement"], "")
+    console.print()
+
+
+def show_verdict(console: Console, verdict: Record) -> None:
+    """Print the cost of ignoring the split, the ranges of D/N, tilt, criteria, and what would decide."""
     within = f"{percent(verdict['tokens_per_parameter']['probability'])} interval"
+    _show_effects(console, verdict, within)
+    for each in verdict["ranges"]:
+        show_hanging(console, _range_text(each), "")
     show_hanging(
         console,
         f"Tilt: {interval(verdict['tilt'], 2)} ({within}, law {verdict['tilt_law']}); 0 is compute alone, above 0 "
         "favours parameters.",
         "",
     )
-    table = make_table(
-        "N off its best by", "if too small", "if too large", "the worse", title=f"Extra compute, median [{within}]"
-    )
-    for waste in verdict["waste"]:
-        cells = (_part_interval(waste[name]) for name in ("too_small", "too_large", "extra_compute"))
-        table.add_row(f"{waste['factor']:g} times", *cells)
-    show_table(console, table)
+    if len(verdict["by_criterion"]) > 1:
+        sides = ", ".join(f"{name} {chance(value)}" for name, value in verdict["by_criterion"].items())
+        show_hanging(console, f"Probability that the split matters, by what is left out: {sides}.", "")
     show_list(console, "Notes on the verdict", verdict["notes"])
     show_list(console, "Runs that would decide", verdict["remedies"])
+
+
+def _show_effects(console: Console, verdict: Record, within: str) -> None:
+    """Print what ignoring the split costs, averaged over both kinds of law and by the law of N and D alone."""
+    title = f"Extra compute of ignoring the split, median [{within}]"
+    sides = ("if too small", "if too large", "the worse")
+    table = make_table("N off its best by", "laws of both kinds", "above tolerance", *sides, title=title)
+    waste = {each["factor"]: each for each in verdict["waste"]}
+    for each in verdict["effects"]:
+        name = "runs' own D/N" if each["factor"] is None else f"{each['factor']:g} times"
+        shown = "none" if each["extra_compute"] is None else _part_interval(each["extra_compute"])
+        law = waste.get(each["factor"])
+        cells = (_part_interval(law[side]) if law else "" for side in ("too_small", "too_large", "extra_compute"))
+        table.add_row(name, shown, chance(each["above_tolerance"]), *cells)
+    show_table(console, table)
+    show_hanging(console, f"The last three columns hold if {verdict['split_law']} does.", "")
+
+
+def _range_text(found: Record) -> str:
+    cost = f"less than {percent(found['tolerance'])} extra compute ({percent(found['probability'])} probability)"
+    where = f"At {short(found['flops'])} FLOP"
+    if found["lower"] is None:
+        return f"{where}: no D/N at which ignoring the split costs {cost}."
+    return f"{where}: ignoring the split costs {cost} between D/N {short(found['lower'])} and {short(found['upper'])}."
 
 
 def _part_interval(entry: Record) -> str:

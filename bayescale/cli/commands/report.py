@@ -45,6 +45,7 @@ from bayescale.cli.steps import (
 )
 from bayescale.cli.tables import Record, count, flop, make_table, number, show_heading, show_list, show_table
 from bayescale.processes import prepare
+from bayescale.words import odds
 
 ONE_BACKTEST = "not counted: backtests of the law that the report rests on most, of losses and of best sizes"
 
@@ -138,7 +139,9 @@ def report(
 def show_report(console: Console, record: Record) -> None:
     """Print the verdict's statement, the recommended splits and where the report is."""
     show_heading(console, {"runs": record["data"], "defaults": record["defaults"]})
-    console.print(f"\n{record['verdict']['statement']}")
+    verdict = record["verdict"]
+    answer, matters = verdict["answer"].replace("_", " "), odds(verdict["probability"])
+    console.print(f"\nVerdict: {answer} (probability that the split matters: {matters})\n{verdict['statement']}")
     if record["allocation"] is not None:
         show_table(console, _recommended(record["allocation"]["allocations"]))
     show_list(console, "Doubts", record["doubts"])

@@ -1,0 +1,86 @@
+"""verdict_statement: what a verdict says, in sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bayescale.comparison.effect import Effect
+from bayescale.comparison.ranking import Difference
+from bayescale.intervals import Interval
+from bayescale.runs import RunTable
+from bayescale.splits.ranges import RatioRange
+from bayescale.words import nats, odds, percent, short
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What a verdict rests on."""
+
+    runs: RunTable
+    compute_law: str
+    split_law: str
+    difference: Difference
+    probability: float
+    effect: Effect
+    ratios: RatioRange
+    reasons: Sequence[str]
+
+
+def verdict_statement(answer: str, grounds: Grounds) -> str:
+    """Say the answer, with its probability, its cost, its reasons and the range of D/N of small cost."""
+    name = grounds.runs.name
+    ratio = grounds.runs.frame["D"] / grounds.runs.frame["N"]
+    span = f"{short(ratio.min())} to {short(ratio.max())} tokens per parameter"
+    enough = f"within the range these runs span ({span})"
+    opening = {
+        "split_matters": f"On {name}, compute alone does not explain loss over {span}",
+        "probably_matters": f"On {name}, compute alone probably does not explain loss over {span}",
+        "compute_suffices": f"On {name}, compute alone explains loss well enough {enough}",
+        "probably_suffices": f"On {name}, compute alone probably explains loss well enough {enough}",
+        "cannot_tell": f"{name} cannot tell whether compute alone explains loss",
+    }[answer]
+    because = f" {capital('; '.join(grounds.reasons))}." if grounds.reasons else ""
+    return f"{opening}: {_numbers(grounds)}. {_cost(grounds)}{because} {_range(answer, grounds.ratios)}"
+
+
+def _numbers(grounds: Grounds) -> str:
+    """Say the probability and the difference of the laws that it comes from."""
+    diff = grounds.difference
+    worse = "worse" if diff.elpd_diff < 0 else "better"
+    return (
+        f"the split matters with a probability of {odds(grounds.probability)}, as {grounds.compute_law} predicts runs "
+        f"it has not seen {nats(abs(diff.elpd_diff))} nats {worse} than {grounds.split_law} (s.e. {nats(diff.dse)})"
+    )
+
+
+def _cost(grounds: Grounds) -> str:
+    """Say what ignoring the split costs at the D/N of the runs themselves."""
+    effect, tolerance = grounds.effect, percent(grounds.ratios.tolerance)
+    if effect.extra_compute is None:
+        return "What ignoring the split costs is not known: no law here has its best split inside the searched range."
+    return (
+        f"Ignoring it costs {part(effect.extra_compute)} more compute at the D/N of these runs, and more than "
+        f"{tolerance} with a probability of {odds(effect.above_tolerance)}."
+    )
+
+
+def part(found: Interval) -> str:
+    """Return extra compute with its interval: 12 % (90 % interval 3 % to 25 %)."""
+    ends = f"{percent(found.lower, 2)} to {percent(found.upper, 2)}"
+    return f"{percent(found.median, 2)} ({percent(found.probability)} interval {ends})"
+
+
+def _range(answer: str, ratios: RatioRange) -> str:
+    cost = f"less than {percent(ratios.tolerance)} extra compute"
+    where = f"At {short(ratios.flops)} FLOP"
+    sure = f"{percent(ratios.probability)} probability"
+    if ratios.lower is None or ratios.upper is None:
+        return f"{where}, no split can be named whose cost is {cost} with {sure}."
+    span = f"{short(ratios.lower)} and {short(ratios.upper)} tokens per parameter"
+    if answer == "cannot_tell":
+        return f"{where}, splits between {span} cost {cost} with {sure}, if the law holds."
+    return f"{where}, ignoring the split costs {cost} between {span} ({sure})."
+
+
+def capital(words: str) -> str:
+    """Return the beginning of a sentence with a capital letter."""
+    return words[:1].upper() + words[1:]

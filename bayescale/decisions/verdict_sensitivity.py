@@ -1,0 +1,85 @@
+"""verdict_sensitivity: how far the probability of a verdict moves with the priors' weight and with the criterion."""
+
+import dataclasses
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+from bayescale.comparison.comparison import Comparison
+from bayescale.comparison.odds import split_odds
+from bayescale.comparison.verdict import Verdict, kinds_of
+from bayescale.decisions.sensitivity import FACTORS, densities
+from bayescale.fits.fit import Fit
+from bayescale.words import odds
+
+CRITERIA = {"point": "single rows"}
+"""What criteria leave out, where their name does not say it."""
+
+SILENT = 0.5
+"""Probability of a table that says nothing of the split, which no prior moves."""
+
+
+def verdict_sensitivity(comparison: Comparison, verdict: Verdict) -> tuple[str, ...]:
+    """Say how far the probability that the split matters moves with the priors' weight, and with what is left out.
+
+    Densities of rows left out under priors of another weight come from the draws at hand, by Pareto-smoothed
+    importance weights; nothing is fitted again.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison.
+    verdict : Verdict
+        Its verdict.
+
+    Raises
+    ------
+    InputError
+        If a fit was saved without its prior's densities.
+    """
+    said = []
+    if verdict.probability != SILENT:
+        now, *moved = (odds(probability_under(comparison, verdict, factor)) for factor in (1.0, *FACTORS))
+        said.append(
+            f"Halving the weight of the priors takes the probability that the split matters from {now} to {moved[0]}, "
+            f"doubling it to {moved[1]}."
+            if set(moved) != {now}
+            else f"Halved or doubled, the weight of the priors leaves the probability that the split matters at {now}."
+        )
+    if len(verdict.by_criterion) > 1:
+        sides = ", ".join(f"{odds(p)} ({CRITERIA.get(name, name)})" for name, p in verdict.by_criterion.items())
+        said.append(f"By what is left out it is {sides}; {_agreement(verdict)}.")
+    return tuple(said)
+
+
+def _agreement(verdict: Verdict) -> str:
+    """Say whether all criteria are on one side."""
+    sides = {p > SILENT for p in verdict.by_criterion.values()}
+    return (
+        "all are on one side" if len(sides) == 1 else "they disagree, so that the answer depends on what is predicted"
+    )
+
+
+def probability_under(comparison: Comparison, verdict: Verdict, factor: float) -> float:
+    """Return the probability that the split matters with the density of all priors raised to a power."""
+    kinds = kinds_of(comparison, np.array([verdict.tokens_per_parameter.flops]))
+    moved = {name: loo for name, loo in comparison.pointwise.items() if name not in kinds.names}
+    for name in kinds.names:
+        loo = comparison.pointwise[name]
+        moved[name] = dataclasses.replace(loo, elpd_i=loo.elpd_i + _change(comparison.fits[name], factor))
+    return split_odds(dataclasses.replace(comparison, pointwise=moved), kinds).probability
+
+
+def _change(fitted: Fit, factor: float) -> np.ndarray:
+    """Return by how much the log density of each row left out changes with the prior's power (run,)."""
+    density = fitted.data["log_likelihood"]["log_response"].transpose("run", "chain", "draw")
+    rows = density.to_numpy().reshape(density.sizes["run"], -1)
+    prior = densities(fitted)["prior"]
+    before, after = (_left_out(rows, -rows + power * prior) for power in (0.0, factor - 1))
+    return np.asarray(after - before)
+
+
+def _left_out(rows: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
+    """Return the log density of each row left out, from its densities and log weights (row, draw)."""
+    smoothed, _ = array_stats.psislw(log_weights, axis=-1)
+    return np.asarray(np.logaddexp.reduce(smoothed + rows, axis=-1))

@@ -1,0 +1,306 @@
+"""Write docs/verdict-calibration.md: how often the split matters where a verdict says so, on simulated tables.
+
+    python benchmarks/simulate_verdicts.py SCORES --tables 2000         # an hour on a core; goes on where it stopped
+    python benchmarks/simulate_verdicts.py SCORES --mix --tables 144
+    python docs/make_verdict_calibration.py SCORES                      # a minute
+
+By how much a law of N and D must lead is chosen on one half of the tables and confirmed on the other. The choice, and
+what was measured of it, is written to data/verdict-calibration.json, from which ``bayescale.judge`` reads it.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayescale.comparison.odds import UNKNOWN, Kinds, Lead, drawn_totals, score_of
+from bayescale.comparison.verdict import ANSWERS, answer_at
+from bayescale.storage import write_whole
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "benchmarks"))
+
+from simulate_verdicts import COMPUTE, DESIGNS, SPLIT, TOLERANCE, read  # noqa: E402
+
+PAGE, PICTURE = HERE / "verdict-calibration.md", HERE / "images" / "verdict-reliability.png"
+DATA = HERE.parent / "data" / "verdict-calibration.json"
+KINDS = Kinds(("compute_power", "compute_floor"), ("kaplan_nd", "chinchilla"), ("tilt",))
+OFF_LIST = ("bend", "joined", "farseer", "isoflop_law")
+"""Truths that are no law among those compared."""
+
+MARGINS = {"split": (0.0, 1.0, 2.0, 3.0, 4.0, 5.0), "lean": (4.0, 6.0, 8.0, 10.0), "error": (0.0, 1.0, 2.0, 3.0, 4.0)}
+"""Margins and errors that are tried, in nats."""
+
+LEAST = 0.005
+"""No probability is nearer to 0 or 1: the tables that are surer are some hundreds."""
+
+DRAWS = 4000
+BINS = (0.0, 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0)
+ENOUGH = 50
+"""Tables from which a bin of the reliability diagram counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One simulated table."""
+
+    facts: Mapping[str, Any]
+    totals: np.ndarray
+
+    @property
+    def matters(self) -> bool:
+        """Whether the truth is a law of N and D."""
+        return self.facts["truth"] in SPLIT
+
+    @property
+    def first_half(self) -> bool:
+        """Whether it serves to choose: of each design and kind of truth every other one."""
+        return self.facts["index"] // (2 * len(DESIGNS)) % 2 == 0
+
+    def probability(self, lead: Lead) -> float:
+        """Return the probability that the split matters."""
+        return float(np.clip(score_of(self.totals, KINDS, lead)[0], LEAST, 1 - LEAST))
+
+    def above(self, lead: Lead) -> float:
+        """Return the probability that ignoring the split costs more than the tolerance at the runs' own D/N."""
+        best = np.bincount(score_of(self.totals, KINDS, lead)[1], minlength=len(KINDS.split) + len(KINDS.lean))
+        shares = best / best.sum()
+        costs = [np.array(self.facts["laws"][name]["cost_draws"], dtype=float) for name in KINDS.split]
+        over = [float(np.mean(~(cost <= TOLERANCE))) for cost in costs] + [1.0] * len(KINDS.lean)
+        return self.probability(lead) * float(shares @ over)
+
+
+def load(path: Path) -> list[Table]:
+    """Read the scores of simulated tables and draw the laws' totals."""
+    return [Table(facts, _totals(facts)) for facts in read(path).values() if set(KINDS.names) <= set(facts["laws"])]
+
+
+def _totals(facts: Mapping[str, Any]) -> np.ndarray:
+    """Draw the totals of one table; rows of high Pareto k that were not refitted are not known by place."""
+    elpd_i = np.array([facts["laws"][name]["elpd_i"] for name in KINDS.names])
+    units = np.unique(facts["unit"], return_inverse=True)[1]
+    return drawn_totals(elpd_i, units, np.zeros(elpd_i.shape, dtype=bool), random_seed=facts["index"])[:DRAWS]
+
+
+def log_score(tables: Sequence[Table], lead: Lead) -> float:
+    """Return the mean log score of the probabilities; lower is better."""
+    return float(-np.mean([np.log(p if t.matters else 1 - p) for t, p in ((t, t.probability(lead)) for t in tables)]))
+
+
+def choose(tables: Sequence[Table]) -> Lead:
+    """Return the margins and the error of least log score."""
+    tried = [Lead(*values) for values in itertools.product(*MARGINS.values())]
+    return min(tried, key=lambda lead: log_score(tables, lead))
+
+
+# What came out
+
+
+def measured(tables: Sequence[Table], lead: Lead) -> dict[str, Any]:
+    """Return Brier score, reliability, and how often answers are decided and wrong."""
+    p = np.array([each.probability(lead) for each in tables])
+    matters = np.array([each.matters for each in tables])
+    costs = np.array([each.facts["cost"] > TOLERANCE for each in tables])
+    answers = np.array([answer_at(each.above(lead)) for each in tables])
+    says_matters, says_suffices = answers == "split_matters", answers == "compute_suffices"
+    return {
+        "tables": len(tables),
+        "brier": float(np.mean((p - matters) ** 2)),
+        "bins": list(_bins(p, matters)),
+        "answers": {name: int((answers == name).sum()) for name in ANSWERS},
+        "wrong_matters": int((says_matters & ~matters).sum()),
+        "wrong_suffices": int((says_suffices & costs).sum()),
+        "right_side": float(np.mean(np.where(p > UNKNOWN, matters, ~matters))),
+    }
+
+
+def _bins(p: np.ndarray, matters: np.ndarray) -> Iterator[dict[str, float]]:
+    place = np.clip(np.digitize(p, BINS) - 1, 0, len(BINS) - 2)
+    for i in range(len(BINS) - 1):
+        held = place == i
+        if held.any():
+            rate = float(matters[held].mean())
+            yield {
+                "low": BINS[i],
+                "high": BINS[i + 1],
+                "tables": int(held.sum()),
+                "mean": float(p[held].mean()),
+                "rate": rate,
+                "error": float(np.sqrt(max(rate * (1 - rate), 0.25 / held.sum()) / held.sum())),
+            }
+
+
+def decided(found: Mapping[str, Any]) -> float:
+    """Return in what part of the tables the answer is decided or probable."""
+    return 1 - found["answers"]["cannot_tell"] / found["tables"]
+
+
+def wrong(found: Mapping[str, Any]) -> float:
+    """Return in what part of the tables a decided answer is wrong."""
+    return float((found["wrong_matters"] + found["wrong_suffices"]) / found["tables"])
+
+
+def farthest(found: Mapping[str, Any]) -> float:
+    """Return the largest distance from the diagonal of a bin of enough tables."""
+    return max((abs(each["mean"] - each["rate"]) for each in found["bins"] if each["tables"] >= ENOUGH), default=0.0)
+
+
+# The page
+
+
+def part(value: float) -> str:
+    """Return a part of one as a percentage."""
+    return f"{100 * value:.1f} %"
+
+
+def aims(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what was aimed at beside what came out."""
+    everything, mix, off = groups["both halves"], groups["first mix"], groups["truths not compared"]
+    yield "| aim | came out | |"
+    yield "|---|---|---|"
+    near = farthest(everything)
+    rows = (
+        (f"every bin of {ENOUGH} tables within 0.07 of the diagonal", f"{near:.3f}", near <= 0.07),
+        ("the same, truths that are not compared", f"{farthest(off):.3f}", farthest(off) <= 0.07),
+        ("Brier score on the first mix at most 0.075", f"{mix['brier']:.3f}", mix["brier"] <= 0.075),
+        ("'matters' or 'suffices' wrong in at most 3 %", part(wrong(everything)), wrong(everything) <= 0.03),
+        ("decided or probable in at least 75 %", part(decided(everything)), decided(everything) >= 0.75),
+        ("2,000 tables", f"{everything['tables']}", everything["tables"] >= 2000),
+    )  # fmt: skip
+    yield from (f"| {aim} | {found} | {'met' if met else 'not met'} |" for aim, found, met in rows)
+
+
+def summary(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a row for each group of tables."""
+    yield "| tables | number | Brier | farthest bin | decided or probable | wrong 'matters' | wrong 'suffices' |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, found in groups.items():
+        yield (
+            f"| {name} | {found['tables']} | {found['brier']:.3f} | {farthest(found):.3f} | {part(decided(found))} | "
+            f"{found['wrong_matters']} | {found['wrong_suffices']} |"
+        )
+
+
+def reliability(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the bins of the reliability diagram."""
+    yield "| probability said | tables | mean of it | the split mattered in |"
+    yield "|---|---|---|---|"
+    for each in found["bins"]:
+        yield f"| {each['low']:g} to {each['high']:g} | {each['tables']} | {each['mean']:.3f} | {part(each['rate'])} |"
+
+
+def page(groups: Mapping[str, Mapping[str, Any]], lead: Lead) -> str:
+    """Return the page."""
+    both = groups["both halves"]
+    counts = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in both["answers"].items())
+    sections = [
+        INTRODUCTION,
+        "## Aims, and what came out\n\n" + "\n".join(aims(groups)),
+        PICTURED,
+        f"## Reliability\n\nAll {both['tables']} tables of every design and truth; the\nanswers: {counts}.\n\n"
+        + "\n".join(reliability(both)),
+        "## By half, truth, design and size\n\n" + GROUPS + "\n\n" + "\n".join(summary(groups)),
+        METHOD.format(**asdict(lead), least=LEAST),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+INTRODUCTION = """# Does the split matter as often as verdicts say?
+
+Made by `python docs/make_verdict_calibration.py`; do not edit. `verdict.probability` is the probability that the split
+of compute between N and D matters: that a law of N and D predicts better than compute alone. Here it is held against
+simulated tables whose truth is known. Half of them follow compute alone (a power, a floor and a power, and two powers
+that meet, with a ripple), half a law of N and D (`tilt`, `chinchilla`, `isoflop`, `farseer`, and two powers joined by
+a norm, with ripples); 8 to 250 runs of seven designs, noise of 0.1 to 3 %, with tails of Student t of 3 or 8 degrees.
+Laws compared are the usual ones, so that the ripples, the norm, `isoflop` and `farseer` are truths that none of them
+has."""
+
+PICTURED = """![How often the split mattered, by the probability said](images/verdict-reliability.png)
+
+*Each point is a bin of tables; bars are one standard error of the rate, and sizes of points the number of tables. On
+the diagonal the probability holds.*"""
+
+GROUPS = f"""A wrong "matters" is said of a truth of compute alone; a wrong "suffices" where the true cost at the D/N
+of the runs is above {100 * TOLERANCE:g} %. Bins count from {ENOUGH} tables. The first mix is that of 12
+designs, truths and noises on which the plain probability was tried first."""
+
+METHOD = """## How it is found
+
+The laws' densities of rows left out are summed over each training run. Totals of all laws are drawn jointly from the
+Student t distribution of a sum over so many units, so that few units make a wide one; in each draw the best law of
+each kind is chosen anew. A law with a best split leads when it is {split:g} nats ahead, and a law of N and D without
+one (`tilt`, which holds compute alone as a case) when it is {lean:g} nats ahead; an error of {error:g} nats is added.
+The three were chosen on one half of the tables by log score, and the other half confirms them. No probability is
+nearer to 0 or 1 than {least:g}.
+
+Posteriors here are 2 chains of 300 draws, where a fit has 4 of 1000: the difference of two laws' elpd moves by a few
+tenths of a nat. Up to 5 rows of high Pareto k are refitted for each law."""
+
+
+def draw(found: Mapping[str, Any], off: Mapping[str, Any]) -> None:
+    """Draw the reliability diagram."""
+    import matplotlib as mpl  # noqa: PLC0415  (its backend is chosen first)
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, ax = plt.subplots(figsize=(5, 4.6), layout="constrained")
+    ax.plot([0, 1], [0, 1], color="0.6", lw=1)
+    for each, color, label in ((found, "C0", "all tables"), (off, "C1", "truths not compared")):
+        bins = {key: np.array([one[key] for one in each["bins"]]) for key in ("mean", "rate", "error", "tables")}
+        ax.errorbar(bins["mean"], bins["rate"], bins["error"], fmt="none", color=color, lw=1)
+        ax.scatter(bins["mean"], bins["rate"], s=8 * np.sqrt(bins["tables"]), color=color, label=label, alpha=0.8)
+    ax.set(xlabel="probability that the split matters", ylabel="part of the tables in which it does")
+    ax.legend(frameon=False)
+
+    def write(temporary: Path) -> None:
+        figure.savefig(temporary, dpi=120, facecolor="white", format="png", metadata={"Software": None})
+
+    write_whole(PICTURE, write)
+
+
+def grouped(tables: Sequence[Table], mix: Sequence[Table], lead: Lead) -> dict[str, dict[str, Any]]:
+    """Return what came out, for all tables and parts of them."""
+    groups: dict[str, Sequence[Table]] = {
+        "both halves": tables,
+        "half that chose": [each for each in tables if each.first_half],
+        "half that confirms": [each for each in tables if not each.first_half],
+        "first mix": mix,
+        "truths not compared": [each for each in tables if each.facts["truth"] in (*COMPUTE, *OFF_LIST)
+                                and each.facts["truth"] not in ("compute_power", "compute_floor")],
+    }  # fmt: skip
+    for truth in (*COMPUTE, *SPLIT):
+        groups[f"truth {truth}"] = [each for each in tables if each.facts["truth"] == truth]
+    for design in DESIGNS:
+        groups[f"design {design}"] = [each for each in tables if each.facts["design"] == design]
+    for low, high in ((8, 20), (20, 60), (60, 260)):
+        groups[f"{low} to {high - 1} rows"] = [each for each in tables if low <= each.facts["rows"] < high]
+    return {name: measured(each, lead) for name, each in groups.items() if each}
+
+
+def main() -> None:
+    """Choose, confirm, and write the numbers, the figure and the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scores", type=Path)
+    parser.add_argument("--show", action="store_true", help="print the page; write nothing")
+    asked = parser.parse_args()
+    tables, mix = (load(asked.scores / f"{name}-0-1.jsonl") for name in ("tables", "mix"))
+    lead = choose([each for each in tables if each.first_half])
+    groups = grouped(tables, mix, lead)
+    if asked.show:
+        print(page(groups, lead))  # noqa: T201
+        return
+    record = {"lead": asdict(lead), "least": LEAST, "measured": groups}
+    write_whole(DATA, lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
+    draw(groups["both halves"], groups["truths not compared"])
+    write_whole(PAGE, lambda path: path.write_text(page(groups, lead), encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
