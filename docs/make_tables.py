@@ -27,8 +27,7 @@ MAX_REFITS = 5
 
 
 CHECKPOINTS = (
-    "Several rows are checkpoints of one run. Standard errors count runs; the fit takes rows as independent, and "
-    "intervals of parameters are too narrow."
+    "Several rows are checkpoints of one run: they share a part of their noise, and standard errors count runs."
 )
 
 
@@ -241,7 +240,7 @@ def gemstones(fits: Mapping[str, bs.Fit]) -> Iterator[str]:
         "beta move together over a wide range. The prior is not what sets the posterior apart: twice as wide, it gives "
         "beta 0.47 [0.32, 0.63] on the hot runs. Least absolute deviations, in effect the published estimator, weigh "
         "residuals otherwise than a Student-t, of a law that is wrong there: `farseer` predicts these runs better by "
-        "far. Rows are checkpoints and not independent: all these intervals are too narrow."
+        "far. Rows are checkpoints, and share a part of their noise."
     )
     yield ""
     yield f"| table | parameter | posterior, median [{PROBABILITY:.0%}] | published |"

@@ -16,9 +16,9 @@ import bayescale as bs
 from bayescale.designs.grids import RATIO, isoflop_design
 from bayescale.fits import sampling
 from bayescale.fits.diagnostics import ESS_PER_CHAIN, RHAT_LIMIT
-from bayescale.fits.fit import log_likelihood
 from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.forecast import Forecast, forecast_runs
+from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.settings import Settings
 from bayescale.forecasts.scores import score
 from bayescale.laws import LAWS

@@ -11,8 +11,9 @@ import xarray as xr
 from bayescale.errors import InputError
 from bayescale.fits import fitting, sampling
 from bayescale.fits.diagnostics import Diagnostics
-from bayescale.fits.fit import Fit, log_likelihood, reference_values
+from bayescale.fits.fit import Fit, reference_values
 from bayescale.fits.fitting import check_table, exact_elpd, fit, fit_laws, is_cached
+from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.settings import Settings
 from bayescale.fits.tree import canonical_frame, table_hash
 from bayescale.laws import LAWS, Law, Prior, Share, law_record

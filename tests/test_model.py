@@ -10,7 +10,8 @@ from scipy import stats
 from simulation import CALIBRATED
 
 from bayescale.errors import InputError
-from bayescale.fits.fit import log_likelihood, reference_values
+from bayescale.fits.fit import reference_values
+from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.model import NORMAL_SCORES, build_model, build_prior
 from bayescale.fits.sampling import model_data, sample_prior
 from bayescale.fits.tree import canonical_frame

@@ -17,7 +17,7 @@ REGISTRY = {"LAWS", "get_law", "known_laws"}  # of laws/__init__.py: which laws 
 def copied(tmp_path, monkeypatch):
     """Let hashes be of a copy of the package's sources; return its folder."""
     place = tmp_path / "bayescale"
-    for folder in ("fits", "laws", "forecasts"):
+    for folder in ("fits", "laws", "forecasts", "runs"):
         shutil.copytree(PACKAGE / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(versions, "__file__", str(place / "fits" / "versions.py"))
     return place

@@ -15,8 +15,9 @@ from bayescale import checks
 from bayescale.comparison.ranking import Difference, elpd_difference, rank_laws, ranking_notes, shared, standard_error
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.fits.fitting import exact_elpd
-from bayescale.fits.loo import point_loo
+from bayescale.fits.fitting import exact_elpd, exact_elpd_of_training_run
+from bayescale.fits.likelihood import density_left_out
+from bayescale.fits.loo import left_out_together, point_loo
 from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.runs.units import independent_units
@@ -126,10 +127,9 @@ def compare(
 ) -> Comparison:
     """Compare laws by the expected log predictive density of a row left out.
 
-    PSIS-LOO, with an exact refit for every row whose Pareto k is above ``min(1 - 1/log10(S), 0.7)``. Rows of one
-    ``training_run`` are not independent: where labels repeat, densities are summed over each training run before
-    standard errors are taken. Their densities still come from single rows left out;
-    :func:`bayescale.cross_validate` leaves out whole training runs.
+    PSIS-LOO, with an exact refit for every row whose Pareto k is above ``min(1 - 1/log10(S), 0.7)``. Where several rows
+    come from one ``training_run``, every training run is left out as a whole: a row's density is that given the rows
+    before it in its run and all other runs, and standard errors are over training runs.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def compare(
     ranking = rank_laws(pointwise, units, random_seed=random_seed)
     table = ranking.table
     table["bad_k"] = [_bad_rows(pointwise[name]).size for name in table.index]
-    notes = [*failure_notes(fits), *_row_notes(units), *ranking_notes(ranking, _noun(units))]
+    notes = [*failure_notes(fits), *_row_notes(units, fits), *ranking_notes(ranking, _noun(units))]
     notes += _refit_notes(fits, table, exact)
     return Comparison(dict(fits), table, pointwise, exact, ranking.probability, tuple(notes))
 
@@ -188,26 +188,39 @@ def _leave_one_out(
     fitted: Fit, max_refits: int, units: np.ndarray, cache: bool, progress: Progress | None
 ) -> tuple[Any, tuple[int, ...]]:
     loo = point_loo(fitted.data)
-    bad = _bad_rows(loo)
-    worst = bad[np.argsort(-loo.pareto_k.to_numpy()[bad])][:max_refits]
+    together = left_out_together(fitted.data)
+    worst = _worst(loo, together)[:max_refits]
     elpd_i, pareto_k = loo.elpd_i.copy(), loo.pareto_k.copy()
-    refitted = []
-    for done, row in enumerate(worst):
+    refitted: list[int] = []
+    for done, rows in enumerate(worst):
         if progress:
-            progress(fitted.law.name, done, worst.size)
-        value = exact_elpd(fitted, int(row), cache=cache)
-        if np.isfinite(value):
-            elpd_i[row], pareto_k[row] = value, np.nan
-            refitted.append(int(row))
+            progress(fitted.law.name, done, len(worst))
+        values = _exact(fitted, rows, cache)
+        if np.isfinite(values).all():
+            elpd_i[rows], pareto_k[rows] = values, np.nan
+            refitted += rows.tolist()
     if not np.isfinite(elpd_i).all():
         raise InputError(
             f"law '{fitted.law.name}' gives a run a density of zero; it cannot be compared on {fitted.runs.name}"
         )
-    density = fitted.data["log_likelihood"]["log_response"]
-    full = np.logaddexp.reduce(density.to_numpy().reshape(-1, density.sizes["run"]), axis=0) - np.log(loo.n_samples)
+    full = density_left_out(fitted.data["log_likelihood"].to_dataset(), together)
     total, spread = float(elpd_i.sum()), standard_error(elpd_i.to_numpy(), units)
     changed = {"elpd": total, "se": spread, "p": float(full.sum()) - total, "elpd_i": elpd_i, "pareto_k": pareto_k}
     return dataclasses.replace(loo, **changed), tuple(sorted(refitted))
+
+
+def _worst(loo: azs.ELPDData, together: np.ndarray) -> list[np.ndarray]:
+    """Return the rows that are left out together where their Pareto k is too high, the highest first."""
+    bad, k = _bad_rows(loo), loo.pareto_k.to_numpy()
+    units = dict.fromkeys(together[bad[np.argsort(-k[bad])]].tolist())
+    return [np.flatnonzero(together == unit) for unit in units]
+
+
+def _exact(fitted: Fit, rows: np.ndarray, cache: bool) -> np.ndarray:
+    """Return the density of rows left out together, from a refit without them (row,)."""
+    if rows.size == 1:
+        return np.array([exact_elpd(fitted, int(rows[0]), cache=cache)])
+    return exact_elpd_of_training_run(fitted, rows.tolist(), cache=cache)
 
 
 def _bad_rows(loo: azs.ELPDData) -> np.ndarray:
@@ -224,14 +237,17 @@ def failure_notes(fits: Mapping[str, Fit]) -> list[str]:
     ]
 
 
-def _row_notes(units: np.ndarray) -> list[str]:
+def _row_notes(units: np.ndarray, fits: Mapping[str, Fit]) -> list[str]:
     """Say what standard errors are over, and what leaving out single rows does not test."""
     if not shared(units):
         return []
+    count = int(units.max()) + 1
+    rows = f"{units.size} rows of {count} training run{'s' if count > 1 else ''}"
+    if all(shared(left_out_together(fitted.data)) for fitted in fits.values()):
+        return [f"{rows}: each training run is left out as a whole, and standard errors are over training runs"]
     return [
-        f"{units.size} rows of {units.max() + 1} training run{'s' if units.max() else ''}: standard errors are over "
-        "training runs, but a row left out is predicted with the other rows of its run still in"
-        + ("; cross-validate by training_run as well" if units.max() else "")
+        f"{rows}: standard errors are over training runs, but a row left out is predicted with the other rows of its "
+        f"run still in{'; cross-validate by training_run as well' if count > 1 else ''}"
     ]
 
 

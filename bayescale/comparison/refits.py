@@ -14,12 +14,15 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
-from bayescale.fits.fit import Fit, log_likelihood
+from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import sampler_data
+from bayescale.fits.likelihood import density_left_out, log_likelihood
 from bayescale.fits.settings import Settings
 from bayescale.laws import Law
 from bayescale.processes import in_processes
+from bayescale.runs.checkpoints import RUN_SHARE
 from bayescale.runs.folds import ALONE
+from bayescale.runs.units import units_of
 from bayescale.storage import cache_dir, content_hash, keep, kept
 
 WATCH_SECONDS = 0.2
@@ -127,8 +130,8 @@ def _refit_without(refits: Refits, rows: Sequence[int]) -> dict[str, Any]:
     data = sampler_data(law, frame[~held], response, reference)
     posterior, _, diagnostics, _ = sample_posterior(law, data, refits.settings)
     density, _ = log_likelihood(law, posterior, frame[held], response, reference, random_seed=0)
-    values = density["log_response"].to_numpy().reshape(-1, len(rows))
-    elpd = np.logaddexp.reduce(values, axis=0) - np.log(len(values))
+    units = units_of(frame[held]) if RUN_SHARE in posterior else np.arange(len(rows))
+    elpd = density_left_out(density, units)
     if not np.isfinite(elpd).all():
         raise InputError(f"law '{law.name}' gives a run left out a density of zero; it cannot be scored")
     return {"elpd": elpd.tolist(), "passed": diagnostics.passed}

@@ -11,6 +11,7 @@ from bayescale.laws import SMALLEST_VALUE, Law, get_law, reference_units, unit_c
 from bayescale.laws.measured import TokenCost, cost_of, sizes
 from bayescale.laws.priors import free_priors, from_normal, parameters_from_free
 from bayescale.runs import Runs, RunTable, as_table
+from bayescale.runs.checkpoints import EXPECTED_SHARES, Checkpoints, checkpoints_of
 from bayescale.values import Value
 from bayescale.words import percent, short, typed
 
@@ -101,6 +102,7 @@ class _Design:
     reference: Mapping[str, float]
     each: float  # rows that every row stands for
     cost: TokenCost
+    shared: Checkpoints | None  # which rows share a training run
 
     def parameters(self, scores: np.ndarray) -> dict[str, np.ndarray]:
         """Return the law's parameters, in units of the typical response (draw,)."""
@@ -130,6 +132,9 @@ def identify(
     Where the prior expects two parameters to be alike, as the exponents of N and of D, a design can leave them to be
     exchanged though each draw, in which they differ, is told apart from its neighbours. So the information is taken at
     the centre of the prior too, and the smaller contraction of the two counts.
+
+    Rows of one ``training_run`` are expected to share half of the variance of their noise, and half of the rest to
+    wander along the run, so that more checkpoints of a run are not more runs.
 
     Parameters
     ----------
@@ -164,6 +169,8 @@ def identify(
     draws = np.random.default_rng(random_seed).standard_normal((TRUTHS, len(design.names)))
     scores = np.concatenate([np.zeros((1, len(design.names))), draws])
     slopes = _slopes(lambda z: design.log_value(z, design.columns), scores)
+    if design.shared is not None:
+        slopes = design.shared.whiten(slopes, EXPECTED_SHARES)
     weight = design.each * (DEGREES + 1) / (DEGREES + 3) / noise**2
     information = np.eye(len(design.names)) + weight * np.einsum("tpr,tqr->tpq", slopes, slopes)
     spread = np.linalg.inv(information)
@@ -185,7 +192,8 @@ def _design(law: Law, runs: RunTable) -> _Design:
     thinned = rows.iloc[::every]
     columns = {name: thinned[name].to_numpy(dtype=float) / reference[name] for name in law.covariates}
     names = tuple(name for name in free_priors(law) if name not in ("sigma", "nu_above_2"))
-    return _Design(law, names, columns, reference, len(rows) / len(thinned), cost_of(law, runs))
+    each = len(rows) / len(thinned)
+    return _Design(law, names, columns, reference, each, cost_of(law, runs), checkpoints_of(thinned))
 
 
 def _geometric_mean(values: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.fits.student import log_student
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
+from bayescale.runs.checkpoints import RUN_SHARE, SHARES, checkpoints_of
 from bayescale.values import Value
 from bayescale.words import typed
 
@@ -128,7 +129,7 @@ def discrepancy_group(fitted: Fit) -> xr.Dataset:
     features = _features(fitted, points)
     seen = features.any(axis=0)
     rng = np.random.default_rng(fitted.record["settings"]["random_seed"])
-    found = sample_weights(residuals, features[:, seen], rng)
+    found = sample_weights(*_independent(fitted, residuals, features[:, seen]), rng)
     weights = found["tau"][:, None] * rng.standard_t(TAIL, (position.size, seen.size))  # the prior, where no run is
     weights[:, seen] = found["weights"]
     size = np.median(np.abs(_delta(weights, features)), axis=1)
@@ -137,6 +138,18 @@ def discrepancy_group(fitted: Fit) -> xr.Dataset:
         {"position": ("sample", position), "weights": (("sample", "feature"), weights), "size": ("sample", size)}
         | scales
     )
+
+
+def _independent(fitted: Fit, residuals: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return residuals (sample, row) and features (row, feature) whose noise is independent between rows.
+
+    Rows of a training run count for what they tell beside each other, by the median shares of their noise.
+    """
+    shared = checkpoints_of(fitted.runs.frame)
+    if shared is None or RUN_SHARE not in fitted.draws:
+        return residuals, features
+    shares = [float(np.median(fitted.draws[name])) for name in SHARES]
+    return shared.whiten(residuals, shares), shared.whiten(features.T, shares).T
 
 
 def _features(fitted: Fit, points: Mapping[str, np.ndarray]) -> np.ndarray:

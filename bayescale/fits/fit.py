@@ -19,7 +19,6 @@ from bayescale.fits.diagnostics import Diagnostics, diagnostics_from_record
 from bayescale.fits.draws import Draws
 from bayescale.fits.sealing import seal
 from bayescale.fits.settings import Settings
-from bayescale.fits.student import log_student
 from bayescale.fits.summary import summary_table
 from bayescale.fits.versions import versions
 from bayescale.laws import (
@@ -67,8 +66,9 @@ class Fit(Value):
         The law, with the priors it was fitted with.
     data : xarray.DataTree
         Groups ``posterior`` and ``prior`` (the law's parameters at reference scale in units of the
-        response, ``sigma`` and ``nu``; chain, draw), ``published`` (the same parameters at N = D = C = 1, as papers
-        print them, and the quantities that they derive; chain, draw), ``sample_stats``, ``log_likelihood`` and
+        response, ``sigma`` and ``nu``, and where rows share training runs ``run_share`` and ``path_share``; chain,
+        draw), ``published`` (the same parameters at N = D = C = 1, as papers print them, and the quantities that they
+        derive; chain, draw), ``sample_stats``, ``log_likelihood`` and
         ``posterior_predictive`` (``log_response``; chain, draw, run), ``log_prior`` (density of each free variable;
         chain, draw), ``loo`` (``elpd_i`` and ``pareto_k``; run),
         ``observed_data`` (run) and
@@ -338,35 +338,6 @@ def complete_points(draws: Draws, columns: Mapping[str, np.ndarray | None]) -> d
     if missing:
         raise InputError(f"law '{law.name}' needs {', '.join(missing)}; found {', '.join(points) or 'nothing'}")
     return points
-
-
-def log_likelihood(
-    law: Law,
-    posterior: xr.Dataset,
-    frame: pd.DataFrame,
-    response: str,
-    reference: Mapping[str, float],
-    *,
-    random_seed: int,
-) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return log likelihood and posterior predictive draws of ``log_response`` (chain, draw, run).
-
-    The same density as in the PyMC model, which a test compares with it; computed here because PyMC
-    would compile for longer than it samples.
-    """
-    draws = Draws(law, flat_draws(posterior), reference)
-    center = draws.log_value(frame, response)
-    nu, sigma = draws["nu"][:, None], draws["sigma"][:, None]
-    density = log_student(np.log(frame[response].to_numpy()) - center, nu, sigma)
-    noise = np.random.default_rng(random_seed).standard_t(nu, size=center.shape)
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(frame))
-    coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
-    dims = ("chain", "draw", "run")
-    likelihood, predictive = (
-        xr.Dataset({"log_response": (dims, values.reshape(shape))}, coords=coords)
-        for values in (density, center + sigma * noise)
-    )
-    return likelihood, predictive
 
 
 def table_record(runs: RunTable) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,10 @@ from bayescale.fits.fit import (
     KEPT,
     LOG_PRIOR,
     Fit,
-    log_likelihood,
     reference_values,
     table_record,
 )
+from bayescale.fits.likelihood import density_left_out, log_likelihood
 from bayescale.fits.progress import waiting_for
 from bayescale.fits.saving import read_fit
 from bayescale.fits.settings import Settings
@@ -34,6 +34,7 @@ from bayescale.laws.published import published_priors
 from bayescale.laws.usual import usual_laws
 from bayescale.processes import in_processes
 from bayescale.runs import Runs, RunTable, as_table
+from bayescale.runs.checkpoints import checkpoints_of, rotated
 from bayescale.storage import cache_dir, content_hash, keep, kept, kept_if_possible
 from bayescale.words import typed
 
@@ -207,9 +208,7 @@ def exact_elpd(fitted: Fit, row: int, *, cache: bool = True) -> float:
     float
         In nats; NaN when the refit failed the diagnostics gate.
     """
-    content = {"fit": {**fitted.record}, "row": int(row)}
-    path = cache_dir() / "exact" / f"{content_hash(content)[:32]}.json"
-    known = kept(path) if cache else None
+    path, known = _exact(fitted, {"row": int(row)}, cache=cache)
     if isinstance(known, float):
         return known
     value = _refit_density(fitted, row)
@@ -218,18 +217,42 @@ def exact_elpd(fitted: Fit, row: int, *, cache: bool = True) -> float:
     return value
 
 
+def exact_elpd_of_training_run(fitted: Fit, rows: Sequence[int], *, cache: bool = True) -> np.ndarray:
+    """Return the log predictive density of each row of a training run given those before it and all other runs (row,).
+
+    As :func:`exact_elpd`, for rows that are left out together.
+    """
+    left_out = [int(row) for row in rows]
+    path, known = _exact(fitted, {"rows": left_out}, cache=cache)
+    if isinstance(known, list) and len(known) == len(left_out):
+        return np.array(known, dtype=float)
+    values = _refit_densities(fitted, left_out)
+    if cache:
+        keep(path, values.tolist())
+    return values
+
+
+def _exact(fitted: Fit, rows: Mapping[str, Any], *, cache: bool) -> tuple[Path, object]:
+    """Return where the density of rows left out is kept, and what is kept there."""
+    path = cache_dir() / "exact" / f"{content_hash({'fit': {**fitted.record}, **rows})[:32]}.json"
+    return path, kept(path) if cache else None
+
+
 def _refit_density(fitted: Fit, row: int) -> float:
+    return float(_refit_densities(fitted, [row])[0])
+
+
+def _refit_densities(fitted: Fit, rows: list[int]) -> np.ndarray:
     from bayescale.fits.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
 
     law, runs, reference = fitted.law, fitted.runs, fitted.reference
-    rest = runs.frame.drop(index=row)
+    rest = runs.frame.drop(index=rows)
     data = sampler_data(law, rest, runs.response, reference)
     posterior, _, diagnostics, _ = sample_posterior(law, data, Settings(**fitted.record["settings"]))
     if not diagnostics.passed:
-        return float("nan")
-    density, _ = log_likelihood(law, posterior, runs.frame.loc[[row]], runs.response, reference, random_seed=0)
-    values = density["log_response"].to_numpy().ravel()
-    return float(np.logaddexp.reduce(values) - np.log(values.size))
+        return np.full(len(rows), np.nan)
+    density, _ = log_likelihood(law, posterior, runs.frame.loc[rows], runs.response, reference, random_seed=0)
+    return density_left_out(density, np.zeros(len(rows), dtype=int))
 
 
 def check_table(law: Law, runs: RunTable) -> None:
@@ -373,7 +396,12 @@ def _sample_posterior_alone(
 
 
 def sampler_data(law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Return what ``sampling.sample_posterior`` takes: columns at reference scale, and log response."""
+    """Return what ``sampling.sample_posterior`` takes: columns at reference scale, and log response.
+
+    Where several rows come from one training run, what says how their noise goes together comes with them.
+    """
     covariates = {name: frame[name].to_numpy() / reference[name] for name in law.covariates}
     log_response = np.log(frame[response].to_numpy())
-    return {**covariates, "log_response": log_response, "loss_unit": np.asarray(reference[response])}
+    shared = checkpoints_of(frame)
+    together = {} if shared is None else rotated(shared)
+    return {**covariates, "log_response": log_response, "loss_unit": np.asarray(reference[response]), **together}

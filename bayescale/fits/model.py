@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pymc.logprob.transforms import Transform
 from bayescale.errors import InputError
 from bayescale.laws import EXTRA_DEGREES, SMALLEST_VALUE, Law, Prior, Quantity
 from bayescale.laws.priors import free_priors, parameters_from_free
+from bayescale.runs.checkpoints import PATH_SHARE, RUN_SHARE
 
 
 class _NormalScore(Transform):  # type: ignore[misc]  # PyMC tells mypy nothing
@@ -42,8 +44,12 @@ NORMAL_SCORES = {"nu_above_2": _NormalScore(EXTRA_DEGREES)}
 """Free variables that are not sampled on the scale that PyMC would choose."""
 
 
-def build_model(law: Law) -> pm.Model:
+def build_model(law: Law, *, shared: bool = False) -> pm.Model:
     """Build the model ``log(response) ~ StudentT(nu, log(law), sigma)``.
+
+    Where several rows come from one training run, those of a run are one multivariate Student t around the law:
+    ``sigma`` stays the scale of a single row, and a share of its variance is one offset of the run, another a path
+    along it that forgets by half a decade of tokens. Both are integrated out: nothing is sampled for each run.
 
     All data are settable and have no fixed length, so one compiled model serves every table:
     ``<covariate>_data``, each divided by its reference value (dim ``run``), ``log_response_data`` (dim
@@ -55,12 +61,14 @@ def build_model(law: Law) -> pm.Model:
     ----------
     law : Law
         The law.
+    shared : bool
+        Whether rows share training runs.
 
     Returns
     -------
     pymc.Model
         Its free variables become the law's parameters through :func:`bayescale.laws.priors.parameters_from_free`; its
-        observed variable is ``log_response``.
+        observed variable is ``log_response``, or, of training runs as a whole, the potential of that name.
 
     Raises
     ------
@@ -71,25 +79,57 @@ def build_model(law: Law) -> pm.Model:
         covariates = {name: pm.Data(f"{name}_data", np.ones(2), dims="run") for name in law.covariates}
         unit = pm.Data("loss_unit", 1.0)
         observed = pm.Data("log_response_data", np.zeros(2), dims="run")
-        values = parameters_from_free(law, _free_variables(law), unit)
+        values = parameters_from_free(law, _free_variables(law, shared=shared), unit)
         law_values = {name: values[name] for name in law.parameters}
         value = pt.maximum(law.loss(**covariates, **law_values), SMALLEST_VALUE * unit)
-        pm.StudentT(
-            "log_response", nu=values["nu"], mu=pt.log(value), sigma=values["sigma"], observed=observed, dims="run"
-        )
+        if shared:
+            pm.Potential("log_response", _density_of_runs(observed - pt.log(value), values))
+        else:
+            pm.StudentT(
+                "log_response", nu=values["nu"], mu=pt.log(value), sigma=values["sigma"], observed=observed, dims="run"
+            )
     return model
 
 
-def build_prior(law: Law) -> pm.Model:
+def _density_of_runs(residuals: Quantity, values: Mapping[str, Quantity]) -> Quantity:
+    """Return the log density of each training run, all its rows together.
+
+    With the rows of a run turned by the eigenvectors of its path's correlations, the covariance is diagonal but for the
+    common offset, which adds one dyad (Sherman and Morrison 1950, doi:10.1214/aoms/1177729893).
+    """
+    neighbours = pm.Data("neighbours_data", np.zeros((2, 1))).astype("int64")
+    rotation = pm.Data("rotation_data", np.ones((2, 1)))
+    spread, together = pm.Data("spread_data", np.ones(2)), pm.Data("together_data", np.ones(2))
+    member = pm.Data("member_data", np.eye(2))
+    nu, run, path = values["nu"], values[RUN_SHARE], values[PATH_SHARE]
+    turned = (rotation * residuals[neighbours]).sum(axis=1) / values["sigma"]
+    variance = (1 - run) * ((1 - path) + path * spread)
+    rows, squares, offsets, mixed, logs = (
+        pt.dot(member, each)
+        for each in (
+            pt.ones_like(spread),
+            turned**2 / variance,
+            together**2 / variance,
+            together * turned / variance,
+            pt.log(variance),
+        )
+    )
+    distance = squares - run * mixed**2 / (1 + run * offsets)
+    log_scale = rows * pt.log(values["sigma"]) + 0.5 * (logs + pt.log1p(run * offsets))
+    constant = pt.gammaln((nu + rows) / 2) - pt.gammaln(nu / 2) - 0.5 * rows * pt.log(nu * np.pi)
+    return constant - log_scale - 0.5 * (nu + rows) * pt.log1p(distance / nu)
+
+
+def build_prior(law: Law, *, shared: bool = False) -> pm.Model:
     """Build the free variables of a law's model alone, whatever its formula."""
     with pm.Model() as model:
-        _free_variables(law)
+        _free_variables(law, shared=shared)
     return model
 
 
-def _free_variables(law: Law) -> dict[str, Quantity]:
+def _free_variables(law: Law, *, shared: bool) -> dict[str, Quantity]:
     """Declare one scalar random variable per degree of freedom."""
-    return {name: _draw(law, name, prior) for name, prior in free_priors(law).items()}
+    return {name: _draw(law, name, prior) for name, prior in free_priors(law, shared=shared).items()}
 
 
 def _draw(law: Law, name: str, prior: Prior) -> Quantity:

@@ -18,6 +18,7 @@ from bayescale.fits.model import build_model, build_prior
 from bayescale.fits.settings import Settings
 from bayescale.laws import Law, law_record
 from bayescale.laws.priors import free_from_parameters, parameters_from_free
+from bayescale.runs.checkpoints import RUN_SHARE, TOGETHER
 from bayescale.storage import content_hash
 
 STATISTICS = ("diverging", "energy", "maxdepth_reached", "n_steps", "step_size", "logp")
@@ -33,15 +34,20 @@ _COMPILED: dict[str, Any] = {}
 
 @dataclass(frozen=True)
 class Attempt:
-    """One rung of the ladder: how to adapt, how careful to be, and how many times the draws."""
+    """One rung of the ladder: how to adapt, how careful to be, how many times the draws, and which part is kept."""
 
     adaptation: str
     target_accept: float
     factor: int
+    thin: int = 1
 
 
 ATTEMPTS = (Attempt("low_rank", 0.95, 1), Attempt("diag", 0.99, 2))
 """Low-rank adaptation needs a fifth of the steps; where it fails, small steps and more draws may not."""
+
+SHARED_ATTEMPTS = (ATTEMPTS[0], Attempt("low_rank", 0.95, 4, thin=4), ATTEMPTS[1])
+"""The same where rows share training runs: a few sizes leave a long ridge between floor and exponent of size, which
+takes more draws of the cheap kind (5 s for 6 runs of 7 rows, against 20 s of small steps that find no more)."""
 
 SCOUTS = 12
 SCOUT_TUNE, SCOUT_DRAWS = 200, 50
@@ -60,7 +66,8 @@ def sample_posterior(
     law : Law
         The law.
     data : mapping of str to numpy.ndarray
-        Each covariate divided by its reference value (run,), ``log_response`` (run,), ``loss_unit`` ().
+        Each covariate divided by its reference value (run,), ``log_response`` (run,), ``loss_unit`` (); and where rows
+        share training runs what :func:`bayescale.runs.checkpoints.rotated` returns.
     settings : Settings
         Draws, tuning steps, chains, seed.
 
@@ -82,7 +89,7 @@ def sample_posterior(
     InputError
         If no starting point has a finite density.
     """
-    for attempt in ATTEMPTS:
+    for attempt in SHARED_ATTEMPTS if _shared(data) else ATTEMPTS:
         posterior, stats = _sample_once(law, data, settings, attempt)
         diagnostics = diagnose(posterior, stats)
         if diagnostics.passed:
@@ -134,7 +141,7 @@ def missed_modes(
 def _sample_once(
     law: Law, data: Mapping[str, np.ndarray], settings: Settings, attempt: Attempt
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    compiled = compiled_model(law)
+    compiled = compiled_model(law, shared=_shared(data))
     draws = settings.draws * attempt.factor
     used = {str(key.name) for key in compiled.shared_var_keys}
     try:
@@ -157,9 +164,17 @@ def _sample_once(
     free = tree["posterior"].to_dataset()
     if dict(free.sizes) != {"chain": settings.chains, "draw": draws} or not _all_finite(free):
         raise KeyboardInterrupt(f"sampling of law '{law.name}' was interrupted")
+    free, stats = (_thinned(group, attempt.thin) for group in (free, tree["sample_stats"].to_dataset()))
     posterior = parameters_from_free(law, {str(k): v for k, v in free.items()}, float(data["loss_unit"]))
-    stats = tree["sample_stats"].to_dataset()
     return xr.Dataset(posterior), stats[[name for name in STATISTICS if name in stats]]
+
+
+def _thinned(group: xr.Dataset, thin: int) -> xr.Dataset:
+    """Keep one draw of ``thin``, numbered anew; all of them where that is one."""
+    if thin == 1:
+        return group
+    kept = group.isel(draw=slice(thin - 1, None, thin))
+    return kept.assign_coords(draw=np.arange(kept.sizes["draw"]))
 
 
 def _all_finite(dataset: xr.Dataset) -> bool:
@@ -172,36 +187,42 @@ def model_data(law: Law, data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     if len(set(lengths.values())) != 1:
         raise InputError(f"law '{law.name}': expected columns of one length, found {lengths}")
     covariates = {f"{name}_data": data[name] for name in law.covariates}
-    return {**covariates, "log_response_data": data["log_response"], "loss_unit": data["loss_unit"]}
+    together = {f"{name}_data": data[name] for name in TOGETHER if name in data}
+    return {**covariates, "log_response_data": data["log_response"], "loss_unit": data["loss_unit"], **together}
 
 
-def _key(law: Law) -> str:
+def _shared(data: Mapping[str, np.ndarray]) -> bool:
+    """Return whether several rows come from one training run."""
+    return TOGETHER[0] in data
+
+
+def _key(law: Law, *, shared: bool) -> str:
     """Return what two laws of one model share: all of them, and the order in which their shares are drawn."""
-    return content_hash({"law": law_record(law), "order": list(law.priors)})
+    return content_hash({"law": law_record(law), "order": list(law.priors), **({"shared": True} if shared else {})})
 
 
-def model_of(law: Law) -> pm.Model:
-    """Return the law's PyMC model, built at most once in a process."""
-    key = _key(law)
+def model_of(law: Law, *, shared: bool = False) -> pm.Model:
+    """Return the law's PyMC model, of rows that share training runs or not, built at most once in a process."""
+    key = _key(law, shared=shared)
     if key not in _MODELS:
-        _MODELS[key] = build_model(law)
+        _MODELS[key] = build_model(law, shared=shared)
     return _MODELS[key]
 
 
-def compiled_model(law: Law) -> Any:  # noqa: ANN401  (nutpie names no public type)
+def compiled_model(law: Law, *, shared: bool = False) -> Any:  # noqa: ANN401  (nutpie names no public type)
     """Return the law's compiled model: made at most once in a process, and good for every table.
 
     Floating-point operations keep their order. Numba would otherwise order them by what it can inline, which depends
     on what was compiled before: the same seed then gave other draws the second time.
     """
-    key = _key(law)
+    key = _key(law, shared=shared)
     if key not in _COMPILED:
         with config.change_flags(numba__fastmath=False):
-            _COMPILED[key] = nutpie.compile_pymc_model(model_of(law))
+            _COMPILED[key] = nutpie.compile_pymc_model(model_of(law, shared=shared))
     return _COMPILED[key]
 
 
-def sample_prior(law: Law, unit: float, draws: int, random_seed: int) -> xr.Dataset:
+def sample_prior(law: Law, unit: float, draws: int, random_seed: int, *, shared: bool = False) -> xr.Dataset:
     """Draw parameters from the prior.
 
     Parameters
@@ -214,13 +235,15 @@ def sample_prior(law: Law, unit: float, draws: int, random_seed: int) -> xr.Data
         Number of draws.
     random_seed : int
         Seed.
+    shared : bool
+        Whether rows share training runs, and noise has shares.
 
     Returns
     -------
     xarray.Dataset
-        Parameters at reference scale, ``sigma`` and ``nu`` (chain, draw), with one chain.
+        Parameters at reference scale and those of the noise (chain, draw), with one chain.
     """
-    variables = build_prior(law).free_RVs
+    variables = build_prior(law, shared=shared).free_RVs
     values = pm.draw(variables, draws=draws, random_seed=random_seed, mode="FAST_COMPILE")
     free = {variable.name: value for variable, value in zip(variables, values, strict=True)}
     parameters = parameters_from_free(law, free, unit)
@@ -251,7 +274,7 @@ def log_prior(law: Law, posterior: xr.Dataset, unit: float) -> xr.Dataset:
     free = free_from_parameters(law, parameters, unit)
     densities = {
         variable.name: pm.logp(variable, free[variable.name]).eval(mode="FAST_COMPILE")
-        for variable in build_prior(law).free_RVs
+        for variable in build_prior(law, shared=RUN_SHARE in parameters).free_RVs
     }
     coords = {name: posterior[name] for name in ("chain", "draw")}
     return xr.Dataset({name: (("chain", "draw"), values) for name, values in densities.items()}, coords)

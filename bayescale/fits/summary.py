@@ -7,7 +7,7 @@ import pandas as pd
 
 type Draws = Mapping[str, np.ndarray]
 
-NOISE = ("sigma", "nu")
+NOISE = ("sigma", "nu", "run_share", "path_share")
 """Parameters of the noise, which have one scale only."""
 
 

@@ -9,10 +9,12 @@ import xarray as xr
 
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics, diagnose
-from bayescale.fits.fit import COVARIATES, KEPT, Fit, add_published, fit_record, log_likelihood, reference_values
+from bayescale.fits.fit import COVARIATES, KEPT, Fit, add_published, fit_record, reference_values
+from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.settings import Settings
 from bayescale.laws import Law, get_law, reference_scale
 from bayescale.runs import Runs, RunTable, as_table
+from bayescale.runs.checkpoints import RUN_SHARE, SHARES
 from bayescale.storage import content_hash
 
 NOISE = ("sigma", "nu")
@@ -130,7 +132,7 @@ def prior_groups(fitted: Fit) -> dict[str, xr.Dataset]:
     unit, seed = fitted.reference[fitted.runs.response], fitted.record["settings"]["random_seed"]
     return {
         "log_prior": log_prior(fitted.law, fitted.data["posterior"].to_dataset(), unit),
-        "prior": sample_prior(fitted.law, unit, PRIOR_DRAWS, seed),
+        "prior": sample_prior(fitted.law, unit, PRIOR_DRAWS, seed, shared=RUN_SHARE in fitted.data["posterior"]),
     }
 
 
@@ -167,7 +169,8 @@ def _dataset(law: Law, reference: Mapping[str, float], given: Parameters, scale:
             f"{what} of law '{law.name}' need {', '.join(needed)}; missing {', '.join(missing)} "
             "(sigma and nu are scale and degrees of freedom of the noise on log response)"
         )
-    arrays = {name: np.atleast_2d(np.asarray(given[name], dtype=float)) for name in needed}
+    further = [name for name in SHARES if name in given]
+    arrays = {name: np.atleast_2d(np.asarray(given[name], dtype=float)) for name in (*needed, *further)}
     shapes = {values.shape for values in arrays.values()}
     if len(shapes) > 1 or not all(np.isfinite(values).all() for values in arrays.values()):
         found = ", ".join(f"{name} {values.shape}" for name, values in arrays.items())

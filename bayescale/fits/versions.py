@@ -20,8 +20,10 @@ SOURCES = (
     "laws/published.py",
     "laws/scales.py",
     "laws/usual.py",
+    "runs/checkpoints.py",
+    "runs/units.py",
 )
-"""What decides the numbers of a fit of a given law: all of ``fits``, and the modules of ``laws`` that it uses."""
+"""What decides the numbers of a fit of a given law: all of ``fits``, and the modules of other packages that it uses."""
 
 
 @functools.cache

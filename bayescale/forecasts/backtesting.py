@@ -12,9 +12,10 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.fits.fit import Fit, log_likelihood
+from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import distinct_laws, laws_and_table
 from bayescale.fits.forecast import Forecast, forecast_runs
+from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.tree import canonical_frame
 from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
 from bayescale.forecasts.refits import Kind, Progress, Result, Task, Way, planned, run

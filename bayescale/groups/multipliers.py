@@ -18,6 +18,7 @@ from bayescale.groups.fitting import group_law, group_names, group_of
 from bayescale.hardware import read_budgets
 from bayescale.intervals import credible_interval
 from bayescale.runs import RunTable
+from bayescale.runs.checkpoints import RUN_SHARE
 from bayescale.splits.optimum import find_optimum
 from bayescale.values import Value
 from bayescale.words import percent, short
@@ -209,9 +210,9 @@ def _unlike(fitted: Fit, pair: Sequence[str]) -> list[str]:
 
 
 def _repeated(fitted: Fit, pair: Sequence[str]) -> list[str]:
-    """Say where rows are checkpoints of one run: they count as runs of their own."""
+    """Say where rows are checkpoints of one run and count as runs of their own."""
     frame = _frame_of(fitted, pair)
-    if "training_run" not in frame or frame["training_run"].nunique() == len(frame):
+    if RUN_SHARE in fitted.draws or "training_run" not in frame or frame["training_run"].nunique() == len(frame):
         return []
     count = frame["training_run"].nunique()
     return [

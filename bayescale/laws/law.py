@@ -25,8 +25,13 @@ law that is not quite right (the noise then measures it, and the comparison sees
 EXTRA_DEGREES = 10.0
 """Prior mean of nu - 2: from heavy tails (nu near 2, variance still finite) to nearly normal."""
 
-NOISE_PRIORS = {"sigma": f"HalfNormal({NOISE_SCALE:g})", "nu": f"2 + Exponential(mean {EXTRA_DEGREES:g})"}
-"""The same in words, for reports."""
+NOISE_PRIORS = {
+    "sigma": f"HalfNormal({NOISE_SCALE:g})",
+    "nu": f"2 + Exponential(mean {EXTRA_DEGREES:g})",
+    "run_share": f"that of two HalfNormal({NOISE_SCALE:g}) scales",
+    "path_share": "Beta(1, 1)",
+}
+"""The same in words, for reports; the shares are there where several rows come from one training run."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ import numpy as np
 from bayescale.errors import InputError
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Prior, Quantity, Share
 from bayescale.laws.families import FAMILIES, distribution, signature
+from bayescale.runs.checkpoints import PATH_SHARE, RUN_SHARE
+
+RUN_SCALE = "sigma_run"
+"""The free variable that is the scale of the offsets of training runs."""
 
 LEVEL_SCALE = 0.3
 """Prior s.d. of the log of the law's value at a typical run, relative to the table's typical response."""
@@ -19,7 +23,7 @@ ARRIVED = 1e-9
 """Newton steps below this, in the log of the level, have arrived; most end far below it."""
 
 
-def free_priors(law: Law) -> dict[str, Prior]:
+def free_priors(law: Law, *, shared: bool = False) -> dict[str, Prior]:
     """Return the prior of each free variable of a law's model, all of them independent scalars.
 
     Parts of the level are drawn by stick-breaking: each is a Beta share of what those before it left, which together
@@ -29,11 +33,15 @@ def free_priors(law: Law) -> dict[str, Prior]:
     ----------
     law : Law
         The law.
+    shared : bool
+        Whether several rows come from one training run and share a part of their noise.
 
     Returns
     -------
     dict of str to Prior
-        One for each degree of freedom, ``sigma`` and ``nu_above_2`` of the noise last.
+        One for each degree of freedom, those of the noise last: ``sigma`` and ``nu_above_2``. Where rows share training
+        runs, ``sigma`` is the scale within a run, ``sigma_run`` that of the runs' offsets, and ``path_share`` the part
+        of the variance within runs that wanders.
     """
     plain = {name: prior for name, prior in law.priors.items() if isinstance(prior, Prior)}
     free = {_free_name(name, prior): prior for name, prior in plain.items()}
@@ -46,6 +54,8 @@ def free_priors(law: Law) -> dict[str, Prior]:
         free[f"{name}_part"] = Prior("Beta", {"alpha": share.concentration, "beta": rest})
     free["sigma"] = Prior("HalfNormal", {"sigma": NOISE_SCALE})
     free["nu_above_2"] = Prior("Exponential", {"scale": EXTRA_DEGREES})
+    if shared:
+        free |= {RUN_SCALE: free["sigma"], PATH_SHARE: Prior("Beta", {"alpha": 1.0, "beta": 1.0})}
     return free
 
 
@@ -72,7 +82,8 @@ def parameters_from_free(law: Law, free: Mapping[str, Quantity], unit: Quantity)
     Returns
     -------
     dict
-        The law's parameters at reference scale, in units of the response, and ``sigma`` and ``nu``.
+        The law's parameters at reference scale, in units of the response, and those of the noise: ``sigma``, ``nu`` and
+        the shares where there are some.
     """
     values = {
         name: unit * free[f"{name}_relative"] if prior.relative else free[name]
@@ -87,7 +98,17 @@ def parameters_from_free(law: Law, free: Mapping[str, Quantity], unit: Quantity)
         left = left if last else left * (1 - free[f"{name}_part"])
         values[name] = unit * free["level"] * (part if share.power is None else part ** values[share.power])
     ordered = {name: values[name] for name in law.parameters}
-    return {**ordered, "sigma": free["sigma"], "nu": 2.0 + free["nu_above_2"]}
+    return {**ordered, **_noise(free)}
+
+
+def _noise(free: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """Return scale and degrees of freedom of a single row's noise, and the shares that rows have in common."""
+    plain = {"sigma": free["sigma"], "nu": 2.0 + free["nu_above_2"]}
+    if RUN_SCALE not in free:
+        return plain
+    variance = free["sigma"] ** 2 + free[RUN_SCALE] ** 2
+    shares = {RUN_SHARE: free[RUN_SCALE] ** 2 / variance, PATH_SHARE: free[PATH_SHARE]}
+    return {**plain, "sigma": variance**0.5, **shares}
 
 
 def free_from_parameters(law: Law, parameters: Mapping[str, np.ndarray], unit: float) -> dict[str, np.ndarray]:
@@ -116,7 +137,11 @@ def free_from_parameters(law: Law, parameters: Mapping[str, np.ndarray], unit: f
         left = np.cumsum(parts[::-1], axis=0)[::-1]  # of a part and all behind it
         free["level"] = np.exp(log_level)
         free |= {f"{name}_part": parts[i] / left[i] for i, name in enumerate(list(shares)[:-1])}
-    return {**free, "sigma": parameters["sigma"], "nu_above_2": parameters["nu"] - 2.0}
+    free |= {"sigma": parameters["sigma"], "nu_above_2": parameters["nu"] - 2.0}
+    if RUN_SHARE in parameters:
+        total, share = parameters["sigma"], parameters[RUN_SHARE]
+        free |= {"sigma": total * (1 - share) ** 0.5, RUN_SCALE: total * share**0.5, PATH_SHARE: parameters[PATH_SHARE]}
+    return free
 
 
 def _log_level(logs: np.ndarray, powers: np.ndarray) -> np.ndarray:

@@ -45,7 +45,8 @@ def fit_record(
 def _law_record(name: str, fitted: Fit, probability: float, path: Path | None) -> dict[str, Any]:
     at_typical, published = fitted.draws, published_draws(fitted)
     scales = (at_typical, published)
-    names = (*fitted.law.parameters, *(each for each in published if each not in fitted.law.parameters), "sigma", "nu")
+    names = (*fitted.law.parameters, *(each for each in published if each not in fitted.law.parameters))
+    names = (*names, *(each for each in NOISE_PRIORS if each in at_typical))
     diagnostics = fitted.diagnostics
     told = contraction(fitted)
     text = {**{each: str(prior) for each, prior in fitted.law.priors.items()}, **NOISE_PRIORS}.get

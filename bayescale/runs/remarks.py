@@ -154,7 +154,7 @@ def shared_training(draft: Draft, _: str) -> Iterator[str]:
     """Say that rows are checkpoints of the same training."""
     if draft.has("training_run") and draft.frame["training_run"].duplicated().any():
         count = draft.frame["training_run"].nunique()
-        yield f"{len(draft.frame)} rows come from {count} training runs; checkpoints of one run are not independent"
+        yield f"{len(draft.frame)} rows come from {count} training runs; those of a run share a part of their noise"
 
 
 def left_over(draft: Draft, _: str) -> Iterator[str]:

@@ -8,9 +8,14 @@ from bayescale.runs.table import RunTable
 
 def independent_units(runs: RunTable) -> np.ndarray:
     """Return the number of each row's training run, from 0 (run,); a row without a label is one of its own."""
-    if "training_run" not in runs.frame:
-        return np.arange(len(runs.frame))
-    return numbered(group_labels(runs.frame["training_run"]))
+    return units_of(runs.frame)
+
+
+def units_of(frame: pd.DataFrame) -> np.ndarray:
+    """Return the number of the training run of each row of a frame, from 0 (row,)."""
+    if "training_run" not in frame:
+        return np.arange(len(frame))
+    return numbered(group_labels(frame["training_run"]))
 
 
 def group_labels(column: pd.Series) -> np.ndarray:
