@@ -14,13 +14,13 @@ from bayescale.comparison import comparison as module
 from bayescale.comparison.comparison import compare
 from bayescale.fits.discrepancy import discrepancy_group
 from bayescale.fits.fit import Fit, reference_values
-from bayescale.fits.fitting import sample_posterior_alone, sampler_data
+from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.likelihood import density_left_out, log_likelihood, run_densities
 from bayescale.fits.loo import left_out_together, loo_group, point_loo
 from bayescale.fits.model import build_model
 from bayescale.fits.sampling import model_data
 from bayescale.fits.settings import Settings
-from bayescale.fits.tree import canonical_frame
+from bayescale.fits.tree import canonical_frame, sampler_data
 from bayescale.laws import LAWS
 from bayescale.laws.priors import free_from_parameters, free_priors, parameters_from_free
 from bayescale.runs.checkpoints import EXPECTED_SHARES, MEMORY, TOGETHER, Checkpoints, checkpoints_of

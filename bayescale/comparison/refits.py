@@ -15,9 +15,9 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.fits.fitting import sampler_data
 from bayescale.fits.likelihood import density_left_out, log_likelihood
 from bayescale.fits.settings import Settings
+from bayescale.fits.tree import sampler_data
 from bayescale.laws import Law
 from bayescale.processes import in_processes
 from bayescale.runs.checkpoints import RUN_SHARE

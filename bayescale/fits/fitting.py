@@ -27,14 +27,20 @@ from bayescale.fits.likelihood import density_left_out, log_likelihood
 from bayescale.fits.progress import waiting_for
 from bayescale.fits.saving import read_fit
 from bayescale.fits.settings import Settings
-from bayescale.fits.tree import canonical_frame, posterior_fit, prior_groups, table_hash, with_groups
+from bayescale.fits.tree import (
+    canonical_frame,
+    posterior_fit,
+    prior_groups,
+    sampler_data,
+    table_hash,
+    with_groups,
+)
 from bayescale.fits.versions import versions
 from bayescale.laws import Given, Law, get_law, law_record, laws_with_priors, with_priors
 from bayescale.laws.published import published_priors
 from bayescale.laws.usual import usual_laws
 from bayescale.processes import in_processes
 from bayescale.runs import Runs, RunTable, as_table
-from bayescale.runs.checkpoints import checkpoints_of, rotated
 from bayescale.storage import cache_dir, content_hash, keep, kept, kept_if_possible
 from bayescale.words import typed
 
@@ -218,10 +224,7 @@ def exact_elpd(fitted: Fit, row: int, *, cache: bool = True) -> float:
 
 
 def exact_elpd_of_training_run(fitted: Fit, rows: Sequence[int], *, cache: bool = True) -> np.ndarray:
-    """Return the log predictive density of each row of a training run given those before it and all other runs (row,).
-
-    As :func:`exact_elpd`, for rows that are left out together.
-    """
+    """Return the same of each row of a training run left out, given the rows before it and all other runs (row,)."""
     left_out = [int(row) for row in rows]
     path, known = _exact(fitted, {"rows": left_out}, cache=cache)
     if isinstance(known, list) and len(known) == len(left_out):
@@ -393,15 +396,3 @@ def _sample_posterior_alone(
         diagnostics=diagnostics,
         attempt=dataclasses.asdict(attempt),
     )
-
-
-def sampler_data(law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Return what ``sampling.sample_posterior`` takes: columns at reference scale, and log response.
-
-    Where several rows come from one training run, what says how their noise goes together comes with them.
-    """
-    covariates = {name: frame[name].to_numpy() / reference[name] for name in law.covariates}
-    log_response = np.log(frame[response].to_numpy())
-    shared = checkpoints_of(frame)
-    together = {} if shared is None else rotated(shared)
-    return {**covariates, "log_response": log_response, "loss_unit": np.asarray(reference[response]), **together}

@@ -14,7 +14,7 @@ from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.settings import Settings
 from bayescale.laws import Law, get_law, reference_scale
 from bayescale.runs import Runs, RunTable, as_table
-from bayescale.runs.checkpoints import RUN_SHARE, SHARES
+from bayescale.runs.checkpoints import RUN_SHARE, SHARES, checkpoints_of, rotated
 from bayescale.storage import content_hash
 
 NOISE = ("sigma", "nu")
@@ -140,6 +140,18 @@ def canonical_frame(runs: RunTable) -> pd.DataFrame:
     """Return run, N, D, C, response and further covariates, sorted so that row order cannot matter."""
     keys = [name for name in (*COVARIATES, runs.response, "run") if name in runs.frame]
     return runs.frame.sort_values(keys, ignore_index=True)
+
+
+def sampler_data(law: Law, frame: pd.DataFrame, response: str, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Return what ``sampling.sample_posterior`` takes: columns at reference scale, and log response.
+
+    Where several rows come from one training run, what says how their noise goes together comes with them.
+    """
+    covariates = {name: frame[name].to_numpy() / reference[name] for name in law.covariates}
+    log_response = np.log(frame[response].to_numpy())
+    shared = checkpoints_of(frame)
+    together = {} if shared is None else rotated(shared)
+    return {**covariates, "log_response": log_response, "loss_unit": np.asarray(reference[response]), **together}
 
 
 def table_hash(frame: pd.DataFrame, response: str) -> str:
