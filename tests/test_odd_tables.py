@@ -222,6 +222,13 @@ def test_what_mlflows_search_gives_is_imported_without_the_sections_of_its_keys(
     assert not any(re.search("metrics[.]", note) for note in runs.notes)
 
 
+def test_a_held_out_loss_without_values_gives_way_to_one_that_has_some():
+    runs = read_runs({"N": N, "D": D, "val_loss": [math.nan] * 6, "train_loss": LOSS})
+    np.testing.assert_allclose(runs.frame["loss"], LOSS)
+    assert "column 'val_loss' has no values and is left out" in runs.notes
+    assert any(note.startswith("loss is the training loss 'train_loss'") for note in runs.notes)
+
+
 MAPPED = {
     "N=size (GB)": ("size (GB),D,loss", lambda n, d, y: (2 * n / 1e9, d, y), r"a size in memory; .*size \(GB\) \* 5e8"),
     "C=days": ("N,D,days,loss", lambda n, d, y: (n, d, 3 + y, y), r"is time, not FLOP; .*--map 'C=days \* 3.46e19'"),

@@ -129,6 +129,9 @@ CASES = {
     # compute
     "compute in exaFLOP": Case({"C": times(C, 1e-18)}),
     "compute without six": Case({"flops": times(C, 1 / 6)}),
+    "exaFLOP under PF-days": Case({"PF-days": times(C, 1e-18)}),
+    "PF-days under exaFLOP": Case({"EFLOP": times(C, 1 / 8.64e19)}),
+    "compute that scatters": Case({"C": [c * (1 + i % 2) for i, c in enumerate(C)]}),
     "compute that is wild": Case({"C": one(C, C[1] * 30)}),
     "compute in hours": Case({"gpu_hours": times(C, 1 / 1.4e18)}, {"map": "C=gpu_hours"}),
     "compute of a pass": Case({"GFLOPs": times(C, 1e-9)}, {"map": "C=GFLOPs"}),
@@ -169,6 +172,7 @@ CASES = {
     # responses
     "a text in a loss": Case({"loss": one(LOSS, "diverged")}),
     "an infinite loss": Case({"loss": one(LOSS, "inf")}),
+    "a loss without values": Case({"loss": [""] * 6}, fix={"loss": LOSS}),
     "a run without loss": Case({"loss": one(LOSS, "")}),
     "a loss of zero": Case({"loss": one(LOSS, 0.0)}, fix={}, without=True),
     "a negative loss": Case({"loss": times(LOSS, -1)}),

@@ -187,7 +187,7 @@ def compute_disagrees(draft: Draft) -> Iterator[str]:
         return
     curve, usual = compute_curve(frame)
     typical = float(np.median(usual))
-    if not 1 / LARGEST_FACTOR < typical < LARGEST_FACTOR or _is_product(ratio):
+    if not 1 / LARGEST_FACTOR < typical < LARGEST_FACTOR or _is_product(ratio) or _days_of_exa(ratio):
         where = " in every row" if ratio.max() < SAME_RATIO * ratio.min() else ""
         yield (
             f"{draft.source}: {draft.call('C')} is {typed(typical, 4)} times 6 N D{where}; "
@@ -197,7 +197,7 @@ def compute_disagrees(draft: Draft) -> Iterator[str]:
     away = np.abs(np.log(ratio / usual))
     off = away[away > np.log(LARGEST_RATIO)]
     if not len(off) and curve.scatter > LARGEST_SCATTER:
-        off = away[away > curve.scatter]
+        off = away[away > LARGEST_SCATTER / 2]
     if len(off):
         cases = (_off_case(draft, row, float(ratio[row]), float(usual[row])) for row in off.index[:5])
         yield f"{draft.source}: {draft.call('C')} is {listed(cases, len(off))}; {_compute_remedy(draft, typical)}"
@@ -212,6 +212,12 @@ def _off_case(draft: Draft, row: int, ratio: float, usual: float) -> str:
 def _is_product(ratio: "pd.Series[float]") -> bool:
     """Return whether C is N D in every row, without the factor of six."""
     return bool((np.abs(FLOPS_PER_TOKEN * ratio - 1) < ROUNDED_PRODUCT).all())
+
+
+def _days_of_exa(ratio: "pd.Series[float]") -> bool:
+    """Return whether C is in every row 86.4 times 6 N D, as of exaFLOP taken for PF-days, or the other way round."""
+    off = FLOP_UNITS["PF-days"] / FLOP_UNITS["exaFLOP"]
+    return any(bool((np.abs(ratio / factor - 1) < ROUNDED_PRODUCT).all()) for factor in (off, 1 / off))
 
 
 def compute_ratio(frame: pd.DataFrame) -> "pd.Series[float]":
@@ -243,6 +249,9 @@ def _compute_remedy(draft: Draft, ratio: float) -> str:
         if 1 / LARGEST_RATIO < ratio * flop < LARGEST_RATIO:
             factor = f"multiply by {typed(flop, 4)}, with {draft.mapped('C', flop)}"
             return f"C is in FLOP, and this looks like {unit}: {factor}"
+    for factor, words in ((1 / 86.4, "exaFLOP, not PF-days"), (86.4, "PF-days, not exaFLOP")):
+        if abs(ratio * factor - 1) < ROUNDED_PRODUCT:
+            return f"C is in FLOP, and this looks like {words}: {draft.mapped('C', factor)}"
     if 0.9 < FLOPS_PER_TOKEN * ratio < 1.1:
         return f"this looks like N D: multiply by 6, with {draft.mapped('C', 6)}"
     return (

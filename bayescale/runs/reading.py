@@ -14,7 +14,7 @@ from bayescale.runs.checks import batch_in_sequences, table_faults
 from bayescale.runs.draft import Draft
 from bayescale.runs.formulas import Vector
 from bayescale.runs.frames import Runs, to_pandas
-from bayescale.runs.grammar import read_header
+from bayescale.runs.grammar import metric_of, read_header
 from bayescale.runs.headers import (
     ALIASES,
     COUNTS,
@@ -192,7 +192,17 @@ def _without(source: Source, wanted: Wanted) -> Source:
     wrong = [word for word in wanted.rules.drop if word not in DROPS]
     if wrong:
         raise InputError(f"{source.name}: drop= has {quoted(wrong)}; it takes {' and '.join(DROPS)}")
-    return replace(source, frame=source.frame.drop(columns=list(wanted.ignore)))
+    frame = source.frame.drop(columns=list(wanted.ignore))
+    empty = _empty_losses(frame, wanted.columns or {})
+    notes = [f"column {header!r} has no values and is left out" for header in empty]
+    return replace(source, frame=frame.drop(columns=empty), notes=(*source.notes, *notes))
+
+
+def _empty_losses(frame: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
+    """Return the losses without any value, where another loss has some and nobody asked for them."""
+    losses = [str(header) for header in frame if metric_of(str(header)) and header not in columns.values()]
+    empty = [header for header in losses if not any(cell_text(cell).strip() for cell in frame[header])]
+    return empty if len(empty) < len(losses) else []
 
 
 def _kept(texts: Mapping[int, str], rows: Sequence[int]) -> dict[int, str]:

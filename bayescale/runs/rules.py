@@ -209,6 +209,7 @@ def _rule_faults(draft: Draft, column: str, missing: list[int], broken: list[tup
             remedy += _without_compute(draft)
         if column == draft.response:
             remedy += " (--drop-unfinished)"
+            remedy = "give the values, or another column" if len(missing) == len(draft.frame) else remedy
         yield draft.gaps(column, missing, remedy)
     for rule, rows in broken:
         first = draft.frame[column].iloc[rows[0]]
