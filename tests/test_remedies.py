@@ -118,6 +118,7 @@ CASES = {
         then={"map": None},
     ),
     "two headers of a size": Case({"N": None, "trainable_params": N, "total_params": times(N, 2)}),
+    "two headers with commas": Case({"N": None, "Parameters, M": times(N, 1e-6), "Params, M": times(N, 2e-6)}),
     "text in a size": Case({"N": one(N, "big")}, fix={"N": N}),
     "groups of digits": Case({"N": one(N, '"1,234e9"')}, fix={"N": one(N, "1234e9")}),
     "a number with two factors": Case({"N": one(N, "7e9B")}, fix={"N": one(N, "7e9")}),

@@ -249,9 +249,9 @@ def _compute_remedy(draft: Draft, ratio: float) -> str:
         if 1 / LARGEST_RATIO < ratio * flop < LARGEST_RATIO:
             factor = f"multiply by {typed(flop, 4)}, with {draft.mapped('C', flop)}"
             return f"C is in FLOP, and this looks like {unit}: {factor}"
-    for factor, words in ((1 / 86.4, "exaFLOP, not PF-days"), (86.4, "PF-days, not exaFLOP")):
-        if abs(ratio * factor - 1) < ROUNDED_PRODUCT:
-            return f"C is in FLOP, and this looks like {words}: {draft.mapped('C', factor)}"
+    for slip, words in ((1 / 86.4, "exaFLOP, not PF-days"), (86.4, "PF-days, not exaFLOP")):
+        if abs(ratio * slip - 1) < ROUNDED_PRODUCT:
+            return f"C is in FLOP, and this looks like {words}: {draft.mapped('C', slip)}"
     if 0.9 < FLOPS_PER_TOKEN * ratio < 1.1:
         return f"this looks like N D: multiply by 6, with {draft.mapped('C', 6)}"
     return (

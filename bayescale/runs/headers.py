@@ -316,9 +316,14 @@ def _told(header: str) -> str:
     return f" ({told})" if told else ""
 
 
+ENDS_LIKE_A_NAME = re.compile(r",\s*\w*\s*$")
+"""Of a header whose last word an option would take for the next name, as in ``Parameters, total``."""
+
+
 def how_to_map(canonical: str, header: str) -> str:
     """Say how to name a column in Python, and by an option that can be pasted into a shell."""
-    return f"columns={{{canonical!r}: {header!r}}} (--map {shlex.quote(f'{canonical}={header}')})"
+    end = f" * {read_header(header).factor:g}" if ENDS_LIKE_A_NAME.search(header) else ""
+    return f"columns={{{canonical!r}: {header!r}}} (--map {shlex.quote(f'{canonical}={header}{end}')})"
 
 
 def missing_column(

@@ -108,6 +108,8 @@ NO_LOSS = (
     "balancing",
     "grad",
     "percent",
+    "unit",
+    "units",
     "scale",
     "scaling",
     "weight",

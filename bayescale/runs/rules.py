@@ -134,8 +134,11 @@ def _least_count(draft: Draft, column: str) -> float:
 
 
 def _samples_per_parameter(draft: Draft) -> float:
-    sound = draft.frame[["N", "D"]].replace([np.inf, -np.inf], np.nan).dropna() if draft.has("N", "D") else []
-    return float((sound["D"] / sound["N"].where(sound["N"] > 0)).median()) if len(sound) else 0.0
+    if not draft.has("N", "D"):
+        return 0.0
+    ratio = draft.frame["D"] / draft.frame["N"].where(draft.frame["N"] > 0)
+    ratio = ratio[np.isfinite(ratio)]
+    return float(ratio.median()) if len(ratio) else 0.0
 
 
 def _written_out(draft: Draft, column: str, value: str) -> str:
