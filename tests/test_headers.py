@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bayescale.runs.grammar import read_header
+from bayescale.runs.header_words import read_header
 from bayescale.runs.headers import assign_columns
 from bayescale.runs.scales import SCALED
 

@@ -18,8 +18,8 @@ from bayescale.runs.grammar import (
     logarithm_of,
     metric_of,
     quantity,
-    read_header,
 )
+from bayescale.runs.header_words import read_header
 from bayescale.runs.lexicon import BETTER, NATS, SHAPE
 from bayescale.schedules import PIECE_MEANINGS
 from bayescale.words import clean, shortened

@@ -14,7 +14,8 @@ from bayescale.runs.checks import batch_in_sequences, table_faults
 from bayescale.runs.draft import Draft
 from bayescale.runs.formulas import Vector
 from bayescale.runs.frames import Runs, to_pandas
-from bayescale.runs.grammar import metric_of, read_header
+from bayescale.runs.grammar import metric_of
+from bayescale.runs.header_words import read_header
 from bayescale.runs.headers import (
     ALIASES,
     COUNTS,

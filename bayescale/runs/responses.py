@@ -7,7 +7,8 @@ import numpy as np
 
 from bayescale.runs.draft import Draft
 from bayescale.runs.formulas import Vector
-from bayescale.runs.grammar import better, logarithm_of, metric_of, read_header
+from bayescale.runs.grammar import better, logarithm_of, metric_of
+from bayescale.runs.header_words import read_header
 from bayescale.runs.headers import (
     MEANINGS,
     RESPONSES,

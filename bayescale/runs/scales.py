@@ -8,7 +8,8 @@ import pandas as pd
 
 from bayescale.runs.draft import Draft
 from bayescale.runs.formulas import Formula, Vector
-from bayescale.runs.grammar import in_memory, is_of_a_pass, logarithm_of, quantity, read_header
+from bayescale.runs.grammar import in_memory, is_of_a_pass, logarithm_of, quantity
+from bayescale.runs.header_words import read_header
 from bayescale.runs.headers import how_to_map
 from bayescale.runs.numerals import cell_text
 from bayescale.words import typed

@@ -8,7 +8,8 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.runs.formulas import Formula, parse_formula
-from bayescale.runs.grammar import is_quantity, read_header
+from bayescale.runs.grammar import is_quantity
+from bayescale.runs.header_words import read_header
 from bayescale.runs.numerals import read_numbers
 from bayescale.runs.source import Source
 

@@ -162,7 +162,7 @@ def best_for_serving(values: Values, loss: Number, served_tokens: Number, *, cos
     if cost != DENSE:
         largest = np.exp(find_lowest(log_flops, *ends, [reducible, np.asarray(NOTHING), *law]).x)
     D, D_cheap = (tokens_for_loss(values, loss, np.where(np.isfinite(n), n, 1.0)) for n in (N, largest))
-    flops, cheap = (lifetime_flops(*run, served, cost=cost) for run in ((N, D), (largest, D_cheap)))
+    flops, cheap = (lifetime_flops(n, d, served, cost=cost) for n, d in ((N, D), (largest, D_cheap)))
     return ServingChoice(N, D, flops, 1 - flops / cheap, D / D_cheap, found.interior)
 
 
