@@ -51,14 +51,16 @@ class Allocation(Value):
     recommended : xarray.Dataset
         The run of least expected loss (budget): ``N``, ``D``, ``flops_used``, ``expected_loss``, ``expected_regret``
         (loss above each draw's own optimum, among the same choices), ``high_regret`` (that which one draw in twenty
-        exceeds), ``near_low`` and ``near_high`` (the N of the near-optimal set; with ``_D`` their tokens),
+        exceeds), ``expected_extra_compute`` and ``high_extra_compute`` (both as a part of the compute with which the
+        best split reaches that loss), ``near_low`` and ``near_high`` (the N of the near-optimal set; with ``_D`` their
+        tokens),
         ``within_low`` and ``within_high`` (the N whose expected loss is at most a part above the least; budget, part),
         ``option`` (place in ``options``),
         ``spread`` (variance of ln N*), ``spread_by_law`` (the share of it that lies between laws) and
         ``extrapolation`` (training compute over the largest C of the runs).
     regret : xarray.Dataset
-        ``N``, ``D``, ``expected_regret`` and ``high_regret`` of other splits (budget, size); of a ladder those of
-        its sizes.
+        ``N``, ``D``, ``expected_regret``, ``high_regret`` and ``expected_extra_compute`` of other splits (budget,
+        size); of a ladder those of its sizes.
     options : xarray.Dataset
         Of each combination of further columns that was offered (budget, option): the best ``N`` on average,
         ``expected_loss``, ``expected_regret``, and the ``probability`` that it is the best.

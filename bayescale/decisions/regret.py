@@ -14,6 +14,9 @@ from bayescale.splits.search import BestRuns, Search, chosen
 HIGH = 0.95
 """Probability of the regret that is reported beside its mean."""
 
+MOST_EXTRA = np.log(1e6)
+"""Log of the most extra compute that a regret is translated into."""
+
 
 @dataclass(frozen=True, eq=False)
 class Averages:
@@ -32,6 +35,28 @@ class Averages:
     recommended: xr.Dataset
     regret: xr.Dataset
     options: xr.Dataset
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a loss is worth in compute, near the best split of each budget.
+
+    Attributes
+    ----------
+    allowed : numpy.ndarray
+        How much worse, on average, the best runs of a little less compute are (budget,).
+    tolerance : float
+        How much less that is.
+    """
+
+    allowed: np.ndarray
+    tolerance: float
+
+    def extra_compute(self, regret: np.ndarray) -> np.ndarray:
+        """Return the extra compute, as a part, whose loss a regret is (budget, ...); loss is linear in its log."""
+        allowed = np.maximum(self.allowed, np.finfo(float).tiny).reshape(-1, *(1 for _ in regret.shape[1:]))
+        logs = np.log1p(self.tolerance) * np.maximum(regret, 0.0) / allowed
+        return np.asarray(np.expm1(np.minimum(logs, MOST_EXTRA)))
 
 
 def average(mixture: Mixture, budgets: np.ndarray, optima: BestRuns, tolerance: float) -> Averages:
@@ -53,9 +78,10 @@ def average(mixture: Mixture, budgets: np.ndarray, optima: BestRuns, tolerance: 
     curves = in_threads(lambda at: _curves(mixture, at[1], optima.N[:, at[0]], optima.loss[:, at[0]]), places)
     chosen = np.array([int(np.argmin([curve.least for curve in each])) for each in curves])
     best = [each[k] for each, k in zip(curves, chosen, strict=True)]
+    worth = Worth(allowed, tolerance)
     return Averages(
-        _recommended(mixture, optima, budgets, best=best, chosen=chosen, allowed=allowed),
-        _regrets(best, budgets),
+        _recommended(mixture, optima, budgets, best=best, chosen=chosen, worth=worth),
+        _regrets(best, budgets, worth),
         _options(mixture, optima, budgets, curves),
     )
 
@@ -98,7 +124,7 @@ def _recommended(
     *,
     best: Sequence[Curve],
     chosen: np.ndarray,
-    allowed: np.ndarray,
+    worth: Worth,
 ) -> xr.Dataset:
     frontiers, sign = mixture.frontiers, mixture.sign
     N = np.array([curve.best_N for curve in best])
@@ -111,8 +137,10 @@ def _recommended(
         found["D"][i], found["flops_used"][i] = D[0], frontier.total(N[[i]], D)[0]
         found["expected_loss"][i], found["expected_regret"][i] = losses.mean(), excess.mean()
         found["high_regret"][i] = _high(excess)
-    near = np.array([curve.near(float(slack)) for curve, slack in zip(best, allowed, strict=True)])
+    near = np.array([curve.near(float(slack)) for curve, slack in zip(best, worth.allowed, strict=True)])
     shares = np.array([[curve.near(part * abs(curve.least)) for part in NEAR] for curve in best])
+    for name in ("expected_regret", "high_regret"):
+        found[name.replace("regret", "extra_compute")] = worth.extra_compute(found[name])
     columns = {"N": N, **found, "near_low": near[:, 0], "near_high": near[:, 1], "option": chosen}
     for end in ("near_low", "near_high"):
         D = [frontiers[k].tokens(*each) for k, *each in zip(chosen, budgets, columns[end], strict=True)]
@@ -122,7 +150,7 @@ def _recommended(
     return xr.Dataset({**variables, **ends}, coords={"flops": ("budget", budgets), "part": ("part", list(NEAR))})
 
 
-def _regrets(best: Sequence[Curve], budgets: np.ndarray) -> xr.Dataset:
+def _regrets(best: Sequence[Curve], budgets: np.ndarray, worth: Worth) -> xr.Dataset:
     count = max(curve.N.size for curve in best)
 
     def table(rows: Sequence[np.ndarray]) -> tuple[tuple[str, str], np.ndarray]:
@@ -135,6 +163,8 @@ def _regrets(best: Sequence[Curve], budgets: np.ndarray) -> xr.Dataset:
         "expected_regret": table([curve.excess.mean(axis=0) for curve in best]),
         "high_regret": table([_high(curve.excess) for curve in best]),
     }
+    dims, regret = variables["expected_regret"]
+    variables["expected_extra_compute"] = dims, worth.extra_compute(regret)
     return xr.Dataset(variables, coords={"flops": ("budget", budgets)})
 
 

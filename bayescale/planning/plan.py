@@ -58,7 +58,8 @@ class Plan(Value):
     runs : pandas.DataFrame
         The runs, the one that lowers the aim most per FLOP first: the candidate's columns, ``tokens_per_parameter``,
         ``flops``, ``candidate`` (its row of ``candidates``), ``regret_saved`` (expected regret that it takes away after
-        those before it, in the response's unit, mean over targets) and ``gain`` (the same of the aim).
+        those before it, in the response's unit, mean over targets), ``gain`` (the same of the aim), and for the aim
+        ``regret`` ``flops_saved`` (what that would take at the targets, to be held against ``flops``).
     candidates : pandas.DataFrame
         Every candidate: its columns, ``flops``, ``gain`` (what it alone would take away of the aim), ``affordable`` and
         ``place`` (its place among the runs from 1, or 0).
@@ -75,6 +76,11 @@ class Plan(Value):
         The same regret by reweighting the draws with simulated outcomes, and how far that can be trusted.
     worthwhile : bool
         Whether the runs would change the decision by more than nothing.
+    paying : int
+        How many of the runs, from the first on, are worth their cost: for the aim ``regret`` those after which the
+        compute saved at the targets exceeds what the runs cost by most; for other aims, which save no compute, all.
+    headline : str
+        Yes or no, in a sentence.
     weights : mapping of str to float
         Weight of each law in the average; for the aim ``laws`` the probability beforehand of being the best.
     probability : float
@@ -99,6 +105,8 @@ class Plan(Value):
     aim_bound: float
     check: Check | None
     worthwhile: bool
+    paying: int
+    headline: str
     weights: Mapping[str, float]
     probability: float
     source: RunTable
@@ -109,7 +117,7 @@ class Plan(Value):
         cost = typed(float(self.runs["flops"].sum()))
         head = f"Plan: {len(self.runs)} of {len(self.candidates)} candidates, {cost} FLOP of {typed(self.spend)}"
         change = f"{short(self.aim_before, 3)} before, {short(self.aim_after, 3)} after"
-        return [head + ("" if self.worthwhile else "; not worthwhile"), f"{AIMS[self.aim]}: {change}"]
+        return [self.headline, head, f"{AIMS[self.aim]}: {change}"]
 
     def _shown(self) -> pd.DataFrame:
         return self.runs
@@ -225,12 +233,14 @@ def _plan(
     saving = _saving(question, targets)
     targets["flops_saved"] = saving * targets["flops"]
     worthwhile = _is_worthwhile(aim, lowered, saving, chosen)
-    notes = [*question.notes, *_notes(question, listed.iloc[list(chosen)], targets, aim, spend=spend)]
-    notes += [] if worthwhile else [_worthless(aim, lowered, saving)]
+    costs = listed["flops"].to_numpy()[list(chosen)].cumsum()
+    saved = _saved_by_prefix(question, goals, chosen, probability) if aim == "regret" else None
+    paying = (len(chosen) if saved is None else _paying(saved, costs)) if worthwhile else 0
+    notes = [*question.notes, *_notes(question, listed.iloc[list(chosen)])]
     return Plan(
         aim=aim,
         spend=float(spend),
-        runs=_runs(listed, chosen, regrets, lowered),
+        runs=_runs(listed, chosen, regrets, lowered, saved),
         candidates=listed.assign(gain=alone, affordable=affordable, place=place),
         targets=targets,
         expected_regret_before=float(regrets[0]),
@@ -240,6 +250,10 @@ def _plan(
         aim_bound=float(scale(goal.left(everything))) if isinstance(goal, NormalGoal) else 0.0,
         check=None,
         worthwhile=worthwhile,
+        paying=paying,
+        headline=_headline(aim, costs, saved, paying, compute=question.flops.sum())
+        if worthwhile
+        else _worthless(aim, lowered, saving),
         weights=question.chances or (question.laws.weights if question.laws else {}),
         probability=probability,
         source=question.table,
@@ -248,11 +262,14 @@ def _plan(
     )
 
 
-def _runs(listed: pd.DataFrame, chosen: Sequence[int], regrets: np.ndarray, lowered: np.ndarray) -> pd.DataFrame:
+def _runs(
+    listed: pd.DataFrame, chosen: Sequence[int], regrets: np.ndarray, lowered: np.ndarray, saved: np.ndarray | None
+) -> pd.DataFrame:
     """Return the chosen runs in their order, with their ratio and what each takes away."""
     taken = listed.iloc[list(chosen)].reset_index(drop=True)
     taken.insert(taken.columns.get_loc("D") + 1, "tokens_per_parameter", taken["D"] / taken["N"])
-    return taken.assign(candidate=list(chosen), regret_saved=-np.diff(regrets), gain=-np.diff(lowered))
+    taken = taken.assign(candidate=list(chosen), regret_saved=-np.diff(regrets), gain=-np.diff(lowered))
+    return taken if saved is None else taken.assign(flops_saved=np.diff(saved, prepend=0.0))
 
 
 def _left(goal: Goal, chosen: Sequence[int]) -> np.ndarray:
@@ -297,7 +314,47 @@ def _is_worthwhile(aim: str, lowered: np.ndarray, saving: np.ndarray, chosen: Se
     return bool(lowered[-1] <= (1 - LEAST_PART) * lowered[0])
 
 
-def _notes(question: Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim: str, *, spend: float) -> list[str]:
+def _saved_by_prefix(
+    question: Question, goals: Mapping[str, Goal], chosen: Sequence[int], probability: float
+) -> np.ndarray:
+    """Return the FLOP that the first one, two, ... of the chosen runs save at all targets (run,)."""
+    found = []
+    for count in range(1, len(chosen) + 1):
+        targets = _targets(question, goals, chosen[:count], probability)
+        found.append(float((_saving(question, targets) * targets["flops"].to_numpy()).sum()))
+    return np.array(found)
+
+
+def _paying(saved: np.ndarray, costs: np.ndarray) -> int:
+    """Return after how many runs the compute saved exceeds their cost by most; 0 where it never exceeds it."""
+    net = np.concatenate([[0.0], saved - costs])
+    return int(np.argmax(net))
+
+
+def _headline(aim: str, costs: np.ndarray, saved: np.ndarray | None, paying: int, *, compute: float) -> str:
+    """Say whether the runs are worth doing, and how many of them; ``compute`` is that of all targets."""
+    if saved is None:
+        return f"These {len(costs)} runs, {typed(costs[-1])} FLOP in all, are expected to lower the {AIMS[aim]}."
+    if not paying:
+        return (
+            f"No run is worth its cost: go and train. All {len(costs)} would cost {typed(costs[-1])} FLOP and save "
+            f"{short(saved[-1])}."
+        )
+    rest = len(costs) - paying
+    what = (
+        "this run" if len(costs) == 1 else f"the first {paying} of {len(costs)} runs" if rest else f"all {paying} runs"
+    )
+    cost, worth, part = costs[paying - 1], saved[paying - 1], saved[paying - 1] / compute
+    if part < LEAST_SAVING:
+        return (
+            f"Go and train: {what} would pay ({short(cost)} FLOP to save {short(worth)}), but that is only "
+            f"{percent(part, 2)} of the compute."
+        )
+    left = f" The other {rest} would cost more than they save." if rest else ""
+    return f"Worth doing: {what}, {short(cost)} FLOP to save {short(worth)} ({percent(part, 2)} of the compute).{left}"
+
+
+def _notes(question: Question, chosen: pd.DataFrame) -> list[str]:
     notes = []
     largest = float(question.table.frame["C"].max())
     beyond = question.flops.max() / max(largest, float(chosen["flops"].max()) if len(chosen) else 0.0)
@@ -306,15 +363,6 @@ def _notes(question: Question, chosen: pd.DataFrame, targets: pd.DataFrame, aim:
             f"targets reach {short(beyond)} times the largest run done or planned: what these runs show about them "
             "rests on the law"
         )
-    cost = float(chosen["flops"].sum())
-    if aim == "regret" and len(chosen):
-        worth = float(targets["flops_saved"].sum())
-        part = percent(worth / question.flops.sum(), 2)
-        notes.append(
-            f"the runs cost {short(cost)} FLOP of {short(spend)}, and are expected to save what {short(worth)} FLOP "
-            f"would buy at the target{'s' * (len(targets) > 1)} ({part} of the compute)"
-            f"{', less than they cost' if worth < cost else ''}"
-        )
     return notes
 
 
@@ -322,11 +370,11 @@ def _worthless(aim: str, lowered: np.ndarray, saving: np.ndarray) -> str:
     if aim == "regret":
         most = saving.max() if saving.size else 0.0
         return (
-            f"no affordable run would change the decision: the best are expected to save {percent(max(most, 0.0), 2)} "
-            f"of the target's compute, less than {percent(LEAST_SAVING)}"
+            f"No affordable run would change the decision: the best are expected to save {percent(max(most, 0.0), 2)} "
+            f"of the target's compute, less than {percent(LEAST_SAVING)}."
         )
     part = 1 - lowered[-1] / lowered[0] if lowered[0] > 0 else 0.0
-    return f"no affordable runs would be informative: the best remove {percent(part, 2)} of the {AIMS[aim]}"
+    return f"No affordable run would be informative: the best remove {percent(part, 2)} of the {AIMS[aim]}."
 
 
 def _check_notes(found: Plan, check: Check) -> list[str]:

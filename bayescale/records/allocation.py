@@ -59,6 +59,8 @@ def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
         "recommended": {
             **{name: float(best[name]) for name in fields},
             "regret_95": float(best["high_regret"]),
+            "extra_compute": float(best["expected_extra_compute"]),
+            "extra_compute_95": float(best["high_extra_compute"]),
             "covariates": _columns_record(allocation, budget, int(best["option"])),
         },
         "near_optimal": {"tolerance": allocation.tolerance, **_near_record(best)},
@@ -87,9 +89,19 @@ def _near_record(best: xr.Dataset) -> dict[str, Any]:
     }
 
 
-CANDIDATE_FIELDS = {"N": "N", "D": "D", "expected_regret": "expected_regret", "regret_95": "high_regret"}
+CANDIDATE_FIELDS = {
+    "N": "N",
+    "D": "D",
+    "expected_regret": "expected_regret",
+    "regret_95": "high_regret",
+    "extra_compute": "expected_extra_compute",
+}
 BINDING_FIELDS = {"limit": "limit", "probability": "probability", "recommended": "recommended"}
-LADDER_FIELDS = {"N": "size", "probability": "probability", **{k: v for k, v in CANDIDATE_FIELDS.items() if k != "N"}}
+LADDER_FIELDS = {
+    "N": "size",
+    "probability": "probability",
+    **{name: CANDIDATE_FIELDS[name] for name in ("D", "expected_regret", "regret_95")},
+}
 OPTION_FIELDS = {name: name for name in ("N", "expected_loss", "expected_regret", "probability")}
 
 

@@ -33,6 +33,8 @@ def plan_record(found: Plan) -> dict[str, Any]:
         "candidates": len(found.candidates),
         "affordable": int(found.candidates["affordable"].sum()),
         "worthwhile": found.worthwhile,
+        "paying": found.paying,
+        "headline": found.headline,
         "notes": list(found.notes),
         "doubts": list(found.doubts),
     }

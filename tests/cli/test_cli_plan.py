@@ -58,7 +58,8 @@ def test_plan_hands_its_options_on(verbs, wide_comparison, wide_fit, tmp_path):
 def test_plan_prints_runs_targets_and_notes(capsys):
     assert main([*ASKED, "--runs", "3"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for words in ("wide: 120 runs", "The next 3 runs", "regret saved", "At 1e24 FLOP", "Notes"):
+    assert printed.startswith("No affordable run would change the decision")
+    for words in ("wide: 120 runs", "The next 3 runs", "FLOP saved", "At 1e24 FLOP", "Notes"):
         assert words in printed
     assert main([*ASKED, "--aim", "loss", "--runs", "3"]) == 0
     assert "s.d. of the log of the law's loss at the target: " in " ".join(capsys.readouterr().out.split())

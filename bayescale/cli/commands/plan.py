@@ -178,6 +178,7 @@ def read_candidates(path: Path) -> "pd.DataFrame":
 
 def show(console: Console, record: Mapping[str, Any]) -> None:
     """Print the runs, what they save, and what is to be known of it."""
+    show_hanging(console, record["headline"], "")
     show_heading(console, {"runs": record["table"], "defaults": record["defaults"]})
     show_table(console, _runs_table(record))
     for target in record["targets"]:
@@ -195,18 +196,20 @@ def _runs_table(record: Mapping[str, Any]) -> Table:
         f"The next {len(record['runs'])} runs, the best per FLOP first: {flop(record['cost'])} of "
         f"{flop(record['spend'])} FLOP"
     )
-    table = make_table("N", "D", "D/N", "FLOP", "regret saved", title=title)
-    for run in record["runs"]:
-        ratio, saved = number(run["D"] / run["N"]), number(run["regret_saved"])
-        table.add_row(count(run["N"]), count(run["D"]), ratio, flop(run["flops"]), saved)
+    what = "FLOP saved" if record["aim"] == "regret" else "regret saved"
+    table = make_table("N", "D", "D/N", "FLOP", what, title=title)
+    for place, run in enumerate(record["runs"], 1):
+        ratio = number(run["D"] / run["N"])
+        saved = flop(run["flops_saved"]) if record["aim"] == "regret" else number(run["regret_saved"])
+        last = place == record["paying"] < len(record["runs"])
+        table.add_row(count(run["N"]), count(run["D"]), ratio, flop(run["flops"]), saved, end_section=last)
     return table
 
 
 def _target_sentence(target: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     before, after = (number(target[name], 2) for name in ("factor_before", "factor_after"))
     return (
-        f"At {flop(target['flops'])} FLOP (N = {count(target['N'])}, D = {count(target['D'])}): expected regret "
-        f"{number(target['expected_regret_before'], 2)} now, {number(target['expected_regret_after'], 2)} with these "
-        f"runs; the {percent(record['probability'])} interval of N* spans a factor of {before} now, {after} with these "
+        f"At {flop(target['flops'])} FLOP (N = {count(target['N'])}, D = {count(target['D'])}): the "
+        f"{percent(record['probability'])} interval of the best N spans a factor of {before} now, {after} with these "
         "runs"
     )
