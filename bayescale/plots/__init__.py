@@ -10,6 +10,7 @@ from bayescale.decisions.curves import loss_curve as loss_curve
 from bayescale.decisions.curves import waste_curve as waste_curve
 from bayescale.decisions.loss_map import loss_map as loss_map
 from bayescale.fits.prior_predictive import prior_predictive as prior_predictive
+from bayescale.plots.answer import plot_answer as plot_answer
 from bayescale.plots.calibration import plot_calibration as plot_calibration
 from bayescale.plots.calibration import plot_held_out as plot_held_out
 from bayescale.plots.data import figure_data as figure_data

@@ -17,7 +17,6 @@ from bayescale.plots.style import (
     BLUE,
     GREEN,
     INK,
-    MUTED,
     ORANGE,
     PURPLE,
     SKY,
@@ -26,6 +25,7 @@ from bayescale.plots.style import (
     draw_ticks,
     finish,
     log_axis,
+    mark_end,
     new_axes,
     styled,
 )
@@ -106,7 +106,7 @@ def plot_loss(
         flops, losses, chosen, label = source.flops, source.loss, 0.9, _typical_label(source)
     draw_bands(ax, flops, losses, probability or chosen, label=label)
     log_axis(ax, "x", "flops")
-    _mark_end(ax, runs)
+    mark_end(ax, runs)
     return finish(
         ax,
         title=f"{_name(runs)} against compute",
@@ -141,15 +141,6 @@ def _draw_forecasts(ax: Axes, runs: RunTable, points: pd.DataFrame) -> None:
     C = points["run"].map(runs.frame.set_index("run")["C"]).to_numpy(dtype=float)
     ends = points[["low_90", "high_90"]].to_numpy(dtype=float).T
     draw_ticks(ax, C, ends, INK, "90 % forecast of a held-out run", width=1.6)
-
-
-def _mark_end(ax: Axes, runs: RunTable) -> None:
-    """Shade what lies beyond the largest run."""
-    end, (low, high) = float(runs.frame["C"].max()), ax.get_xlim()
-    if end < high:
-        ax.axvspan(end, high, color=MUTED, alpha=0.13, lw=0, zorder=0, label="beyond the largest run")
-        ax.axvline(end, color=MUTED, lw=1, ls=(0, (1, 2)))
-    ax.set_xlim(low, high)
 
 
 @styled
@@ -196,7 +187,7 @@ def plot_allocation(
     log_axis(ax, "y", "ratio" if quantity == "tokens_per_parameter" else "count")
     for budget in budgets:
         ax.axvline(budget, color=INK, lw=0.7, alpha=0.6, label="budgets asked for" if budget == budgets[0] else None)
-    _mark_end(ax, allocation.runs)
+    mark_end(ax, allocation.runs)
     return finish(ax, title=TITLES[quantity], xlabel="training compute C (FLOP)", ylabel=LABELS[quantity])
 
 

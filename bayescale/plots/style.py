@@ -14,6 +14,7 @@ from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
 
+from bayescale.runs import RunTable
 from bayescale.words import count_text, percent, typed
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -49,8 +50,8 @@ STYLE: Any = {  # matplotlib types the keys, and differently in each version
 styled = mpl.rc_context(STYLE)
 """Decorator: draw a figure in the house style."""
 
-WIDTH = 5.8
-"""Of a new figure, in inches: its text can be read on a telephone."""
+WIDTH = 4.5
+"""Width of a new figure in inches: on a telephone of 360 pixels its text is as large as that of a caption."""
 
 SHOWN_DPI = 110
 """Dots per inch of a figure in a notebook, on white: a notebook may be dark, and the ink is not."""
@@ -62,7 +63,7 @@ LEGEND_LEFT = 0.02
 """Left edge of the legend, as a part of the figure's width."""
 
 
-def new_axes(ax: Axes | None, height: float = 4.3) -> Axes:
+def new_axes(ax: Axes | None, height: float = 3.9) -> Axes:
     """Return the axes given, or those of a new figure (height in inches) that belongs to no window."""
     if ax is not None:
         return ax
@@ -158,13 +159,22 @@ def draw_bands(
     widest, inner = interval_label(probability), interval_label(0.5)
     if x.size > 4:
         order = np.argsort(x)
-        ax.fill_between(x[order], low[order], high[order], color=color, alpha=0.2, lw=0, label=widest)
-        ax.fill_between(x[order], inner_low[order], inner_high[order], color=color, alpha=0.4, lw=0, label=inner)
+        ax.fill_between(x[order], low[order], high[order], color=color, alpha=0.28, lw=0, label=widest)
+        ax.fill_between(x[order], inner_low[order], inner_high[order], color=color, alpha=0.5, lw=0, label=inner)
         ax.plot(x[order], median[order], color=color, lw=1.8, label=label)
         return
     ax.vlines(x, low, high, color=color, lw=1.5, label=widest)
     ax.vlines(x, inner_low, inner_high, color=color, lw=5, alpha=0.6, label=inner)
     ax.plot(x, median, "o", color=color, ms=6, label=label)
+
+
+def mark_end(ax: Axes, runs: RunTable) -> None:
+    """Shade what lies beyond the largest run."""
+    end, (low, high) = float(runs.frame["C"].max()), ax.get_xlim()
+    if end < high:
+        ax.axvspan(end, high, color=MUTED, alpha=0.13, lw=0, zorder=0, label="beyond the largest run")
+        ax.axvline(end, color=MUTED, lw=1, ls=(0, (1, 2)))
+    ax.set_xlim(low, high)
 
 
 def draw_ranges(ax: Axes, rows: np.ndarray, color: str, label: str, *, width: float, alpha: float = 1.0) -> None:
