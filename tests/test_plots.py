@@ -42,6 +42,7 @@ PLOTS = {
     "loss of a law": lambda: plots.plot_loss(plots.loss_curve(fitted())),
     "loss of compute": lambda: plots.plot_loss(plots.loss_curve(results()[0].fits["compute_floor"])),
     "loss with forecasts": lambda: plots.plot_loss(plots.loss_curve(fitted()), held_out=simulated_backtest()),
+    "answer": lambda: plots.plot_answer(curve(), results()[2]),
     "N at many": lambda: plots.plot_allocation(curve(), "N"),
     "N at few": lambda: plots.plot_allocation(results()[2], "N"),
     "D at many": lambda: plots.plot_allocation(curve(), "D"),
@@ -49,6 +50,7 @@ PLOTS = {
     "tokens_per_parameter at many": lambda: plots.plot_allocation(curve(), "tokens_per_parameter"),
     "tokens_per_parameter at few": lambda: plots.plot_allocation(results()[2], "tokens_per_parameter"),
     "regret": lambda: plots.plot_regret(results()[2], 1),
+    "other sizes": lambda: plots.plot_other_sizes(results()[2]),
     "elpd": lambda: plots.plot_elpd(results()[0]),
     "pareto k": lambda: plots.plot_pareto_k(results()[0]),
     "pointwise": lambda: plots.plot_pointwise(results()[0], "chinchilla", "compute_floor"),
@@ -103,7 +105,20 @@ def test_plot_has_a_title_and_labels_with_units(name):
 
 @pytest.mark.parametrize(
     "name",
-    sorted({*PLOTS} - {"regret", "elpd", "pareto k", "calibration", "held out", "size errors", "weights", "pointwise"}),
+    sorted(
+        {*PLOTS}
+        - {
+            "regret",
+            "elpd",
+            "pareto k",
+            "calibration",
+            "held out",
+            "size errors",
+            "weights",
+            "pointwise",
+            "other sizes",
+        }
+    ),
 )
 def test_plot_names_its_interval_and_probability(name):
     words = legend(PLOTS[name]())
@@ -336,3 +351,15 @@ def test_another_process_renders_the_same_text_under_the_settings_of_this_one(mo
     assert elsewhere == here
     assert all("Nimbus" in svg for svg, _ in here)
     assert all(csv.startswith("series,") for _, csv in here)
+
+
+def test_runs_far_from_the_others_are_arrows_at_the_edge_and_do_not_set_the_axis():
+    fitted = results()[0].fits["chinchilla"]
+    frame = fitted.runs.frame.copy()
+    calm = plots.plot_loss(plots.loss_curve(fitted)).get_ylim()[1]
+    frame.loc[7, "loss"] = 7.83
+    curve = dataclasses.replace(plots.loss_curve(fitted), runs=dataclasses.replace(fitted.runs, frame=frame))
+    ax = plots.plot_loss(curve)
+    assert ax.get_ylim()[1] < 1.2 * calm
+    assert "1 beyond the axis, to 7.8" in legend(ax)
+    assert "beyond the axis" not in legend(plots.plot_loss(plots.loss_curve(fitted)))

@@ -35,6 +35,7 @@ from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import can_backtest
 from bayescale.laws import LAWS
 from bayescale.planning.plan import plan
+from bayescale.records.badges import cause_record
 from bayescale.records.report import report_record
 from bayescale.report import captions, figures, write_report
 from bayescale.report.page import NUMBERS, python_script, reach, render_page
@@ -92,20 +93,71 @@ def test_page_has_every_section_in_order_and_closes_every_element():
 def test_answer_stands_first_with_interval_and_reach():
     words = Page(written()[0]).text
     best = results()[2].recommended.isel(budget=1)
-    opening = f"For 5.76e23 FLOP , train about {count(float(best['N']), 2)} parameters on {count(float(best['D']), 2)}"
-    assert opening.replace("\N{NO-BREAK SPACE}", " ") in words
-    assert "90 % credible interval" in words
-    answer = words.split("2 The decision")[0]
-    for part in ("times beyond the largest run", "How sure", "with 95 % probability", "90 % intervals of runs"):
+    opening = f"{count(float(best['N']), 2)} parameters \N{MULTIPLICATION SIGN} {count(float(best['D']), 2)} tokens"
+    answer = words.split("Decision what each budget buys")[0]
+    assert opening.replace("\N{NO-BREAK SPACE}", " ") in answer
+    for part in ("For 5.76e23 FLOP", "Likely between", "Expected loss", "times beyond the runs", "inside the runs"):
         assert part in answer
-    assert results()[1].statement in words
+    assert further()["plan"].headline in answer
+    assert words.count(results()[1].statement) == 1
+
+
+def unfolded(text: str) -> str:
+    """Return the words of a page that are seen before anything is opened."""
+    shown = re.sub(r"<abbr[^>]*>|</abbr>", "", text)
+    folded = re.compile(r"(<details>\s*<summary>.*?</summary>).*?</details>", re.DOTALL)
+    return Page(folded.sub(r"\1</details>", shown)).text
+
+
+def test_a_page_is_two_screens_of_words_and_all_else_is_folded():
+    text = written()[0]
+    assert len(unfolded(text).split()) < 700
+    assert len(Page(text).text.split()) < 4500
+    assert "elpd" not in unfolded(text).split("Verdict which law")[0]
+
+
+def test_no_sentence_stands_twice():
+    page = re.sub(
+        r"<svg.*?</svg>|<pre>.*?</pre>|<table>.*?</table>|<li>[^<]* FLOP: .*?</li>", " ", written()[0], flags=re.DOTALL
+    )
+    sentences = [each.strip() for each in re.split(r"(?<=[a-z0-9)])[.?] ", Page(page).text) if len(each.split()) > 7]
+    assert [each for each in set(sentences) if sentences.count(each) > 1] == []
+
+
+def test_terms_are_explained_once_in_a_section_and_in_the_glossary():
+    text = written()[0]
+    verdict = text.split('<div id="verdict"')[1].split("</section>")[0]
+    assert verdict.count("<abbr title=") == len(set(re.findall(r"<abbr[^>]*>([^<]+)", verdict))) > 0
+    for term in ("elpd", "PSIS-LOO", "contraction", "tilt"):
+        assert f"<dt>{term}</dt>" in text
+        assert f">{term}</abbr>" in text
+
+
+def test_title_author_and_date_are_shown_where_they_are_given(tmp_path):
+    words = page_of(tmp_path, *results(), title="Size my run", author=HOSTILE, date="2026-11-30").text
+    for part in ("Size my run", "alert(1)", "2026-11-30", "Asked: how large a model to train"):
+        assert part in words
+    assert "Scaling report: simulated" in Page(written()[0]).text
+
+
+def test_runs_that_cannot_say_how_to_split_say_so_first_with_the_runs_that_would():
+    runs = simulated_runs()
+    N = np.geomspace(2e7, 2e9, len(runs.frame))
+    ladder = dataclasses.replace(runs, frame=runs.frame.assign(N=N, D=20 * N, C=120 * N**2))
+    cause = cause_record(ladder, ["chinchilla"], "never mind")
+    assert cause["headline"] == "D is 20 N in every run, so these runs cannot say how to split compute."
+    assert cause["reasons"][0].startswith("At one C, such as")
+    assert cause["reasons"][0].count("with D =") == 3
+    assert cause_record(runs, ["tilt"], "no law has one")["reasons"] == ["no law has one"]
 
 
 def test_page_loads_nothing_and_runs_nothing():
     text = written()[0]
     page = Page(text)
     assert not {"link", "img", "iframe", "object", "embed", "foreignobject"} & {*page.tags}
-    inside = [target[1:] for target in page.loads if not target.startswith("data:text/csv;")]
+    inside = [
+        target[1:] for target in page.loads if not target.startswith(("data:text/csv;", "data:application/x-bibtex;"))
+    ]
     assert len(inside) < len(page.loads)
     assert all(f"#{name}" in page.loads for name in inside)
     assert {*inside} <= {*page.ids}
@@ -117,7 +169,9 @@ def test_page_loads_nothing_and_runs_nothing():
 def test_figures_have_a_label_and_take_the_readers_colour():
     text = written()[0]
     drawings = re.findall(r"<svg[^>]*>", text)
-    parts = {name: text.split(f'<section id="{name}">')[1].split("</section>")[0] for name in figures.SECTIONS}
+    parts = {
+        name: re.split(f'<(?:section|div) id="{name}"', text)[1].split("</section>")[0] for name in figures.SECTIONS
+    }
     assert [name for name, part in parts.items() if "<figure>" not in part] == []
     assert len(drawings) == text.count("<figure>")
     assert text.count('.csv" href="data:text/csv;charset=utf-8;base64,') == len(drawings) - 1  # the explorer's changes
@@ -172,7 +226,7 @@ def test_same_results_give_the_same_bytes(tmp_path):
 
 def test_hostile_names_stay_text(tmp_path):
     page = page_of(tmp_path, *hostile_results(), drawn=True, command=f"{HOSTILE} 'x' \"y\"")
-    assert page.tags.count("script") == 2  # the explorer and its data
+    assert page.tags.count("script") == 3  # what opens folds, the explorer and its data
     assert not page.handlers
     assert not page.open
     assert page.text.count("alert(1)") > 10
@@ -183,11 +237,21 @@ def test_failed_diagnostics_stand_at_the_top_and_beside_each_number(tmp_path):
     laws = (LAWS["compute_floor"], LAWS["tilt"], LAWS["chinchilla"])
     comparison = simulated_comparison(laws, simulated_runs(), failed=("chinchilla",))
     words = page_of(tmp_path, comparison, judge(comparison), allocate(comparison, BUDGETS), drawn=True).text
-    top, _, rest = words.partition("1 The answer")
-    assert "3 transitions diverged" in top.split("10 Provenance")[-1]
+    top, _, rest = words.partition("For 1e21 FLOP")
+    assert "3 transitions diverged" in top.split("Glossary")[-1]
     assert rest.count("✗ diagnostics of chinchilla failed") >= 8
     assert rest.count("✗ doubtful") >= 2 * len(BUDGETS)
     assert "diagnostics of tilt failed" not in words
+
+
+def test_a_failed_law_that_no_answer_uses_is_one_sentence(tmp_path):
+    laws = (LAWS["compute_floor"], LAWS["tilt"], LAWS["chinchilla"])
+    comparison = simulated_comparison(laws, simulated_runs(), failed=("tilt",))
+    verdict = judge(comparison)
+    assert verdict.compute_law == "compute_floor"
+    words = page_of(tmp_path, comparison, verdict, allocate(comparison, BUDGETS)).text
+    assert "Some numbers here are doubtful" not in words
+    assert "did not converge, and no number above rests on it." in words
 
 
 def test_no_doubt_is_shown_when_there_is_none():
@@ -201,6 +265,7 @@ def test_report_without_an_allocation_says_so(tmp_path):
     comparison, verdict, _ = results()
     page = page_of(tmp_path, comparison, verdict, None, drawn=True)
     assert "No split of compute can be recommended" in page.text
+    assert "No law compared" in page.text
     assert [name for name in page.ids if name in SECTIONS] == list(SECTIONS)
     assert json.loads((tmp_path / "r.json").read_text())["allocation"] is None
 
@@ -225,31 +290,31 @@ def test_notes_and_the_record_of_the_data_are_shown(tmp_path):
     comparison, verdict, allocation = results()
     noted = dataclasses.replace(comparison, notes=("mind the gap",))
     words = page_of(tmp_path, noted, verdict, dataclasses.replace(allocation, notes=("mind the step",))).text
-    for part in ("mind the gap", "mind the step", "A table", *comparison.runs.notes):
+    for part in ("Mind the gap.", "Mind the step.", "A table"):
         assert part in words
 
 
 def test_many_budgets_stand_in_the_table_and_three_on_cards(tmp_path):
     comparison, verdict, _ = results()
     words = page_of(tmp_path, comparison, verdict, allocate(comparison, [1e20 * 2**i for i in range(8)])).text
-    assert words.count("train about") == 3
-    assert "5 more budgets stand in the table" in words
+    assert words.count("Likely between") == 3
+    assert "5 more budgets are in the table" in words
 
 
 def test_allocation_of_one_law_is_reported(tmp_path):
     comparison, verdict, _ = results()
     single = allocate(comparison.fits["chinchilla"], [1e21])
-    assert "chinchilla 1.0" in page_of(tmp_path, comparison, verdict, single).text
+    assert "chinchilla 1.00" in page_of(tmp_path, comparison, verdict, single).text
 
 
 def test_own_backtest_stands_in_its_section_and_beside_each_budget(tmp_path):
     found = simulated_backtest(failed=(10.0,))
     words = page_of(tmp_path, *results(), backtest=found).text
     record = json.loads((tmp_path / "r.json").read_text())["backtest"]
-    section = words.split("4 Forecasts, and whether such forecasts have held here ")[1].split("5 The laws")[0]
+    section = words.split("Forecasts whether such forecasts have held")[1].split("Laws parameters, priors")[0]
     points = found.points[found.points["method"] == "discrepancy"]
     assert f"discrepancy {points['inside_90'].sum()} of {len(points)}" in section
-    assert "mind the fold" in section
+    assert "Mind the fold." in section
     assert section.count("diagnostics of this refit failed") == 2
     assert (record["law"], record["methods"], len(record["scores"])) == ("chinchilla", ["discrepancy", "plain"], 4)
     assert record["scores"][0]["coverage"].keys() == {"0.5", "0.8", "0.9", "0.95"}
@@ -257,7 +322,13 @@ def test_own_backtest_stands_in_its_section_and_beside_each_budget(tmp_path):
     (far, *_), reach = reversed(record["earned"]), results()[2].recommended["extrapolation"].to_numpy()
     assert far.startswith(f"90 % intervals of runs 10 to 30 times beyond the training runs held {inside.sum()} of")
     assert far.endswith(f"none was as far as {reach[-1]:.0f} times")
-    assert all(f"When the largest of these runs were held out, {each}" in words for each in record["earned"])
+    assert all(f"{each}." in section for each in record["earned"])
+    badges = json.loads((tmp_path / "r.json").read_text())["badges"]
+    assert [badge["kind"] for badge in badges] == ["inside", "unchecked"]  # none was as far as the largest budget
+    near = write_report(tmp_path / "near.md", *results()[:2], allocate(results()[0], [1e23]), backtest=found)
+    assert (
+        near["badges"][0]["text"] == f"10 times beyond the runs: checked, {inside.sum()} of {len(inside)} losses held"
+    )
 
 
 def test_report_without_a_backtest_says_why(tmp_path):
@@ -275,7 +346,7 @@ def test_own_backtest_of_sizes_stands_in_its_section_and_on_each_card(tmp_path):
     assert record["schema"] == "bayescale/backtest-sizes/1"
     assert record["statement"] in page.text
     for entry in record["earned"]:
-        assert page.text.count(entry) >= 2  # on the card, and in the section
+        assert page.text.count(entry) == 1
     assert "held 1 of 1" in record["earned"][-1]
     write_report(tmp_path / "r.md", *results(), size_backtest=simulated_size_backtest())
     assert record["statement"] in (tmp_path / "r.md").read_text()
@@ -315,9 +386,9 @@ def test_each_figure_carries_what_it_shows():
     assert len(tables) == len(links)
     assert all(len(table) and table["series"].notna().all() for table in tables.values())
     comparison, _, allocation = results()
-    runs = tables["iso-loss"][tables["iso-loss"]["series"] == "runs"]
+    runs = tables["answer"][tables["answer"]["series"] == "runs"]
     assert runs["model size N (parameters)"].to_numpy() == pytest.approx(comparison.runs.frame["N"], rel=1e-5)
-    best = tables["best-size"][tables["best-size"]["series"] == "budgets asked for"]
+    best = tables["answer"][tables["answer"]["series"] == "budgets asked for"]
     asked = allocation.recommended["flops"].to_numpy()
     assert sorted(best["training compute C (FLOP)"]) == pytest.approx(sorted(asked), rel=1e-5)
 
@@ -327,17 +398,6 @@ def test_caption_of_the_loss_speaks_of_forecasts_where_there_are_some():
     for source in (plots.loss_curve(comparison.fits["chinchilla"]), allocation):
         assert "held-out runs" in captions.loss(source, backtested=True)
         assert "held-out runs" not in captions.loss(source, backtested=False)
-
-
-@pytest.mark.parametrize(("tolerance", "probability", "shaded"), [(0.05, 0.9, True), (0.001, 0.99, False)])
-def test_caption_of_the_map_speaks_of_a_green_region_only_where_one_is_drawn(tolerance, probability, shaded):
-    comparison, verdict, _ = results()
-    found = plots.loss_map(comparison.fits["chinchilla"], tolerance=tolerance, probability=probability)
-    drawn = plots.figure_data(plots.plot_iso_loss(found))["series"]
-    assert drawn.str.startswith("split costs less").any() == shaded
-    words = captions.iso_loss(found, verdict)
-    assert ("In the green region compute alone is good enough" in words) == shaded
-    assert ("no region is shaded" in words) == (not shaded)
 
 
 def test_caption_of_slices_speaks_of_runs_only_where_some_are_of_like_compute():
@@ -361,15 +421,9 @@ def test_caption_of_waste_says_when_the_prior_speaks_and_not_the_runs():
     assert "prior" not in captions.waste(verdict, comparison.runs)
 
 
-def test_the_law_of_n_and_d_is_blue_in_the_report_as_in_the_notebooks():
-    verdict, source = results()[1], Path(__file__).parents[1] / "notebooks" / "01-does-compute-alone-explain-loss.py"
-    assert f"runs left out, {verdict.split_law} predicts" in Page(written()[0]).text
-    assert 'plot_pointwise(comparison, "chinchilla", "compute_floor")' in source.read_text(encoding="utf-8")
-
-
 def test_next_runs_stand_in_their_section_or_it_says_why_not(tmp_path):
     found = further()["plan"]
-    section = Page(written()[0]).text.split("6 Which runs to do next")[1].split("7 Diagnostics")[0]
+    section = Page(written()[0]).text.split("Next runs what they cost")[1].split("Diagnostics whether")[0]
     for N in found.runs["N"]:
         assert count(float(N)).replace("\N{NO-BREAK SPACE}", " ") in section
     record = json.loads(written()[1])["next_runs"]
@@ -378,13 +432,14 @@ def test_next_runs_stand_in_their_section_or_it_says_why_not(tmp_path):
     assert "There is no plan here. In Python, bs.plan makes one" in page_of(tmp_path, *results()).text
 
 
-def test_what_is_cited_stands_at_the_end_as_bibtex():
-    page = Page(written()[0])
-    text = page.text.split("10 Where this comes from")[1]
-    record = json.loads(written()[1])["bibtex"]
+def test_what_is_cited_can_be_saved_as_bibtex():
+    (link,) = re.findall(
+        r'download="simulated.bib" href="data:application/x-bibtex;charset=utf-8;base64,([^"]+)"', written()[0]
+    )
+    saved, record = base64.b64decode(link).decode(), json.loads(written()[1])["bibtex"]
+    assert saved == record
     for key in ("hoffmann2022training", "guo2024more", "vehtari2017practical", "bayescale"):
-        assert f"{{{key}," in text
-        assert f"{{{key}," in record
+        assert f"{{{key}," in saved
 
 
 # Markdown and PDF
@@ -403,7 +458,7 @@ def test_markdown_has_the_sections_the_numbers_and_every_figure_beside_it():
     assert titles == [str(i) for i in range(1, len(SECTIONS) + 1)]
     linked = re.findall(r"\]\((report-figures/[^)]+)\)", text)
     assert {path.parent / name for name in linked} == {*(path.parent / "report-figures").iterdir()}
-    html = re.findall(r'download="([^"]+)\.csv"', written()[0])
+    html = [name for name in re.findall(r'download="([^"]+)\.csv"', written()[0]) if name != "explorer"]
     assert [Path(name).stem for name in linked if name.endswith(".csv")] == html
     assert path.with_suffix(".json").read_text(encoding="utf-8") == written()[1]
     assert results()[1].statement in text
@@ -462,7 +517,7 @@ def test_report_is_written_as_pdf(tmp_path):
     write_report(tmp_path / "r.pdf", *results(), **further())
     content = (tmp_path / "r.pdf").read_bytes()
     assert content.startswith(b"%PDF-")
-    assert content.count(b"/EmbeddedFile") >= 20
+    assert content.count(b"/EmbeddedFile") >= 14
     assert (tmp_path / "r.json").read_text(encoding="utf-8") == written()[1]
 
 
@@ -500,5 +555,6 @@ def test_numbers_are_written_in_one_way():
     space = "\N{NO-BREAK SPACE}"
     assert [count(8.68e10), count(4.15e11, 2), count(None)] == [f"86.8{space}B", f"420{space}B", "\N{EN DASH}"]
     assert [number(None), number(0.12345), percent(0.1840)] == ["\N{EN DASH}", "0.123", f"18.4{space}%"]
+    assert reach(1.001) == "as much compute as the largest run"
     assert reach(44.4) == "44 times beyond the largest run"
     assert reach(0.077) == "within the runs: 0.077 of the largest run's compute"

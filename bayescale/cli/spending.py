@@ -85,18 +85,23 @@ def _check(spending: Spending) -> None:
     money_from_flops(1.0, 1.0 if price is None else price, hardware, utilisation)
 
 
-def _costs(budgets: Sequence[float], spending: Spending) -> list[str]:
-    """Say what each budget takes of the hardware."""
+def spent_texts(budgets: Sequence[float], spending: Spending) -> list[str]:
+    """Say what each budget takes of the hardware; nothing where none is given."""
     if spending.hardware is None or spending.utilisation is None:
         return []
-    hardware = get_hardware(spending.hardware)
-    notes = []
+    hardware, part = get_hardware(spending.hardware), percent(spending.utilisation)
+    texts = []
     for flops in budgets:
         hours = hours_from_flops(flops, hardware, spending.utilisation)
-        part = percent(spending.utilisation)
-        note = f"{typed(flops)} FLOP take {hours:,.0f} hours of one {hardware.name} at {part} of its peak"
+        text = f"{hours:,.0f} hours of one {hardware.name} at {part} of its peak"
         if spending.price is not None:
             cost = money_from_flops(flops, spending.price, hardware, spending.utilisation)
-            note += f" and cost {cost:,.0f} at {spending.price:g} an hour"
-        notes.append(note)
-    return notes
+            text += f", {cost:,.0f} at {spending.price:g} an hour"
+        texts.append(text)
+    return texts
+
+
+def _costs(budgets: Sequence[float], spending: Spending) -> list[str]:
+    """Say what each budget takes of the hardware, each in a sentence."""
+    texts = spent_texts(budgets, spending)
+    return [f"{typed(flops)} FLOP take {text}" for flops, text in zip(budgets, texts, strict=bool(texts))]

@@ -28,6 +28,9 @@ SAME_SHAPE = 0.02
 UNSURE = 0.05
 """Standard error of the cost of a token from which it is told."""
 
+FEW_LOST = 0.01
+"""Part of the draws that may have no best split before an answer is doubtful."""
+
 FEW_VALUES = 50
 """Of ln N*, as of a ladder or at a limit: what is known of so few values is no question of mixing."""
 
@@ -190,16 +193,21 @@ def _doubts(fitted: Fit, ends: np.ndarray, constraints: Constraints, probability
     quantities = {}
     for i, budget in enumerate(ends):
         located = best.located[:, i]
-        log_N = np.where(located, np.log(best.N[:, i]), np.nan)
-        loss = np.where(located, best.loss[:, i], np.nan)
+        log_N, loss = (_of_located(values[:, i], located) for values in (np.log(best.N), best.loss))
         for what, values in (("ln N*", log_N), ("loss", loss)):
             if what == "loss" or _spreads(values, probability):
                 quantities[f"{what} at {short(budget, 3)} FLOP"] = (("chain", "draw"), values.reshape(shape))
     failures = [*fitted.diagnostics.failures, *check_draws(xr.Dataset(quantities), probability)]
-    outside = 1 - best.located.mean()
-    if outside > 0:
-        failures.append(f"{outside:.1%} of draws have no best split inside the searched range of D/N")
+    lost = int((~best.located).any(axis=1).sum())
+    if lost > FEW_LOST * len(best.located):
+        failures.append(f"{lost} of {len(best.located)} draws have no best split inside the searched range of D/N")
     return [f"{fitted.law.name}: {'; '.join(dict.fromkeys(failures))}"] if failures else []
+
+
+def _of_located(values: np.ndarray, located: np.ndarray) -> np.ndarray:
+    """Return values (draw,), NaN for draws without a best split; few of them are no matter, and have the median."""
+    few = 0 < (~located).sum() <= FEW_LOST * located.size
+    return np.where(located, values, np.median(values[located]) if few else np.nan)
 
 
 def _spreads(values: np.ndarray, probability: float) -> bool:

@@ -104,6 +104,10 @@ def reliability_statement(points: pd.DataFrame) -> str:
     sentences = [f"90 % intervals held: {', '.join(counts)}."]
     if len(off) > 1:
         sentences.append(f"Nearest to the 90 % that all promise: {' and '.join(nearest)}.")
+    half = points.groupby("method", sort=False)["inside_50"].mean()
+    sentences.append(
+        f"50 % intervals held: {', '.join(f'{method} {percent(part, 2)}' for method, part in half.items())}."
+    )
     return f"{' '.join(sentences)} Fewer means intervals that are too narrow, more too wide."
 
 

@@ -341,9 +341,8 @@ def _headline(aim: str, costs: np.ndarray, saved: np.ndarray | None, paying: int
             f"{short(saved[-1])}."
         )
     rest = len(costs) - paying
-    what = (
-        "this run" if len(costs) == 1 else f"the first {paying} of {len(costs)} runs" if rest else f"all {paying} runs"
-    )
+    first = f"the first {paying}" if paying > 1 else "the first"
+    what = "this run" if len(costs) == 1 else f"{first} of {len(costs)} runs" if rest else f"all {paying} runs"
     cost, worth, part = costs[paying - 1], saved[paying - 1], saved[paying - 1] / compute
     if part < LEAST_SAVING:
         return (

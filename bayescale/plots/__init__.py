@@ -23,6 +23,7 @@ from bayescale.plots.laws import plot_elpd as plot_elpd
 from bayescale.plots.laws import plot_exponents as plot_exponents
 from bayescale.plots.laws import plot_pareto_k as plot_pareto_k
 from bayescale.plots.laws import plot_predictive_check as plot_predictive_check
+from bayescale.plots.other_sizes import plot_other_sizes as plot_other_sizes
 from bayescale.plots.plan import plot_plan as plot_plan
 from bayescale.plots.pointwise import plot_pointwise as plot_pointwise
 from bayescale.plots.priors import plot_prior_predictive as plot_prior_predictive

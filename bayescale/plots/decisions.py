@@ -21,6 +21,7 @@ from bayescale.plots.style import (
     PURPLE,
     SKY,
     VERMILLION,
+    clip_far,
     draw_bands,
     draw_ticks,
     finish,
@@ -106,6 +107,7 @@ def plot_loss(
         flops, losses, chosen, label = source.flops, source.loss, 0.9, _typical_label(source)
     draw_bands(ax, flops, losses, probability or chosen, label=label)
     log_axis(ax, "x", "flops")
+    clip_far(ax, runs.frame["C"].to_numpy(), runs.frame[runs.response].to_numpy())
     mark_end(ax, runs)
     return finish(
         ax,

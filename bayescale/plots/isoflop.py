@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from bayescale import checks
@@ -15,6 +15,7 @@ from bayescale.plots.style import (
     PURPLE,
     SKY,
     VERMILLION,
+    clip_far,
     finish,
     interval_label,
     log_axis,
@@ -81,8 +82,10 @@ def _draw_slice(ax: Axes, each: IsoflopSlice, look: Any, found: IsoflopSlices) -
 
 def _leave_out_far_ends(ax: Axes, found: IsoflopSlices) -> None:
     """Let the axis hold the runs of the slices, and not the ends of curves far above them."""
-    seen = np.concatenate([each.runs[found.runs.response].to_numpy() for each in found.slices])
+    runs = pd.concat([each.runs for each in found.slices])
+    seen = runs[found.runs.response].to_numpy()
     if seen.size:
         room = 0.08 * (seen.max() - seen.min())
         bottom, top = ax.get_ylim()
         ax.set_ylim(max(bottom, seen.min() - 3 * room), min(top, seen.max() + room))
+        clip_far(ax, runs["N"].to_numpy(), seen)

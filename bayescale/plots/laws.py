@@ -19,6 +19,7 @@ from bayescale.plots.style import (
     PURPLE,
     SKY,
     VERMILLION,
+    clip_far,
     draw_ranges,
     draw_ticks,
     finish,
@@ -67,7 +68,7 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None) -> Axes:
     return finish(
         ax,
         title="How well each law predicts an unseen run, best first",
-        xlabel=f"expected log predictive density, difference (nats over {len(comparison.runs.frame)} runs)",
+        xlabel=f"difference of elpd (nats over {len(comparison.runs.frame)} runs)",
         ylabel="law",
     )
 
@@ -226,6 +227,7 @@ def plot_predictive_check(
     ax.plot(x[~outside], off[~outside], "o", color=INK, ms=3.5, mew=0, alpha=0.65, label="run inside")
     ax.plot(x[outside], off[outside], "D", color=VERMILLION, ms=4, mew=0, label="run outside")
     log_axis(ax, "x", "flops" if against == "C" else "ratio")
+    clip_far(ax, x, off)
     return finish(
         ax,
         title=f"Runs against what {fitted.law.name} expects",

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
 
 from bayescale.runs import RunTable
-from bayescale.words import count_text, percent, typed
+from bayescale.words import count_text, percent, short, typed
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
@@ -50,11 +50,14 @@ STYLE: Any = {  # matplotlib types the keys, and differently in each version
 styled = mpl.rc_context(STYLE)
 """Decorator: draw a figure in the house style."""
 
-WIDTH = 4.5
+WIDTH = 4.7
 """Width of a new figure in inches: on a telephone of 360 pixels its text is as large as that of a caption."""
 
 SHOWN_DPI = 110
 """Dots per inch of a figure in a notebook, on white: a notebook may be dark, and the ink is not."""
+
+FAR_PART, FAR_SPANS = 0.02, 1.0
+"""Runs are far that lie beyond this quantile of the runs, at either end, by more than so many times what it spans."""
 
 MARGIN, TITLE_ROOM, LEGEND_GAP = 0.05, 0.25, 0.09
 """Around the figure, above its axes, and between axes and legend, in inches."""
@@ -173,8 +176,36 @@ def mark_end(ax: Axes, runs: RunTable) -> None:
     end, (low, high) = float(runs.frame["C"].max()), ax.get_xlim()
     if end < high:
         ax.axvspan(end, high, color=MUTED, alpha=0.13, lw=0, zorder=0, label="beyond the largest run")
-        ax.axvline(end, color=MUTED, lw=1, ls=(0, (1, 2)))
+        ax.axvline(end, color=MUTED, lw=1, ls=(0, (1, 2)), gid="largest run")
     ax.set_xlim(low, high)
+
+
+def clip_far(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Let the axis hold all runs but those far from the others, and mark these by arrows at its edge.
+
+    Parameters
+    ----------
+    ax : Axes
+        Axes with everything drawn.
+    x, y : numpy.ndarray
+        The runs (run,).
+    """
+    part = max(FAR_PART, 1.5 / y.size)
+    low, high = np.quantile(y, part, method="higher"), np.quantile(y, 1 - part, method="lower")
+    room = FAR_SPANS * (high - low)
+    above, below = y > high + room, y < low - room
+    if not (above | below).any() or (above | below).all():
+        return
+    inner = y[~(above | below)]
+    margin = 0.1 * (inner.max() - inner.min())
+    bottom, top = ax.get_ylim()
+    bottom = max(bottom, inner.min() - margin) if below.any() else bottom
+    top = min(top, inner.max() + margin) if above.any() else top
+    ax.set_ylim(bottom, top)
+    for far, edge, marker in ((above, top, "^"), (below, bottom, "v")):
+        if far.any():
+            label = f"{far.sum()} beyond the axis, to {short(y[far].max() if marker == '^' else y[far].min())}"
+            ax.plot(x[far], np.full(far.sum(), edge), marker, color=VERMILLION, ms=6, mew=0, clip_on=False, label=label)
 
 
 def draw_ranges(ax: Axes, rows: np.ndarray, color: str, label: str, *, width: float, alpha: float = 1.0) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.prior_shift import PriorShift
 from bayescale.decisions.size_backtesting import NO_LAW, SizeBacktest, why_no_size_backtest
-from bayescale.decisions.size_forecasts import IN_USE
 from bayescale.decisions.size_scores import size_earned
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, contraction, flat_draws, published_draws
@@ -26,6 +25,7 @@ from bayescale.planning.plan import Plan
 from bayescale.records.allocation import allocation_record
 from bayescale.records.assumptions import assumptions, limits_text
 from bayescale.records.backtest import backtest_record
+from bayescale.records.badges import METHOD, SIZE_METHOD, badges, cause_record
 from bayescale.records.comparison import comparison_record, verdict_record
 from bayescale.records.plan import plan_record
 from bayescale.records.priors import given_priors, shift_record
@@ -36,13 +36,8 @@ from bayescale.runs import RunTable, describe
 
 SCHEMA = "bayescale/report/1"
 
-
-METHOD = "discrepancy"
-"""Whose record a report's forecasts are told by: it is how they are made."""
-
-
-SIZE_METHOD = IN_USE
-"""Whose record the best sizes of a report are quoted by: it is how they are found."""
+NO_HEADING: Mapping[str, str] = {"title": "", "author": "", "date": ""}
+"""Title, author and date of a report where none are given."""
 
 
 def law_in_use(comparison: Comparison, allocation: Allocation | None) -> str:
@@ -85,6 +80,9 @@ def report_record(
     plan: Plan | None = None,
     shift: PriorShift | None = None,
     command: str = "",
+    heading: Mapping[str, str] = NO_HEADING,
+    refusal: str = "",
+    spent: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the numbers of a report as plain data; what is not finite becomes None."""
     fits = comparison.fits
@@ -92,12 +90,16 @@ def report_record(
     record = {
         "schema": SCHEMA,
         "command": command,
+        "heading": {**NO_HEADING, **heading},
+        "cause": None if allocation else cause_record(comparison.runs, list(fits), refusal),
+        "badges": badges(allocation, backtest, size_backtest) if allocation else [],
         "probability": probability,
         "data": _data(comparison.runs),
         "comparison": comparison_record(comparison),
         "pointwise": _pointwise(comparison, verdict.compute_law, verdict.split_law),
         "verdict": verdict_record(verdict),
         "allocation": allocation_record(allocation) if allocation else None,
+        "spent": list(spent),
         "sensitivity": sensitivity_record(comparison, allocation, verdict) if allocation else None,
         "priors": given_priors(comparison),
         "prior_shift": shift_record(shift),

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bayescale.comparison.comparison import Comparison, pointwise_difference
+from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.curves import IsoflopSlices, LossCurve
-from bayescale.decisions.loss_map import LossMap
 from bayescale.fits.fit import Fit, contraction
 from bayescale.forecasts.backtesting import Backtest
-from bayescale.forecasts.reliability import reliability_statement
 from bayescale.planning.plan import Plan
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.decisions import Quantity
@@ -39,6 +37,8 @@ def best(curve: Allocation, what: Quantity) -> str:
         tail = (1 - curve.probability) / 2
         low, median, high = np.nanquantile(power, [tail, 0.5, 1 - tail])
         see += f", on the whole as C to the power {median:.2f} ({low:.2f} to {high:.2f})"
+    if what != "N":
+        return f"{see}."
     wide = percent(curve.probability)
     return f"{see}. Median with 50 % and {wide} credible intervals; shaded: beyond the largest run."
 
@@ -66,14 +66,13 @@ def loss(source: Allocation | LossCurve, *, backtested: bool) -> str:
     )
 
 
-def regret(allocation: Allocation, budget: int) -> str:
-    """Say what half and twice the recommended size lose."""
-    found = allocation.recommended.isel(budget=budget)
+def other_sizes(allocation: Allocation) -> str:
+    """Say which sizes are about as good as the recommended one."""
+    found = allocation.recommended.isel(budget=0)
     near = f"{count_text(float(found['near_low']), 2)} to {count_text(float(found['near_high']), 2)}"
     return (
-        f"At {typed(float(found['flops']))} FLOP any size from {near} parameters costs on average at most "
-        f"{percent(allocation.tolerance)} more compute (green). The curve is what a model of another size is "
-        "expected to lose, against knowing the best."
+        f"At {typed(float(found['flops']))} FLOP sizes of {near} are, on average, no worse than the recommended one "
+        f"with {percent(allocation.tolerance)} less compute. Farther off the cost grows fast."
     )
 
 
@@ -86,9 +85,8 @@ def slices(found: IsoflopSlices) -> str:
             f"{len(found.slices)} budgets inside the range of the runs, {green}."
         )
     return (
-        f"Along each slice of like compute the runs should scatter evenly about the line of {found.law}, and be lowest "
-        f"where it is green: at sizes that cost little more compute than the best. Runs of a slice differ a little in "
-        "compute; the line is at their mean."
+        f"Runs of like compute and the line of {found.law} at their mean; the runs should scatter evenly about it, and "
+        "be lowest where it is green, at sizes about as good as the best."
     )
 
 
@@ -104,59 +102,18 @@ def elpd(comparison: Comparison) -> str:
     )
 
 
-def weights(comparison: Comparison) -> str:
-    """Say which law weighs most."""
-    weight = comparison.table["weight"].astype(float)
-    first = str(weight.idxmax())
-    return (
-        f"{first} has {percent(weight.max(), 2)} of the weight in an average of predictions "
-        "(stacking). Open marks: the probability that a law predicts best of these, under a bootstrap over independent "
-        "runs."
-    )
-
-
-def pointwise(comparison: Comparison, first: str, second: str) -> str:
-    """Say which of two laws predicts more of the runs better."""
-    ahead = pointwise_difference(comparison, first, second)
-    return (
-        f"Of {ahead.size} runs left out, {first} predicts {int((ahead > 0).sum())} better and {second} "
-        f"{int((ahead < 0).sum())}. Marks of one kind together show where that law holds and the other does not."
-    )
-
-
 def ratio_range(verdict: Verdict) -> str:
     """Say where the split hardly matters."""
     ratios = verdict.tokens_per_parameter
     where = (
-        "At no tokens per parameter is it sure enough that the split costs little"
+        "No ratio of tokens to parameters is safely cheap"
         if ratios.lower is None or ratios.upper is None
         else f"Between {short(ratios.lower)} and {short(ratios.upper)} tokens per parameter the split hardly matters"
     )
     return (
-        f"{where}: shown is the probability, under {verdict.split_law}, that a run of {typed(ratios.flops)} FLOP at "
-        f"this D/N needs less than {percent(ratios.tolerance)} more compute than one of the best split. Marks "
-        "below: the runs' own D/N."
-    )
-
-
-def iso_loss(found: LossMap, verdict: Verdict) -> str:
-    """Say how much of the map compute alone explains, or that it explains none of it surely."""
-    ratios, response = verdict.tokens_per_parameter, found.runs.response
-    touch = "those of equal compute, which they touch at the best split"
-    if not found.has_region:
-        return (
-            f"Nowhere on this map is it {percent(ratios.probability)} sure that the split costs less than "
-            f"{percent(ratios.tolerance)} more compute, so no region is shaded. Lines of equal {response} "
-            f"({found.law}) beside {touch}."
-        )
-    inside = ""
-    if ratios.lower is not None and ratios.upper is not None:
-        ratio = found.runs.frame["D"] / found.runs.frame["N"]
-        part = float(((ratio >= ratios.lower) & (ratio <= ratios.upper)).mean())
-        inside = f"{percent(part, 2)} of the runs have such tokens per parameter. "
-    return (
-        f"In the green region compute alone is good enough. {inside}Lines of equal {response} ({found.law}) stay close "
-        f"there to {touch}."
+        f"{where}. The curve is the probability, under {verdict.split_law}, that a run of {typed(ratios.flops)} FLOP "
+        f"at this D/N needs less than {percent(ratios.tolerance)} more compute than the best split. Marks below: the "
+        "runs."
     )
 
 
@@ -200,10 +157,18 @@ def given_prior(fitted: Fit, name: str, own: Fit | None) -> str:
 
 
 def check(fitted: Fit, words: str) -> str:
-    """Say what would show that a law is wrong."""
+    """Say how far runs lie from a law, and which lies farthest."""
+    draws = fitted.data["posterior_predictive"]["log_response"].to_numpy()
+    off = np.expm1(fitted.data["observed_data"]["log_response"].to_numpy() - np.median(draws, axis=(0, 1)))
+    worst = int(np.argmax(np.abs(off)))
+    name = fitted.runs.frame["run"].iloc[worst] if "run" in fitted.runs.frame else f"in row {worst + 1}"
+    side = "above" if off[worst] > 0 else "below"
+    ratio = float(fitted.runs.frame["D"].iloc[worst] / fitted.runs.frame["N"].iloc[worst])
+    trend = " A trend would mean that the law is wrong there." if words == "compute" else ""
+    usual, most = percent(float(np.median(np.abs(off))), 2), percent(abs(float(off[worst])), 2)
     return (
-        f"Each run against what {fitted.law.name} expects of it, by {words}: no trend should be left. Where there is "
-        "one, the law is wrong there."
+        f"By {words}: half of the runs lie within {usual} of what {fitted.law.name} expects; farthest is run {name}, "
+        f"{most} {side} it, at {short(ratio)} tokens per parameter.{trend}"
     )
 
 
@@ -215,12 +180,11 @@ def pareto_k(comparison: Comparison) -> str:
     return f"{said} beyond the limit, where a run sways the posterior too much for its elpd to be trusted."
 
 
-def calibration(backtest: Backtest, method: str) -> str:
-    """Say how many forecast intervals held."""
+def calibration() -> str:
+    """Say how to read coverage by reach."""
     return (
-        f"{reliability_statement(backtest.points[backtest.points['method'] == method])} By how far beyond the training "
-        "runs the forecasts reached, over all thresholds; bars are 90 % intervals by the number of different runs. "
-        "Runs that one fit forecasts err together, so take them as rather too short."
+        "Coverage by how far beyond the fitted runs the forecasts reached. Bars are 90 % intervals by the number of "
+        "different runs; forecasts from one fit share their errors, so these bars are probably too short."
     )
 
 
@@ -241,6 +205,5 @@ def plan(found: Plan) -> str:
     first = found.runs.iloc[0]
     return (
         f"The most informative run per FLOP has {count_text(float(first['N']), 2)} parameters and "
-        f"{count_text(float(first['D']), 2)} tokens. Chosen runs are numbered in this order; their area shows what "
-        "each takes away of the expected regret at the targets."
+        f"{count_text(float(first['D']), 2)} tokens. Numbers give the order, areas what each run adds."
     )

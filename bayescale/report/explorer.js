@@ -3,7 +3,7 @@ const explorer = (() => {
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
   const FLOPS_PER_TOKEN = 6, SERVING_PART = 1 / 3, NEWTON = 20;
   const RATIOS = [1e-3, 1e6]; // tokens per parameter that are searched, as in the library
-  const COARSE = 61, POINTS = 33, FEW = 32, MARGIN = Math.log(100);
+  const COARSE = 61, POINTS = 33, FINER = 9, FEW = 32, MARGIN = Math.log(100);
 
   const decode = (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -92,9 +92,16 @@ const explorer = (() => {
     return [x, x + logRatio];
   };
 
-  // Logs of the tokens per parameter that are searched; beyond those that use all unique tokens there is no run.
-  const limits = (budget, served, unique) => {
+  // What tokens are worth: repeats of unique ones are worth less and less, by R_D (Muennighoff et al. 2023).
+  const worthOf = (unique, repeat) => (y) => {
+    const beyond = Math.exp(y) / unique - 1;
+    return repeat && beyond > 0 ? Math.log(unique * (1 - repeat * Math.expm1(-beyond / repeat))) : y;
+  };
+
+  // Logs of the tokens per parameter that are searched; without repeats, no run uses more than all unique tokens.
+  const limits = (budget, served, unique, repeat) => {
     const [low, high] = RATIOS.map(Math.log);
+    if (repeat) return { low, high, capped: false };
     const most = Number.isFinite(unique) ? Math.log(unique) - sizeFor(budget, unique + SERVING_PART * served, 0) : Infinity;
     return { low, high: Math.min(high, most), capped: most < high };
   };
@@ -167,17 +174,31 @@ const explorer = (() => {
   };
 
   // The loss of a run that costs a little less than this one: fewer tokens, or fewer parameters.
-  const withLess = (law, x, y, i, served, loss) => {
+  const withLess = (law, x, y, i, served, loss, worth) => {
     const D = Math.exp(y), less = 1 + data.tolerance, all = D + SERVING_PART * served;
     const fewer = all / less - SERVING_PART * served;
-    const cheaper = fewer > 0 ? law.lossAt(x, Math.log(fewer), i) : Infinity;
-    return Math.max(loss, Math.min(cheaper, law.lossAt(sizeFor(Math.exp(perToken(x)) * all / less, all, 0), y, i)));
+    const cheaper = fewer > 0 ? law.lossAt(x, worth(Math.log(fewer)), i) : Infinity;
+    return Math.max(loss, Math.min(cheaper, law.lossAt(sizeFor(Math.exp(perToken(x)) * all / less, all, 0), worth(y), i)));
   };
 
-  const solve = (choice, budget, served, unique) => {
-    const set = members(choice), range = limits(budget, served, unique);
+  // The lowest point of the mean loss between grid points: exact means on a finer grid, then a parabola.
+  const lowest = (set, at, centre, step, range, count) => {
+    const finer = spaced(Math.max(range.low, centre - step), Math.min(range.high, centre + step), FINER);
+    const means = finer.map((place) => {
+      const [x, y] = at(place);
+      let sum = 0;
+      for (const { law, indices } of set) for (const i of indices) sum += law.lossAt(x, y, i);
+      return sum / count;
+    });
+    const k = Math.min(Math.max(means.indexOf(Math.min(...means)), 1), FINER - 2), h = finer[1] - finer[0];
+    const place = finer[k] + h * vertex(means[k - 1], means[k], means[k + 1]);
+    return [at(place)[0], Math.min(...means)];
+  };
+
+  const solve = (choice, budget, served, unique, repeat = 0) => {
+    const set = members(choice), range = limits(budget, served, unique, repeat), worth = worthOf(unique, repeat);
     if (!(range.high > range.low)) return null;
-    const at = (place) => run(budget, served, place);
+    const at = (place) => { const [x, y] = run(budget, served, place); return [x, worth(y), y]; };
     const [low, high] = around(set, range, at);
     const grid = spaced(low, high, POINTS), step = grid[1] - grid[0], runs = grid.map(at);
     const count = set.reduce((sum, { indices }) => sum + indices.length, 0);
@@ -192,30 +213,34 @@ const explorer = (() => {
         let best = 0;
         for (let k = 1; k < POINTS; k++) if (rows[k][m] < rows[best][m]) best = k;
         const of = (place) => { const [x, y] = at(place); return law.lossAt(x, y, i); };
-        const place = refine(of, grid, (k) => rows[k][m], best, step), [x, y] = at(place);
+        const place = refine(of, grid, (k) => rows[k][m], best, step), [x, y, tokens] = at(place);
         if (high - place < 1e-9 && runsOut) bound++;
         else if (place - range.low < 1e-9 || range.high - place < 1e-9) outside++;
         sizes[done] = Math.exp(x);
         losses[done] = law.lossAt(x, y, i);
-        cheaper += withLess(law, x, y, i, served, losses[done]) / count;
+        cheaper += withLess(law, x, tokens, i, served, losses[done], worth) / count;
       }
     }
-    if (outside === count) return null;
+    if (outside > count / 2) return null;
     const ideal = losses.reduce((sum, loss) => sum + loss, 0) / count;
     const points = curve(grid, mean, 401).map(([place, loss]) => [at(place)[0], loss]).reverse();
     if (runsOut) points.unshift(...short(set, points[0][0], unique, count));
-    const least = points.reduce((a, b) => (b[1] < a[1] ? b : a));
+    let least = points.reduce((a, b) => (b[1] < a[1] ? b : a));
+    if (!runsOut || least[0] > points[0][0]) {
+      const k = grid.reduce((a, _, j) => (mean[j] < mean[a] ? j : a), 0);
+      if (k > 0 && k < POINTS - 1) least = lowest(set, at, grid[k], step, { low, high }, count);
+    }
     const allowed = Math.max(0, cheaper - ideal);
     const near = points.filter((point) => point[1] <= least[1] + allowed);
     const cost = (N) => Math.exp(perToken(Math.log(N)));
-    const tokens = (N) => Math.min(budget / cost(N) - SERVING_PART * served, unique);
+    const tokens = (N) => Math.min(budget / cost(N) - SERVING_PART * served, repeat ? Infinity : unique);
     const size = Math.exp(least[0]), N = interval(sizes);
     return {
       N, D: through(N, tokens), loss: interval(losses), tokens_per_parameter: through(N, (value) => tokens(value) / value),
       recommended: { N: size, D: tokens(size), loss: least[1], regret: least[1] - ideal },
       near: [Math.exp(near[0][0]), Math.exp(near[near.length - 1][0])], allowed,
       training: cost(size) * tokens(size), serving: SERVING_PART * cost(size) * served,
-      bound: bound / count, outside: outside / count,
+      bound: bound / count, outside: outside / count, epochs: tokens(size) / unique,
       points: points.map(([place, loss]) => [place, loss - least[1]]),
     };
   };
@@ -249,29 +274,53 @@ const explorer = (() => {
     put(`${name}-high`, found.upper, write(found.upper));
   };
 
-  const read = () => {
-    const served = Number(byId("served").value), unique = byId("unique");
-    return {
-      choice: byId("law").value,
-      budget: 10 ** Number(byId("budget").value),
-      served: served <= Number(byId("served").min) ? 0 : 10 ** served,
-      unique: Number(unique.value) >= Number(unique.max) ? Infinity : 10 ** Number(unique.value),
-    };
+  // What is asked for: numbers, from sliders, from what is typed, or from the address.
+  const SLIDERS = ["budget", "served", "unique"], LETTERS = { k: 1e3, M: 1e6, B: 1e9, G: 1e9, T: 1e12, Q: 1e15 };
+  const parse = (text) => {
+    const found = /^\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([kMBGTQ]?)\s*$/i.exec(text.replaceAll(",", ""));
+    const letter = found && (LETTERS[found[2]] ?? LETTERS[found[2].toUpperCase()] ?? 1);
+    return found ? Number(found[1]) * letter : NaN;
   };
+  const atEnd = { served: ["min", 0], unique: ["max", Infinity] };
+  const fromSlider = (name) => {
+    const slider = byId(name), [end, value] = atEnd[name] ?? ["", 0];
+    return end && Number(slider.value) === Number(slider[end]) ? value : 10 ** Number(slider.value);
+  };
+  const written = {
+    budget: (value) => flops(value),
+    served: (value) => (value ? counted(value) : ""),
+    unique: (value) => (Number.isFinite(value) ? counted(value) : ""),
+  };
+  const first = () => ({ choice: byId("law").options[0].value, repeat: 0, ...Object.fromEntries(SLIDERS.map((name) => [name, fromSlider(name)])) });
+  const start = first();
+  let asked = { ...start };
 
+  // Puts what is asked for into the controls.
   const tell = (state) => {
-    const texts = {
-      budget: `${flops(state.budget)} FLOP`,
-      served: state.served ? `${counted(state.served)} tokens` : "none",
-      unique: Number.isFinite(state.unique) ? `${counted(state.unique)} tokens` : "no limit",
-    };
-    for (const [name, text] of Object.entries(texts)) {
-      byId(`${name}-text`).textContent = text;
-      byId(name).setAttribute("aria-valuetext", text);
+    byId("law").value = state.choice;
+    byId("repeat").value = state.repeat ? String(state.repeat) : "";
+    for (const name of SLIDERS) {
+      const slider = byId(name), [end, value] = atEnd[name] ?? ["", null], text = written[name](state[name]);
+      if (fromSlider(name) !== state[name]) slider.value = state[name] === value ? slider[end] : Math.log10(state[name]);
+      byId(`${name}-text`).value = text;
+      slider.setAttribute("aria-valuetext", text ? `${text} ${name === "budget" ? "FLOP" : "tokens"}` : name === "served" ? "none" : "no limit");
     }
   };
 
-  const WIDTH = 620, HEIGHT = 250, LEFT = 72, RIGHT = 12, TOP = 12, BOTTOM = 42;
+  const remember = (state) => {
+    const kept = Object.entries(state).filter(([name, value]) => value !== start[name]).map(([name, value]) => `${name}=${String(value).replace("e+", "e")}`);
+    if (kept.length || location.hash.startsWith("#explore")) history.replaceState(null, "", `#explore${kept.length ? "?" : ""}${kept.join("&")}`);
+  };
+  const recall = () => {
+    const found = { ...start };
+    for (const [name, text] of new URLSearchParams(location.hash.split("?")[1] ?? "")) {
+      if (name === "choice" && [...byId("law").options].some((option) => option.value === text)) found.choice = text;
+      else if (name in found && name !== "choice" && Number(text) >= 0) found[name] = Number(text);
+    }
+    return found;
+  };
+
+  const WIDTH = 620, HEIGHT = 300, LEFT = 76, RIGHT = 12, TOP = 34, BOTTOM = 50;
   const element = (name, attributes, text) => {
     const made = document.createElementNS(byId("chart").namespaceURI, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -294,8 +343,9 @@ const explorer = (() => {
   };
 
   const draw = (found) => {
-    const top = Math.max(6 * found.allowed, 1e-9);
-    const shown = visible(found.points, top), low = shown[0][0], high = shown[shown.length - 1][0];
+    const percent = (loss) => 100 * Math.expm1((Math.log1p(data.tolerance) * loss) / Math.max(found.allowed, 1e-12));
+    const top = 600 * data.tolerance;
+    const shown = visible(found.points.map(([x, loss]) => [x, percent(Math.max(loss, 0))]), top), low = shown[0][0], high = shown[shown.length - 1][0];
     const across = (x) => LEFT + ((x - low) / (high - low)) * (WIDTH - LEFT - RIGHT);
     const up = (y) => HEIGHT - BOTTOM - (Math.min(y, top) / top) * (HEIGHT - TOP - BOTTOM);
     const [from, to] = found.near.map((value) => across(Math.log(value)));
@@ -319,22 +369,25 @@ const explorer = (() => {
     const bar = up(0) - 7;
     parts.push(element("line", { x1: across(Math.log(found.N.lower)), x2: across(Math.log(found.N.upper)), y1: bar, y2: bar, class: "bar" }));
     parts.push(element("circle", { cx: across(Math.log(found.recommended.N)), cy: up(0), r: 5, class: "choice" }));
-    parts.push(element("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "parameters N"));
+    parts.push(element("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "model size N (parameters)"));
+    parts.push(element("text", { x: LEFT, y: 16, class: "title" }, "What another size costs"));
+    parts.push(element("text", { x: 16, y: (TOP + up(0)) / 2, "text-anchor": "middle", transform: `rotate(-90 16 ${(TOP + up(0)) / 2})` }, "expected extra compute (%)"));
     byId("chart").replaceChildren(...parts);
   };
 
   const remarks = (state, found) => {
     const all = [];
     const reach = state.budget / data.largest;
-    if (reach > 1.005) all.push(`This budget is ${significant(reach, 3)} times the largest run: nothing has checked the laws there.`);
-    if (found.bound > 0) all.push(`The data run out in ${significant(100 * found.bound, 2)} % of draws: only a larger model helps there.`);
-    if (found.outside > 0) all.push(`${significant(100 * found.outside, 2)} % of draws have no best size in the range that was searched: do not trust these numbers.`);
+    if (reach > 1.005) all.push(`This budget is ${significant(reach, 2)} times the largest run; section Forecasts says how far out forecasts were checked.`);
+    if (found.bound > 0) all.push(`All unique tokens are used in ${significant(100 * found.bound, 2)}% of draws; the rest of the compute goes into parameters, unless data are repeated (R_D).`);
+    if (state.repeat && found.epochs > 1) all.push(`The data are seen ${significant(found.epochs, 2)} times.`);
+    if (found.outside > 0.01) all.push(`${significant(100 * found.outside, 2)}% of draws have no best size in the range that was searched: do not trust these numbers.`);
     return all.join(" ");
   };
 
   const show = (state) => {
     tell(state);
-    const found = solve(state.choice, state.budget, state.served, state.unique);
+    const found = solve(state.choice, state.budget, state.served, state.unique, state.repeat);
     byId("results").hidden = !found;
     byId("none").hidden = Boolean(found);
     if (!found) return byId("none").textContent;
@@ -359,15 +412,31 @@ const explorer = (() => {
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
-      show(read());
+      show(asked);
     });
   };
-  const settle = () => { byId("said").textContent = show(read()); };
-  for (const name of ["budget", "served", "unique", "law"]) {
-    byId(name).addEventListener("input", update);
+  const settle = () => {
+    byId("said").textContent = show(asked);
+    remember(asked);
+  };
+  const typed = (name, empty) => {
+    const text = byId(name === "repeat" ? name : `${name}-text`).value;
+    const value = text.trim() ? parse(text) : empty;
+    if (value >= 0 && (value > 0 || name !== "budget")) asked = { ...asked, [name]: value };
+    settle();
+  };
+  for (const name of SLIDERS) {
+    byId(name).addEventListener("input", () => { asked = { ...asked, [name]: fromSlider(name) }; update(); });
     byId(name).addEventListener("change", settle);
+    byId(`${name}-text`).addEventListener("change", () => typed(name, name === "unique" ? Infinity : name === "served" ? 0 : NaN));
   }
+  byId("repeat").addEventListener("change", () => typed("repeat", 0));
+  byId("law").addEventListener("change", () => { asked = { ...asked, choice: byId("law").value }; settle(); });
+  byId("reset").addEventListener("click", () => { asked = { ...start }; settle(); });
+  document.querySelector("#explore form").addEventListener("submit", (event) => event.preventDefault());
+  addEventListener("hashchange", () => { if (location.hash.startsWith("#explore?")) { asked = recall(); show(asked); } });
   byId("panel").hidden = false;
-  show(read());
+  asked = recall();
+  show(asked);
   return { solve, laws };
 })();

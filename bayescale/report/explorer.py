@@ -22,9 +22,10 @@ from bayescale.splits.constraints import Constraints
 from bayescale.splits.optimum import has_optimum
 
 SCRIPT = Path(__file__).parent / "explorer.js"
+PAGE_SCRIPT = Path(__file__).parent / "page.js"
 
 BEYOND = 100.0
-"""How far beyond the largest budget or run the slider goes."""
+"""How far beyond the largest run the slider of the budget goes; a larger budget can be typed."""
 
 STEP = 0.02
 """Of that slider, in powers of ten: 5 %."""
@@ -32,7 +33,7 @@ STEP = 0.02
 ARGUMENTS = "N, D, C, ln_N, ln_D, ln_C, p, i"
 """Of a law's formula in the page: covariates over their reference values, their logs, parameters and the draw."""
 
-SERVED, UNIQUE = (8.9, 17.0), (9.0, 16.0)
+SERVED, UNIQUE = (8.9, 15.0), (9.0, 14.5)
 """Ends of the sliders for tokens to serve, where the lowest is none, and unique ones, where the highest is no end."""
 
 GRID_DRAWS, GRID_POINTS = 100, 40
@@ -63,7 +64,7 @@ def explorer_data(comparison: Comparison, allocation: Allocation) -> dict[str, A
     return {
         "laws": [_law(name, fitted, formulas, allocation) for name, fitted in fits.items()],
         "formulas": formulas,
-        "budget": _slider(float(budgets[0]), float(C.min()), float(max(C.max(), budgets.max())) * BEYOND),
+        "budget": _slider(float(budgets[0]), float(C.min()), max(float(C.max()) * BEYOND, float(budgets.max()))),
         "largest": float(C.max()),
         "probability": allocation.probability,
         "tolerance": allocation.tolerance,
@@ -163,11 +164,20 @@ class Script(NamedTuple):
     data: Markup
 
 
+def page_script() -> Script:
+    """Return the script that opens what is folded where it is printed or linked to."""
+    return _script(PAGE_SCRIPT.read_text(encoding="utf-8"), "")
+
+
+def _script(code: str, data: str) -> Script:
+    digest = base64.b64encode(hashlib.sha256(code.encode("utf-8")).digest()).decode("ascii")
+    return Script(Markup(code), Markup(f"'sha256-{digest}'"), Markup(data))
+
+
 def explorer_script(data: Mapping[str, Any]) -> Script:
     """Return the script and the data of the explorer, as they stand in the page."""
     twins = ",\n".join(f"  ({ARGUMENTS}) => {{ {body} }}" for body in data["formulas"])
     script = f'"use strict";\nconst TWINS = [\n{twins}\n];\n{SCRIPT.read_text(encoding="utf-8")}'
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     plain = {key: value for key, value in data.items() if key != "formulas"}
     text = json.dumps(plain, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
-    return Script(Markup(script), Markup(f"'sha256-{digest}'"), Markup(text))
+    return _script(script, text)

@@ -14,39 +14,44 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.curves import allocation_curve, isoflop_slices, loss_curve, waste_curve
-from bayescale.decisions.loss_map import loss_map
 from bayescale.decisions.prior_shift import PriorShift
 from bayescale.fits.fit import Fit
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.planning.plan import Plan
+from bayescale.plots.answer import plot_answer
 from bayescale.plots.calibration import plot_calibration, plot_held_out
-from bayescale.plots.decisions import Quantity, plot_allocation, plot_loss, plot_regret
+from bayescale.plots.decisions import Quantity, plot_allocation, plot_loss
 from bayescale.plots.given import plot_given_prior
 from bayescale.plots.isoflop import plot_isoflop
 from bayescale.plots.laws import Order, plot_elpd, plot_exponents, plot_pareto_k, plot_predictive_check
+from bayescale.plots.other_sizes import plot_other_sizes
 from bayescale.plots.plan import plot_plan
-from bayescale.plots.pointwise import plot_pointwise
 from bayescale.plots.ratios import plot_ratio_range
-from bayescale.plots.regions import plot_iso_loss
 from bayescale.plots.rendering import render, rendering_settings
-from bayescale.plots.style import BLUE, INK
-from bayescale.plots.waste import plot_waste, plot_weights
+from bayescale.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
+from bayescale.plots.waste import plot_waste
 from bayescale.processes import alongside
-from bayescale.records.report import METHOD, law_in_use
+from bayescale.records.badges import METHOD
+from bayescale.records.report import law_in_use
 from bayescale.report import captions
 from bayescale.splits.optimum import has_optimum
 
-SECTIONS = ("decision", "verdict", "forecasts", "laws", "next", "diagnostics")
+SECTIONS = ("answer", "decision", "verdict", "forecasts", "laws", "next", "diagnostics")
 """Sections that have pictures."""
 
 CARDS = 3
 """Budgets whose answer stands at the top, and whose regret is drawn; the table holds all."""
 
-SPLITS: dict[Quantity, str] = {
-    "N": "best-size",
-    "D": "best-tokens",
-    "tokens_per_parameter": "best-tokens-per-parameter",
+
+PAGE_COLORS = {
+    BLUE: "blue",
+    GREEN: "green",
+    ORANGE: "orange",
+    PURPLE: "purple",
+    SKY: "sky",
+    VERMILLION: "vermillion",
 }
+"""Colours of figures that a page replaces by its own, which are lighter where the page is dark."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,8 @@ def _plots(
         yield "verdict", plot
     curve = allocation_curve(comparison, allocation) if allocation else None
     if allocation and curve:
+        laws = tuple(allocation.weights)
+        yield "answer", Plot("answer", partial(plot_answer, curve, allocation), captions.best(curve, "N"), laws)
         for plot in _decision_plots(comparison, allocation, curve):
             yield "decision", plot
     yield "forecasts", _loss_plot(comparison, curve, backtest)
@@ -141,15 +148,13 @@ def _ranked(comparison: Comparison) -> tuple[str, ...]:
 def _decision_plots(comparison: Comparison, allocation: Allocation, curve: Allocation) -> tuple[Plot, ...]:
     budgets = tuple(float(budget) for budget in allocation.recommended["flops"].to_numpy())
     laws, used = tuple(allocation.weights), comparison.fits[law_in_use(comparison, allocation)]
-    sizes = [
-        Plot(name, partial(plot_allocation, curve, what, budgets=budgets), captions.best(curve, what), laws)
-        for what, name in SPLITS.items()
-    ]
-    regrets = [
-        Plot(f"regret-{i + 1}", partial(plot_regret, allocation, i), captions.regret(allocation, i), laws)
-        for i in range(min(CARDS, len(budgets)))
-    ]
-    return (*sizes, *regrets, *_slices_plot(used, allocation.tolerance))
+    what: Quantity = "tokens_per_parameter"
+    ratio = partial(plot_allocation, curve, what, budgets=budgets)
+    return (
+        Plot("best-tokens-per-parameter", ratio, captions.best(curve, what), laws),
+        Plot("other-sizes", partial(plot_other_sizes, allocation), captions.other_sizes(allocation), laws),
+        *_slices_plot(used, allocation.tolerance),
+    )
 
 
 def _slices_plot(fitted: Fit, tolerance: float) -> tuple[Plot, ...]:
@@ -170,17 +175,12 @@ def _loss_plot(comparison: Comparison, curve: Allocation | None, backtest: Backt
 
 
 def _verdict_plots(comparison: Comparison, verdict: Verdict) -> tuple[Plot, ...]:
-    ratios, ranked = verdict.tokens_per_parameter, _ranked(comparison)
+    ranked = _ranked(comparison)
     split, both = comparison.fits[verdict.split_law], (verdict.split_law, verdict.compute_law)
-    surface = loss_map(split, tolerance=ratios.tolerance, probability=ratios.probability)
     ratio_range = partial(plot_ratio_range, verdict, comparison.runs)
-    pointwise = partial(plot_pointwise, comparison, *both)
     return (
         Plot("elpd", partial(plot_elpd, comparison), captions.elpd(comparison), ranked),
-        Plot("weights", partial(plot_weights, comparison), captions.weights(comparison), ranked),
-        Plot("pointwise", pointwise, captions.pointwise(comparison, *both), both),
         Plot("tokens-per-parameter", ratio_range, captions.ratio_range(verdict), both[:1]),
-        Plot("iso-loss", partial(plot_iso_loss, surface), captions.iso_loss(surface, verdict), both[:1]),
         *_waste_plot(split, verdict),
     )
 
@@ -230,7 +230,7 @@ def _check_plots(comparison: Comparison, verdict: Verdict) -> tuple[Plot, ...]:
 def _backtest_plots(backtest: Backtest) -> tuple[Plot, ...]:
     law = (str(backtest.points["law"].iloc[0]),)
     return (
-        Plot("calibration", partial(plot_calibration, backtest), captions.calibration(backtest, METHOD), law),
+        Plot("calibration", partial(plot_calibration, backtest), captions.calibration(), law),
         Plot("held-out", partial(plot_held_out, backtest), captions.held_out(backtest, METHOD), law),
     )
 
@@ -241,7 +241,9 @@ def inline_svg(picture: Picture, *, paper: bool = False) -> Markup:
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>| xmlns(:\w+)?=\"[^\"]*\"", "", body, flags=re.DOTALL)
     body = body.replace("xlink:href", "href")
     if not paper:
-        body = body.replace(INK, "currentColor").replace(BLUE.lower(), "var(--blue)")  # both lighter on a dark page
+        body = body.replace(INK, "currentColor")
+        for color, name_of in PAGE_COLORS.items():
+            body = body.replace(color.lower(), f"var(--{name_of})")
     used = set(re.findall(r'(?:href="|url\()#([^")]*)', body))
     body = re.sub(r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
     body = body.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")

@@ -19,12 +19,16 @@ from bayescale.fits.fitting import fit_laws
 from bayescale.forecasts.backtesting import Backtest, backtest
 from bayescale.hardware import read_budgets
 from bayescale.planning.plan import Plan, plan
+from bayescale.records.badges import METHOD
 from bayescale.records.fits import report_doubts
-from bayescale.records.report import METHOD, law_in_use
+from bayescale.records.report import law_in_use
 from bayescale.report.writing import check_report_name, write_report
 from bayescale.runs import Runs
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.values import Value
+
+NO_ALLOCATION = "no allocation: "
+"""How the note begins that says why there is none."""
 
 MOST_NEXT_RUNS = 10
 """Runs that a report proposes at most."""
@@ -95,6 +99,10 @@ def make_report(
     random_seed: int = 0,
     cache: bool = True,
     command: str = "",
+    title: str = "",
+    author: str = "",
+    date: str = "",
+    spent: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Judge, allocate, backtest and plan, and write it all as one page: HTML, Markdown or PDF by its name.
@@ -125,6 +133,10 @@ def make_report(
         Whether to read fits and backtests from the cache, and to keep them there.
     command : str
         The command that makes the report again, shown in it.
+    title, author, date : str
+        Shown at the top; by default the name of the table, nobody and no date.
+    spent : sequence of str
+        What each budget takes in hours or money, in words.
     progress : callable, optional
         Called with what is being done, and how many of how many parts of it are done: 0 of 0 as it begins.
 
@@ -155,7 +167,9 @@ def make_report(
         "shift": making.shift(decided_by, allocation),
     }
     making.say("writing the report")
-    numbers = write_report(target, comparison, verdict, allocation, **parts, command=command)
+    shown = {"command": command, "title": title, "author": author, "date": date}
+    refusal = "" if allocation else making.notes[0].removeprefix(NO_ALLOCATION)
+    numbers = write_report(target, comparison, verdict, allocation, **parts, **shown, spent=spent, refusal=refusal)
     doubts = report_doubts(comparison, allocation, parts["backtest"])
     return Report(
         target, numbers, comparison, verdict, allocation, **parts, notes=tuple(making.notes), doubts=tuple(doubts)
@@ -206,7 +220,7 @@ class _Making:
                 random_seed=self.random_seed,
             )
         except InputError as error:
-            self.notes.append(f"no allocation: {error}")
+            self.notes.insert(0, f"{NO_ALLOCATION}{error}")
         return None
 
     def backtest(self, fitted: Fit) -> Backtest | None:

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bayescale.forecasts.backtesting import threshold_text
-from bayescale.report.explorer import explorer_script
+from bayescale.records.badges import SAME
+from bayescale.report.explorer import explorer_script, page_script
 from bayescale.report.figures import CARDS, Picture, inline_svg
+from bayescale.report.terms import TERMS, with_terms
 from bayescale.words import count_text, odds, percent, short, typed
 
 MARKS = re.compile(r"[\\`*{}\[\]<>|#~$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would take as more than text; an underscore inside a word is text."""
 
-AS_THEY_ARE = ("figures", "command", "python", "bibtex")
+AS_THEY_ARE = ("figures", "command", "python", "bibtex", "glossary")
 """Facts that Markdown gets without marks: blocks of code, and what is no text."""
 
 HERE = Path(__file__).parent
+
 NOTHING = "\N{EN DASH}"
 ANSWERS = {
     "compute_suffices": "Compute alone suffices here",
@@ -71,11 +74,16 @@ def render_page(
         Whether it is to be printed: figures in colours of their own, and their data attached rather than linked.
     """
     css = Markup((HERE / "report.css").read_text(encoding="utf-8"))
-    script = explorer_script(explorer) if explorer else None
+    scripts = {"script": explorer_script(explorer) if explorer else None, "page_script": page_script()}
     environment = _environment(autoescape=True)
-    environment.filters |= {"inline": partial(inline_svg, paper=paper), "csv_link": _csv_link}
+    environment.filters |= {
+        "csv_link": lambda picture: _data_link(picture.csv, "text/csv"),
+        "data_link": _data_link,
+        "file_name": lambda name: re.sub(r"\W+", "-", name).strip("-") or "report",
+        "inline": partial(inline_svg, paper=paper),
+    }
     page = environment.get_template("report.html.j2")
-    return page.render(**_facts(record, figures), css=css, explorer=explorer, script=script, paper=paper)
+    return with_terms(page.render(**_facts(record, figures), css=css, explorer=explorer, **scripts, paper=paper))
 
 
 def render_markdown(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]], folder: str) -> str:
@@ -104,7 +112,7 @@ def _environment(*, autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {**NUMBERS, "reach": reach, "odds": odds}
+    environment.filters |= {**NUMBERS, "odds": odds, "reach": reach, "sentence": sentence}
     kinds = {f"{kind}s": write for kind, write in NUMBERS.items()}
     environment.globals |= {**kinds, "threshold_text": threshold_text}
     return environment
@@ -112,11 +120,21 @@ def _environment(*, autoescape: bool) -> Environment:
 
 def _facts(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]]) -> dict[str, Any]:
     """Return what templates are filled with."""
+    failed = {name: found["failures"] for name, found in record["diagnostics"].items() if not found["passed"]}
+    used = {
+        record["verdict"]["compute_law"],
+        record["verdict"]["split_law"],
+        *(record["allocation"] or {}).get("weights", ()),
+    }
     return {
         **record,
+        "title": record["heading"]["title"] or f"Scaling report: {record['data']['name']}",
         "figures": figures,
-        "failed": {name: found["failures"] for name, found in record["diagnostics"].items() if not found["passed"]},
+        "failed": failed,
+        "serious": {name: failures for name, failures in failed.items() if name in used},
+        "left_out": _left_out(record, [name for name in failed if name not in used]),
         "doubts": record["allocation"]["doubts"] if record["allocation"] else [],
+        "glossary": TERMS,
         "cards": CARDS,
         "answers": ANSWERS,
         "python": python_script(record),
@@ -138,14 +156,32 @@ def _code(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def _csv_link(picture: Picture) -> str:
-    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(picture.csv.encode()).decode()}"
+def _data_link(text: str, kind: str) -> str:
+    """Return an address that holds a file."""
+    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def sentence(note: str) -> str:
+    """Return a note as a sentence: it begins with a capital, unless with a name, and ends with a stop."""
+    text = note[:1].upper() + note[1:] if re.match(r"[a-z]+[ ,:]", note) else note
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _left_out(record: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Say which laws failed their diagnostics and are not used."""
+    if not names:
+        return ""
+    rhat = {name: record["diagnostics"][name]["rhat"] for name in names}
+    laws = [f"{name} (R-hat {short(rhat[name], 3)})" if rhat[name] else name for name in names]
+    return f"{', '.join(laws)} did not converge, and no number above rests on {'it' if len(laws) == 1 else 'them'}."
 
 
 def reach(extrapolation: float) -> str:
     """Say where a budget lies against the largest run."""
-    if extrapolation > 1:
+    if extrapolation > SAME:
         return f"{short(extrapolation)} times beyond the largest run"
+    if extrapolation > 1 / SAME:
+        return "as much compute as the largest run"
     return f"within the runs: {short(extrapolation)} of the largest run's compute"
 
 

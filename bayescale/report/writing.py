@@ -3,7 +3,7 @@
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,11 @@ def write_report(
     plan: Plan | None = None,
     shift: PriorShift | None = None,
     command: str = "",
+    title: str = "",
+    author: str = "",
+    date: str = "",
+    spent: Sequence[str] = (),
+    refusal: str = "",
 ) -> dict[str, Any]:
     """Write what was found as one page, HTML, Markdown or PDF by its name, and its numbers as JSON beside it.
 
@@ -112,6 +117,12 @@ def write_report(
         ``bayescale.decisions.prior_shift.against_own_priors``.
     command : str
         The command that makes the report again, shown in it.
+    title, author, date : str
+        Shown at the top; by default the name of the table, nobody and no date.
+    spent : sequence of str
+        What each budget takes in hours or money, in words.
+    refusal : str
+        Why there is no allocation, where there is none.
 
     Returns
     -------
@@ -128,7 +139,8 @@ def write_report(
     own = None if backtest is None else own_backtest(backtest, law)
     sizes = None if size_backtest is None else own_size_backtest(size_backtest, law)
     given: dict[str, Any] = {"backtest": own, "size_backtest": sizes, "plan": plan, "shift": shift, "command": command}
-    record = report_record(comparison, verdict, allocation, **given)
+    heading = {"title": title, "author": author, "date": date}
+    record = report_record(comparison, verdict, allocation, **given, heading=heading, refusal=refusal, spent=spent)
     figures = draw_figures(comparison, verdict, allocation, own, plan, shift=shift)
     explorer = explorer_data(comparison, allocation) if allocation and target.suffix.lower() == ".html" else None
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

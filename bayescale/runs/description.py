@@ -136,6 +136,17 @@ def _without_sizes(runs: RunTable) -> Description:
     )
 
 
+def split_problem(runs: RunTable) -> tuple[str, str] | None:
+    """Return why runs cannot say how to split compute, and the runs that would help, in words; None where they can."""
+    if not {"N", "D"} <= set(runs.frame):
+        return None
+    facts = describe(runs)
+    if facts.condition <= LOST_CONDITION:
+        return None
+    why, _, remedy = _why_lost(facts, _remedy(facts, runs.frame)).partition("; ")
+    return _sentence(why), _sentence(remedy)
+
+
 def condition_number(N: Vector, D: Vector) -> float:
     """Return the condition number of the column-normalised Jacobian of ``E + A N**-a + B D**-b`` at a = b = 0.35.
 

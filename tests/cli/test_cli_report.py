@@ -1,5 +1,6 @@
 """The command ``report``: what it asks for, and what it prints."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import bayescale as bs
@@ -19,6 +20,10 @@ def test_report_makes_one_of_what_was_compared_and_shows_its_answers(verbs, wide
         "random_seed": 5,
         "cache": False,
         "command": f"bayescale report wide --budget 1e22 --seed 5 --no-cache --output '{path}'",
+        "title": "",
+        "spent": [],
+        "author": "",
+        "date": datetime.now(UTC).date().isoformat(),
     }
     out = capsys.readouterr().out
     assert f"report: {path}" in out

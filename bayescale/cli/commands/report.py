@@ -1,6 +1,7 @@
 """``bayescale report``: all of it as one page."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ from bayescale.cli.options import (
 )
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import validate_file
-from bayescale.cli.spending import SPENDING, Spending, choose_budgets
+from bayescale.cli.spending import SPENDING, Spending, choose_budgets, spent_texts
 from bayescale.cli.stages import progress
 from bayescale.cli.steps import (
     choose_laws,
@@ -80,6 +81,11 @@ ReportFile = Annotated[
 ]
 
 
+Title = Annotated[
+    str, Parameter(help="Title of the report; by default the name of the table.", metavar="TEXT", group=RESULT)
+]
+Author = Annotated[str, Parameter(help="Author, shown below the title.", metavar="TEXT", group=RESULT)]
+
 CommandLine = Annotated[str, Parameter(parse=False)]
 
 
@@ -96,6 +102,8 @@ def report(
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     tolerance: Tolerance = 0.05,
+    title: Title = "",
+    author: Author = "",
     output: ReportFile = None,
     printing: Watching = WATCHING,
     command_line: CommandLine = "bayescale report",
@@ -129,6 +137,10 @@ def report(
             random_seed=sampling.seed,
             cache=not sampling.no_cache,
             command=command_line,
+            title=title,
+            spent=spent_texts(flops, spending),
+            author=author,
+            date=datetime.now(UTC).date().isoformat(),
             progress=say.show,
         )
         notes = [*replaced_note, *law_note, *budget_note, *made.notes]
