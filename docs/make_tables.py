@@ -209,7 +209,7 @@ def repetition(fitted: bs.Fit) -> Iterator[str]:
         f"published fit: median and {PROBABILITY:.0%} credible interval, beside the value at the published R_D*. "
         "They disagree because the published base law lies 11 % below these runs at one epoch, and R_D takes that up; "
         "with the base law held there, R_D is hardly identified, and its interval holds the published value. "
-        "[Decision 7](decisions/0007-repeated-data.md) tells why neither is the last word."
+        "[Decision 7](decisions/0007-repeated-data.md) says why neither is the last word."
     )
     yield ""
     yield "| epoch | posterior, base law fitted too | published |"
@@ -297,7 +297,7 @@ that differ in much more than N and D: a law of either explains them badly, whic
 
 INTRODUCTION = """# Every table, every law that fits it
 
-Made by `python docs/make_tables.py`; do not edit. Differences of elpd are to the best law, in nats over all rows, by
+Differences of elpd are to the best law, in nats over all rows, by
 PSIS-LOO with the worst rows refitted exactly; a difference counts as decided beyond 4 nats and 2 standard errors (4 on
 fewer than 100 rows). Standard errors count training runs where a table has several rows of one. Point LOO scores
 interpolation: it does not say which law forecasts larger runs best."""

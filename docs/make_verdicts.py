@@ -351,7 +351,7 @@ def main() -> None:
 
 INTRODUCTION = f"""# Does compute alone explain loss?
 
-Made by `python docs/make_verdicts.py`; do not edit. Asked of every table here, with the laws that `bayescale compare`
+Asked of every table here, with the laws that `bayescale compare`
 takes by default: if you know how much compute went into a run, do you also need to know how it was split between
 parameters (N) and training tokens (D)? The honest answer is rarely yes or no, but a range of tokens per parameter (D/N)
 inside which the split hardly matters. Intervals are {percent(PROBABILITY)} credible intervals, equal-tailed."""

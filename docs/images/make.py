@@ -2,23 +2,18 @@
 
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
-
 import bayescale as bs
 
 LAWS = ("compute_power", "compute_floor", "tilt", "kaplan_nd", "chinchilla")
+BUDGETS = (1e22, 5.76e23, 1e25)
 
 
 def main() -> None:
-    """Fit, judge, allocate, and write chinchilla.png beside this file."""
-    runs = bs.load_runs("chinchilla")
-    comparison = bs.compare(bs.fit_laws(runs, LAWS, random_seed=1))
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    bs.plots.plot_allocation(bs.allocate(comparison, np.geomspace(1e18, 1e25, 40)), "N", left)
-    bs.plots.plot_ratio_range(bs.judge(comparison), runs, right)
-    figure.savefig(Path(__file__).with_name("chinchilla.png"), dpi=120)
+    """Fit, allocate, and write chinchilla.png beside this file."""
+    comparison = bs.compare(bs.fit_laws(bs.load_runs("chinchilla"), LAWS, random_seed=1))
+    asked = bs.allocate(comparison, BUDGETS)
+    axes = bs.plots.plot_answer(bs.plots.allocation_curve(comparison, asked), asked)
+    axes.figure.savefig(Path(__file__).with_name("chinchilla.png"), dpi=160, facecolor="white")
 
 
 if __name__ == "__main__":
