@@ -12,7 +12,7 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from bayescale.storage import abandon
+from bayescale.storage import abandon, sweep_cache
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -134,12 +134,19 @@ def _import(module: str) -> None:
     importlib.import_module(module)
 
 
-def stop() -> None:
-    """End all other processes at once, whatever they do."""
+def stop(*, wait: bool = False) -> None:
+    """End all other processes at once, whatever they do, and wait until they have ended if that matters."""
     if "loky" in sys.modules:
         for pool in (*_PREPARED, _pool()):
-            pool.shutdown(wait=False, kill_workers=True)
+            pool.shutdown(wait=wait, kill_workers=True)
         _PREPARED.clear()
+
+
+def leave_nothing() -> None:
+    """End all other processes, and remove the files that they and this one were writing."""
+    stop(wait=True)
+    abandon()
+    sweep_cache()
 
 
 def _watch(parent: int) -> None:

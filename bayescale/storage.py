@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
+import secrets
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -55,7 +55,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Parameters
     ----------
     path : Path
-        The file; its folder is made where there is none.
+        The file; its folder is made where there is none. Of a link, the file that it leads to is written; a link in
+        the cache is replaced.
     write : callable
         Takes the path of the temporary file, which has the suffix of ``path``.
 
@@ -64,17 +65,18 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     OSError
         If the file cannot be written; it names ``path``.
     """
+    if path.is_symlink() and not path.is_relative_to(cache_dir()):
+        path = Path(os.path.realpath(path))
     with _named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(f"{path}: cannot be written: a folder is in its place")
         _sweep_once(path.parent)
-        prefix = f"{TEMPORARY}{_host()}-{os.getpid()}-"
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix[:16], dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        _WRITING.add(temporary)
+        name = f"{TEMPORARY}{_host()}-{os.getpid()}-{secrets.token_hex(8)}{path.suffix[:16]}"
+        temporary = path.with_name(name)
+        _WRITING.add(temporary)  # before it is there: an interrupt may come at any line
         try:
+            temporary.touch(0o600, exist_ok=False)
             write(temporary)
             temporary.chmod(0o666 & ~_umask())
             _to_disk(temporary)

@@ -181,3 +181,33 @@ def test_the_first_file_written_in_a_folder_removes_what_was_left_there_and_a_co
     assert not (own_cache / "folds" / left).exists()
     sweep_cache()
     assert [path.name for path in own_cache.rglob("*") if path.is_file()] == ["a.json"]
+
+
+@pytest.mark.parametrize("place", ["touch", "replace", "unlink"])
+def test_an_interrupt_at_any_step_of_writing_leaves_nothing_that_the_end_does_not_remove(tmp_path, monkeypatch, place):
+    whole = getattr(Path, place)
+
+    def interrupted(path, *given, **named):
+        whole(path, *given, **named) if place == "touch" else None
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_whole(tmp_path / "a.json", lambda temporary: temporary.write_text("1"))
+    storage.abandon()
+    assert [path.name for path in tmp_path.iterdir() if path.name != "a.json"] == []
+
+
+def test_a_file_asked_for_by_a_link_is_written_where_the_link_leads_and_a_link_in_the_cache_is_replaced(
+    tmp_path, own_cache
+):
+    for folder in (tmp_path / "out", own_cache):
+        folder.mkdir(exist_ok=True)
+        (folder / "real.txt").write_text("old")
+        (folder / "link.txt").symlink_to(folder / "real.txt")
+        write_whole(folder / "link.txt", lambda temporary: temporary.write_text("new"))
+    assert (tmp_path / "out" / "link.txt").is_symlink()
+    assert (tmp_path / "out" / "real.txt").read_text() == "new"
+    assert not (own_cache / "link.txt").is_symlink()
+    assert (own_cache / "real.txt").read_text() == "old"

@@ -19,7 +19,7 @@ from bayescale.cli.parsing import UsageError
 from bayescale.cli.replacing import check_outputs, replaced, standing
 from bayescale.cli.surroundings import ended_by, prepare, signals_end
 from bayescale.errors import InputError
-from bayescale.processes import stop
+from bayescale.processes import leave_nothing, stop
 from bayescale.words import clean
 
 FINE, UNEXPECTED, USAGE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -60,6 +60,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
         status = _close_stdout()
     except (Exception, KeyboardInterrupt) as error:
         status = _explain(error, _command(arguments))
+        leave_nothing()
     finally:
         stop()  # none outlives the command or keeps it waiting
     return status

@@ -76,6 +76,33 @@ def test_a_signal_ends_the_command_and_all_its_processes(endless, name, status, 
         assert command.stderr.read() == said
 
 
+WRITING = ENDLESS.replace(
+    "    time.sleep(600)",
+    """
+    from bayescale.storage import cache_dir, write_whole
+    write_whole(cache_dir() / "fits" / f"{item}.nc", lambda _: time.sleep(600))
+""",
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals and parents of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_leaves_no_file_that_any_process_was_writing(name, tmp_path):
+    environment = os.environ | {"BAYESCALE_CACHE": str(tmp_path)}
+    command = subprocess.Popen([sys.executable, "-c", WRITING], stdout=-1, stderr=-1, env=environment)
+    try:
+        until = time.monotonic() + 60
+        while len(list(tmp_path.glob("fits/*"))) < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert len(list(tmp_path.glob("fits/*"))) == 3
+        command.send_signal(getattr(signal, name))
+        command.communicate(timeout=30)
+        assert list(tmp_path.rglob("*.nc")) == []
+    finally:
+        command.kill()
+        command.communicate()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_signal_that_is_ignored_stays_so_and_handlers_are_put_back(monkeypatch):
     monkeypatch.setattr("bayescale.cli.program._run", lambda _: os.kill(os.getpid(), signal.SIGHUP) or 0)
