@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bayescale.decisions.mixture import mixture
+from bayescale.decisions.own_cost import own_cost
 from bayescale.designs.simulation import simulate
 from bayescale.fits import sampling
 from bayescale.fits.fitting import sample_posterior_alone
@@ -17,7 +19,6 @@ from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
 from bayescale.laws.measured import MeasuredCost
 from bayescale.runs import RunTable
-from bayescale.splits.optimum import find_optimum
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +84,8 @@ def study(seed):
     """Return whether the intervals of N*, D* and loss hold the truth at each budget, and which cost was used."""
     factor = factor_of(seed)
     fitted = sample_posterior_alone(LAWS["chinchilla"], table(factor, seed), Settings(**SHORT, random_seed=seed))
-    best = find_optimum(fitted.draws, BUDGETS)
+    laws, best = mixture(fitted, BUDGETS).locate(BUDGETS)
+    best = own_cost(laws, best, BUDGETS)
     held = {}
     for name, found in (("N", best.N), ("D", best.D), ("loss", best.loss)):
         low, high = np.quantile(found, [0.05, 0.95], axis=0)

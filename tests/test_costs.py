@@ -25,6 +25,7 @@ from bayescale.records.assumptions import assumptions
 from bayescale.runs import RunTable
 from bayescale.runs.costs import cost_curve
 from bayescale.splits.best_sizes import best_sizes
+from bayescale.splits.minima import isoflop_minima
 from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.splits.ranges import ratio_ends
 from bayescale.splits.waste import extra_compute
@@ -218,6 +219,34 @@ def test_the_demand_of_the_best_run_without_serving_is_none(fitted):
     N, D = float(np.median(best.N)), float(np.median(best.D))
     served = implied_demand(fitted, N, D).draws["served_tokens"].to_numpy()
     assert np.quantile(served, 0.05) < 0 < np.quantile(served, 0.95)
+
+
+def test_minima_of_slices_are_those_along_the_tables_own_compute():
+    budgets = np.geomspace(1e19, 1e22, 4)
+    N = np.concatenate([np.sqrt(budget / 120) * np.geomspace(0.2, 2.0, 9) for budget in budgets])
+    C = np.repeat(budgets, 9)
+    D = C / (6 * N * attention(N))
+    loss = LAWS["chinchilla"].loss(N, D, **TRUTH) * np.exp(0.001 * np.random.default_rng(0).standard_normal(N.size))
+    runs = RunTable.from_frame(pd.DataFrame({"N": N, "D": D, "C": C, "loss": loss}), name="made")
+    found = isoflop_minima(runs, random_seed=0)
+    grid = np.geomspace(1e7, 1e12, 20_001)
+    for flops, size in zip(found.table["flops"], found.table["N"], strict=True):
+        losses = LAWS["chinchilla"].loss(grid, flops / (6 * grid * attention(grid)), **TRUTH)
+        assert size == pytest.approx(grid[losses.argmin()], rel=0.04)
+
+
+def test_a_cost_that_scatters_widens_the_best_runs_and_leaves_losses_and_limits(synthetic_fit):
+    sharp, rough = (
+        bs.allocate(synthetic_fit("chinchilla", costly(scatter=each), TRUTH), [1e21, 1e23]).optima
+        for each in (0.0, 0.15)
+    )
+    for name, least in (("N", [1.1, 2.0]), ("D", [1.0, 1.2])):  # the farther, the less is known of the cost
+        widths = [np.log(each[name]).std("draw").to_numpy() for each in (sharp, rough)]
+        assert (widths[1] > least * widths[0]).all()
+    np.testing.assert_allclose(rough["loss"].std("draw"), sharp["loss"].std("draw"), rtol=0.1)
+    limits = bs.Constraints(max_params=1e9)
+    found = bs.allocate(synthetic_fit("chinchilla", costly(scatter=0.15), TRUTH), [1e23], constraints=limits).optima
+    assert (found["N"] <= 1e9).all()
 
 
 def test_slices_spend_their_budget_by_the_cost(fitted):

@@ -12,6 +12,7 @@ from bayescale.comparison.comparison import Comparison
 from bayescale.decisions.budgets import usual_budgets
 from bayescale.decisions.doubts import design_doubts, doubts_of, notes_of
 from bayescale.decisions.mixture import Mixture, mixture
+from bayescale.decisions.own_cost import own_cost
 from bayescale.decisions.regret import Averages, average
 from bayescale.decisions.single_runs import forecasts, run_reaches
 from bayescale.decisions.table import allocation_table
@@ -206,7 +207,7 @@ def allocate(
     recommended.update(_spread(located, best))
     training = _training_flops(laws, recommended)
     recommended["extrapolation"] = "budget", training / laws.runs.frame["C"].max()
-    optima = _optima(located, best, budgets)
+    optima = _optima(located, own_cost(located, best, budgets), budgets)
     optima["forecast"] = ("forecast_draw", "budget"), forecasts(laws, budgets)
     if targets is not None and losses is not None:
         targets["run_reaches"] = "budget", run_reaches(laws, recommended, losses)

@@ -98,6 +98,14 @@ class CostCurve(Value):
         terms = self._terms(N, {})
         return np.asarray(np.sqrt(np.einsum("...i,ij,...j->...", terms, self.covariance, terms)))
 
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Return how far coefficients may be off, by their covariance (draw, term)."""
+        return np.asarray(rng.multivariate_normal(np.zeros(len(self.coefficients)), self.covariance, size=count))
+
+    def shift(self, N: np.ndarray, off: np.ndarray) -> np.ndarray:
+        """Return what coefficients that are off add to ln of the factor, for sizes of each draw (draw, point)."""
+        return np.asarray(np.einsum("dpt,dt->dp", self._terms(N, {}), off))
+
     def _terms(self, N: np.ndarray, columns: Mapping[str, float | np.ndarray]) -> np.ndarray:
         """Return the terms of the curve (..., term)."""
         x = np.log(N) - self.center

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.hardware import FLOPS_PER_TOKEN
+from bayescale.laws.measured import MeasuredCost
 
 FEWEST = 4
 """A slice has runs of at least this many sizes: a level and a slope of its own, and two runs that say how well."""
@@ -32,11 +33,20 @@ class Slice:
         Log of the budget: the mean of ln C.
     log_product : float
         Log of N D at the budget: ``log_flops``, less the mean of ln C / (N D).
+    cost : MeasuredCost or None
+        What a token costs in these runs; None where C is in proportion to N D.
     """
 
     rows: np.ndarray
     log_flops: float
     log_product: float
+    cost: MeasuredCost | None = None
+
+    def log_tokens(self, log_N: np.ndarray) -> np.ndarray:
+        """Return ln D of models of these sizes at the budget, in their shape."""
+        if self.cost is None:
+            return np.asarray(self.log_product - log_N)
+        return np.asarray(self.log_flops - np.log(self.cost.per_token(np.exp(log_N), {})))
 
     @property
     def log_training(self) -> float:
@@ -44,7 +54,7 @@ class Slice:
         return self.log_product + float(np.log(FLOPS_PER_TOKEN))
 
 
-def isoflop_slices(frame: pd.DataFrame) -> list[Slice]:
+def isoflop_slices(frame: pd.DataFrame, cost: MeasuredCost | None = None) -> list[Slice]:
     """Return the slices of a table, by compute.
 
     Budgets are those of a column ``budget``; else the values of C, where these repeat; else groups of like C, parted at
@@ -54,6 +64,8 @@ def isoflop_slices(frame: pd.DataFrame) -> list[Slice]:
     ----------
     frame : pandas.DataFrame
         Runs with N, D and C.
+    cost : MeasuredCost, optional
+        What a token costs in these runs, where C is not in proportion to N D.
     """
     log_N, log_D, log_C = (np.log(frame[name].to_numpy(dtype=float)) for name in ("N", "D", "C"))
     labels = frame["budget"].astype(str).to_numpy() if "budget" in frame else budgets(log_C)
@@ -64,7 +76,7 @@ def isoflop_slices(frame: pd.DataFrame) -> list[Slice]:
         if np.unique(log_N[rows].round(3)).size >= FEWEST:
             log_flops = float(log_C[rows].mean())
             log_ratio = float((log_C - log_N - log_D)[rows].mean())
-            slices.append(Slice(rows, log_flops, log_flops - log_ratio))
+            slices.append(Slice(rows, log_flops, log_flops - log_ratio, cost))
     return sorted(slices, key=lambda part: part.log_flops)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from bayescale.laws.measured import MeasuredCost, table_cost
 from bayescale.runs import RunTable
 from bayescale.splits.least_squares import LeastSquares, fit_least_squares
 from bayescale.splits.slices import Slice, isoflop_slices
@@ -116,7 +117,7 @@ class _Table:
     def at_budget(self, part: Slice) -> np.ndarray:
         """Return the law for the runs of a slice, were they on its budget (run,)."""
         log_N = self.log_N[part.rows]
-        return self.law.log_loss(log_N, part.log_product - log_N)
+        return self.law.log_loss(log_N, part.log_tokens(log_N))
 
     def moved(self, part: Slice) -> float:
         """Return the largest change of log loss that takes a run of a slice to its budget."""
@@ -160,7 +161,8 @@ def read_valleys(runs: RunTable, *, samples: int, random_seed: int) -> Valleys |
     columns = [runs.frame[name].to_numpy(dtype=float) for name in (runs.response, "N", "C")]
     order = np.lexsort(columns)  # so that the order of the rows makes no difference
     frame = runs.frame.iloc[order]
-    slices = isoflop_slices(frame)
+    cost = table_cost(runs)
+    slices = isoflop_slices(frame, cost if isinstance(cost, MeasuredCost) else None)
     if not slices:
         return None
     table = _Table.of(frame, runs.response)
@@ -240,7 +242,7 @@ def _minima(
 ) -> np.ndarray:
     """Return ln N of least loss along a slice for coefficients, and for moves of the law's parameters (sample,)."""
     log_N = window.center + window.grid
-    log_D = window.part.log_product - log_N
+    log_D = window.part.log_tokens(log_N)
     own = coefficients[:, [2 * place, 2 * place + 1, -2, -1]]
     curves = law.log_loss(log_N, log_D) + own @ window.powers
     if moves is not None:
