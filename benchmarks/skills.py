@@ -66,12 +66,12 @@ def with_siblings(table: ScoreTable, comparison: bs.skills.SkillComparison) -> d
     """Return the scores of the strong models whose family has weaker ones."""
     weak = table.models["C"] <= STRONG
     families = set(table.models.loc[weak, "family"])
-    kept = comparison.pointwise[comparison.pointwise["family"].isin(families)]
-    cells = comparison.cells[comparison.cells["run"].isin(kept.index)]
+    kept = comparison.pointwise[comparison.pointwise.index.isin(families, level="family")]
+    cells = comparison.cells[comparison.cells["run"].isin(kept.index.get_level_values("run"))]
     inside = (cells["lower"] <= cells["score"]) & (cells["score"] <= cells["upper"])
     error = np.abs(cells["score"] - cells["median"])
     return {
-        "with_siblings_elpd": round(float(kept.iloc[:, 1].sum()), 1),
+        "with_siblings_elpd": round(float(kept.iloc[:, 0].sum()), 1),
         "with_siblings_coverage": round(float(inside.mean()), 3),
         "with_siblings_mean_error": round(float(error.mean()), 4),
         "with_siblings_cells": len(cells),

@@ -90,7 +90,8 @@ def comparison_of(table, better=3.0):
     """Return a comparison in which families add so many nats to each model, more in some families than in others."""
     noise = np.tile([-1.0, 1.0], len(table.models) // 2)[table.family_of]
     models = table.models
-    pointwise = pd.DataFrame({"family": models["family"], "family_benchmark": better + noise, "compute": 0.0})
+    index = pd.MultiIndex.from_frame(models[["run", "family"]])
+    pointwise = pd.DataFrame({"family_benchmark": better + noise, "compute": 0.0}, index=index)
     cells = [
         pd.DataFrame({"law": law, "run": models["run"], "response": name, "score": table.scores[:, j]}).assign(
             median=table.scores[:, j] + 0.01, lower=table.scores[:, j] - width, upper=table.scores[:, j] + 0.1
@@ -113,7 +114,7 @@ def comparison_of(table, better=3.0):
     )
     return SkillComparison(
         ranked,
-        pointwise.set_index(models["run"]),
+        pointwise,
         pd.concat(cells, ignore_index=True),
         "model",
         table,

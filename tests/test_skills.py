@@ -260,6 +260,29 @@ def test_planned_refits_count_folds_of_each_law(table):
     assert planned_refits(table, ["compute", "family"], by="model") == {"compute": (5, 0), "family": (5, 0)}
 
 
+def test_laws_are_compared_on_scores_that_they_did_not_see(monkeypatch, table):
+    """Whatever a law is called; each fold is forecast by a fit that has seen nothing of it."""
+    seen = []
+
+    def without_sampling(law, scores, mask, settings, **options):
+        del settings, options
+        seen.append(mask)
+        return dataclasses.replace(made_skill_fit(law), table=scores)
+
+    monkeypatch.setattr("bayescale.skills.comparison.sample_fit", without_sampling)
+    found = compare_skills(table, ["compute", "family"], folds=2, cache=False)
+    assert [*found.pointwise.index.names] == ["run", "family"]
+    assert set(found.pointwise.columns) == {"compute", "family"}
+    assert len(found.pointwise) == len(table.models)
+    assert (sum(~mask for mask in seen) == 2).all()  # each score left out once for each law
+    row = found.table.set_index("law").loc["family"]
+    own = found.cells[found.cells["law"] == "family"]
+    assert row["elpd"] == pytest.approx(found.pointwise["family"].sum())
+    assert row["coverage_90"] == ((own["lower"] <= own["score"]) & (own["score"] <= own["upper"])).mean()
+    assert found.table["elpd_diff"].iloc[0] == 0
+    assert judge_skills(found, made_skill_fit()).family_law == "family"
+
+
 # The verdict
 
 

@@ -46,7 +46,7 @@ class SkillComparison(Value):
         model jointly), ``elpd_diff`` to the best law, its standard error over families ``dse``, ``coverage_90``,
         ``mean_error`` (of the median), ``width`` of the 90 % interval, and ``doubtful`` (refits that fail the gate).
     pointwise : pandas.DataFrame
-        Log density of each model's scores, a column for each law; index ``run``, with its ``family``.
+        Log density of each model's scores, a column for each law; index ``run`` and ``family``.
     cells : pandas.DataFrame
         Each score left out: ``law``, ``run``, ``response``, ``score``, ``median``, ``lower`` and ``upper``.
     by : str
@@ -242,8 +242,8 @@ def _comparison(
         for row in rows
         if row["doubtful"]
     ]
-    frame.index = pd.Index(table.models["run"].iloc[frame.index], name="run")
-    frame.insert(0, "family", family)
+    runs = table.models["run"].iloc[frame.index]
+    frame.index = pd.MultiIndex.from_arrays([runs, family], names=["run", "family"])  # a law may be called family
     notes = (f"left out: {'; '.join(part.what for part in parts)}", "standard errors are over families")
     return SkillComparison(ranked, frame, cells, by, table, notes, tuple(doubts))
 

@@ -177,7 +177,7 @@ def posterior_of(
         "intercept": value["intercept"],
         "sigma": LEAST_NOISE + value["noise"],
         "floor": data["chance"] + data["chance_sd"] * value["floor_score"],
-        "level_scale": value.get("level_scale", np.zeros((*sizes, len(table.names)))),
+        "level_scale": value.get("level_scale", np.zeros((*sizes, len(table.names)))) / slope[..., None],
         "second_loading": data["named"] * value.get("second_loading", np.zeros((*sizes, len(table.names)))),
     }
     level = _levels(law, value, (*sizes, len(table.families), len(table.names)))
@@ -190,7 +190,7 @@ def posterior_of(
 def _levels(law: SkillLaw, value: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     if not law.level:
         return np.zeros(shape)
-    levels = value["level_scale"][..., None, :] * value["level_score"]
+    levels = (value["level_scale"] / value["slope"][..., None])[..., None, :] * value["level_score"]
     if law.gain:
         levels = levels - levels.mean(axis=-1, keepdims=True)
     return np.asarray(levels - levels.mean(axis=-2, keepdims=True))

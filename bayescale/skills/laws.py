@@ -21,7 +21,7 @@ LEAST_VARIANCE = 1e-4
 
 PRIORS: Mapping[str, Prior] = {
     "slope": Prior("LogNormal", {"mu": 0.0, "sigma": 0.5}),
-    "intercept": Prior("Normal", {"mu": 0.0, "sigma": 1.5}),
+    "intercept": Prior("Normal", {"mu": 0.0, "sigma": 3.0}),
     "noise": Prior("HalfNormal", {"sigma": 0.03}),
     "residual": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.5}),
     "gain_scale": Prior("HalfNormal", {"sigma": 0.7}),
@@ -30,10 +30,10 @@ PRIORS: Mapping[str, Prior] = {
     "second_loading": Prior("HalfNormal", {"sigma": 0.5}),
 }
 """``slope``: logits of a typical response for ten times the compute. ``intercept``: logit of a response at the mean
-skill. ``noise``: scale of a response's noise above 0.012. ``residual``, ``gain_scale``, ``turn_scale`` and
-``level_scale``: standard deviations, in decades of compute, of models of one family, of families, of families for each
-further decade of compute, and of families on one response beside their gain. ``second_loading``: logits of a response
-for one standard deviation of the second skill."""
+skill. ``noise``: scale of a response's noise above 0.012. ``residual``, ``gain_scale`` and ``turn_scale``: standard
+deviations, in decades of compute, of models of one family, of families, and of families for each further decade of
+compute. ``level_scale``: of families on one response beside their gain, in logits of a typical response.
+``second_loading``: logits of a response for one standard deviation of the second skill."""
 
 FEW_INDICATORS = 3
 """Two responses cannot say which of their noise is common: a second skill needs one more."""

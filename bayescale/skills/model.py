@@ -45,7 +45,7 @@ def build_model(law: SkillLaw, runs: int, responses: int, families: int) -> pm.M
         skill = slope * _standard_skill(law, data, slope, runs, families)
         common = (skill - pt.sum(data["weight"] * skill))[:, None]
         if law.level:
-            common = common + slope * _levels(law, families, responses)[data["family"]]
+            common = common + _levels(law, families, responses)[data["family"]]
         logit = intercept + relative * common
         if law.second:
             second = _draw(law, "second_loading", responses) * data["named"]
@@ -126,7 +126,9 @@ def _log_density(
 
 
 def _levels(law: SkillLaw, families: int, responses: int) -> Variable:
-    """Return levels of families on responses, in decades (family, response), with means of zero.
+    """Return levels of families on responses, in logits of a typical response (family, response), with means of zero.
+
+    In decades their scales would all rest on the one slope, and chains would mix slowly.
 
     The mean over families is in the intercept of the response, and that over responses in the gain of the family.
     """

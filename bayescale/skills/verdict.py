@@ -86,8 +86,9 @@ def judge_skills(comparison: SkillComparison, fitted: SkillFit, *, probability: 
     if "compute" not in laws or not with_family or not fitted.law.gain:
         raise InputError("a verdict needs the law compute and one with families, such as family_benchmark")
     best, pointwise = with_family[0], comparison.pointwise
-    difference, dse = difference_over(pointwise[best] - pointwise["compute"], pointwise["family"].to_numpy())
-    families = pointwise["family"].nunique()
+    family = pointwise.index.get_level_values("family").to_numpy()
+    difference, dse = difference_over(pointwise[best] - pointwise["compute"], family)
+    families = len(np.unique(family))
     above = float(student.cdf(difference / dse, families - 1)) if dse > 0 else 0.5
     effect = credible_interval(10.0 ** fitted.flat("gain_scale"), probability)
     reasons = _reasons(comparison.scores)
