@@ -108,6 +108,11 @@ def test_a_part_that_is_right_or_wrong_is_the_part_that_is_wrong(tmp_path, heade
 
 REFUSED = {
     "a decimal comma or thousands": ("N;D;loss", lambda n, d, y: (n, d, f"{y:.3f}".replace(".", ",")), "2,13 as 2.13"),
+    "thousands beside decimal commas": (
+        "N;Tokens (M);loss",
+        lambda n, d, y: (int(n), f"{d / 1e6:,.0f}", german(y)),
+        r"D \('Tokens \(M\)'\) is '2,000' .* a comma may be a decimal point here",
+    ),
     "apostrophes": ("N,D,loss", lambda n, d, y: (f"{n:,.0f}".replace(",", "'"), d, y), "write a count such as 7e9"),
     "a line of units": ("N,D,loss\n(M),(B),(nats)", lambda n, d, y: (n, d, y), r"N is '\(M\)' on line 2"),
     "a unit in each cell": ("N,D,loss", lambda n, d, y: (n, d, f"{y} nats"), "write a plain number such as 2.13"),
@@ -179,6 +184,14 @@ def test_what_may_be_read_in_two_ways_is_refused_with_what_to_do(tmp_path, kind)
     header, row, words = REFUSED[kind]
     with pytest.raises(InputError, match=words):
         read_runs(written(tmp_path, header, row, ";" if ";" in header else ","))
+
+
+def test_steps_in_thousands_times_a_batch_in_millions_are_tokens(tmp_path):
+    path = written(tmp_path, "N,steps (K),Batch (M tokens),loss", lambda n, d, y: (n, d / 5e8, 0.5, y))
+    with pytest.raises(InputError, match=r"--map 'D=steps \(K\)\*Batch \(M tokens\)'"):
+        read_runs(path)
+    runs = read_runs(path, columns={"D": "steps (K)*Batch (M tokens)"})
+    np.testing.assert_allclose(runs.frame["D"], D)
 
 
 def test_what_is_offered_for_tokens_is_what_they_are(tmp_path):

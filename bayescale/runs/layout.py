@@ -33,23 +33,33 @@ def _is_rule(cells: Sequence[str]) -> bool:
 
 
 def decimal_points(columns: Mapping[str, Sequence[str]]) -> tuple[dict[str, list[str]], str]:
-    """Write decimal commas as points where the table shows that they are, and say so.
+    """Write decimal commas as points in the columns that show that they are, and say so.
 
-    It shows it by a comma that parts no thousands, such as ``2,13``, and by no cell that speaks against it.
+    A column shows it by a comma that parts no thousands, such as ``2,13``, where no cell of the table is against it.
     """
     cells = {cell.strip() for column in columns.values() for cell in column}
-    commas = [cell for cell in cells if WITH_COMMA.fullmatch(cell)]
-    shown = sorted(cell for cell in commas if not MAY_BE_THOUSANDS.fullmatch(cell))
     against = any(AGAINST.fullmatch(cell) and not GROUPED_BY_POINTS.fullmatch(cell) for cell in cells)
-    if not shown or against:
+    shown = {} if against else {name: found for name, column in columns.items() if (found := _decimal_comma(column))}
+    if not shown:
         return {name: list(column) for name, column in columns.items()}, ""
-    said = f"commas are decimal points in this table, as in {shown[0]!r}"
-    return {name: [_with_point(cell) for cell in column] for name, column in columns.items()}, said
+    said = f"commas are decimal points in this table, as in {next(iter(shown.values()))!r}"
+    return {
+        name: [_with_point(cell) if name in shown else _without_points(cell) for cell in column]
+        for name, column in columns.items()
+    }, said
+
+
+def _decimal_comma(column: Sequence[str]) -> str:
+    """Return a cell that shows that commas are decimal points; empty where none does."""
+    cells = [cell.strip() for cell in column]
+    return next((cell for cell in cells if WITH_COMMA.fullmatch(cell) and not MAY_BE_THOUSANDS.fullmatch(cell)), "")
+
+
+def _without_points(cell: str) -> str:
+    text = cell.strip()
+    return text.replace(".", "") if GROUPED_BY_POINTS.fullmatch(text) else cell
 
 
 def _with_point(cell: str) -> str:
-    text = cell.strip()
-    if GROUPED_BY_POINTS.fullmatch(text):
-        return text.replace(".", "")
-    found = WITH_COMMA.fullmatch(text)
-    return f"{found['whole'].replace('.', '')}.{found['part']}{found['rest']}" if found else cell
+    found = WITH_COMMA.fullmatch(cell.strip())
+    return f"{found['whole'].replace('.', '')}.{found['part']}{found['rest']}" if found else _without_points(cell)

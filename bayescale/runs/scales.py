@@ -15,7 +15,7 @@ from bayescale.runs.numerals import cell_text
 from bayescale.words import typed
 
 SUFFIXED = re.compile(r".*[0-9.]\s*[kKmMbBgGtT]\s*")
-SCALED = ("N", "D", "C", "unique_tokens", "active_N", "datastore_tokens")
+SCALED = ("N", "D", "C", "unique_tokens", "active_N", "datastore_tokens", "steps", "batch", "vocabulary")
 WORDS = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
 USUAL = {"N": (1e5, 3e12), "active_N": (1e5, 3e12), "D": (1e7, 1e14), "unique_tokens": (1e6, 1e14)}
 """Sizes and tokens of most runs published, between which a median should be."""

@@ -163,7 +163,7 @@ def _delimited_source(name: str, text: str) -> Source:
         tuple(place for place, _ in fitting),
         (*faults, *kept.faults),
         (*notes, *kept.notes, *([said] if said else [])),
-        decimal_commas=separator == ";" and not said,
+        decimal_commas=separator == ";" or bool(said),
     )
 
 
