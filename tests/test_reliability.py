@@ -54,11 +54,11 @@ def test_an_interval_that_was_not_scored_is_refused():
 @pytest.mark.parametrize(
     ("factor", "words"),
     [
-        (1.0, "up to 3 times beyond the training runs held 2 of 3 forecasts (2 different runs)"),
-        (0.1, "up to 3 times beyond the training runs held 2 of 3 forecasts (2 different runs)"),
-        (5.0, "up to 3 times beyond the training runs held 2 of 3 forecasts (2 different runs)"),
-        (31.0, "30 to 44 times beyond the training runs held 0 of 1"),
-        (100.0, "30 to 44 times beyond the training runs held 0 of 1; none was as far as 100 times"),
+        (1.0, "up to 3 times beyond the fitted runs held 2 of 3 forecasts (2 different runs)"),
+        (0.1, "up to 3 times beyond the fitted runs held 2 of 3 forecasts (2 different runs)"),
+        (5.0, "up to 3 times beyond the fitted runs held 2 of 3 forecasts (2 different runs)"),
+        (31.0, "30 to 44 times beyond the fitted runs held 0 of 1"),
+        (100.0, "30 to 44 times beyond the fitted runs held 0 of 1; none was as far as 100 times"),
     ],
 )
 def test_what_was_earned_is_told_by_the_nearest_bin_below(factor, words):
@@ -67,7 +67,7 @@ def test_what_was_earned_is_told_by_the_nearest_bin_below(factor, words):
 
 def test_forecasts_inside_the_range_are_said_to_be():
     row = {"low": 0.0, "high": 1.0, "reach": 0.5, "held": 1, "forecasts": 1, "runs": 1}
-    assert held_text(row) == "90 % intervals of runs within the training runs held 1 of 1"
+    assert held_text(row) == "90 % intervals of runs within the fitted runs held 1 of 1"
 
 
 def test_the_statement_counts_each_method_and_names_the_nearest():

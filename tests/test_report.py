@@ -320,7 +320,7 @@ def test_own_backtest_stands_in_its_section_and_beside_each_budget(tmp_path):
     assert record["scores"][0]["coverage"].keys() == {"0.5", "0.8", "0.9", "0.95"}
     inside = points["inside_90"][(points["factor"] >= 10) & (points["factor"] < 30)]
     (far, *_), reach = reversed(record["earned"]), results()[2].recommended["extrapolation"].to_numpy()
-    assert far.startswith(f"90 % intervals of runs 10 to 30 times beyond the training runs held {inside.sum()} of")
+    assert far.startswith(f"90 % intervals of runs 10 to 30 times beyond the fitted runs held {inside.sum()} of")
     assert far.endswith(f"none was as far as {reach[-1]:.0f} times")
     assert all(f"{each}." in section for each in record["earned"])
     badges = json.loads((tmp_path / "r.json").read_text())["badges"]

@@ -84,11 +84,11 @@ def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
     notes = []
     if budgets.max() > largest:
         reach = budgets.max() / largest
-        notes.append(
+        notes += [
             f"budgets reach {short(reach)} times the largest run ({short(largest)} FLOP); intervals of N, D and D/N "
-            f"hold if the law goes on to hold: {size_coverage_earned(reach)}; of the loss of one run, "
-            f"{coverage_earned(reach)}"
-        )
+            f"assume that the law still holds there: {size_coverage_earned(reach)}",
+            f"forecasts of the loss so far out: {coverage_earned(reach)}",
+        ]
     if budgets.min() < smallest:
         notes.append(
             f"budgets go down to {short(budgets.min() / smallest)} of the smallest run ({short(smallest)} FLOP), where "

@@ -393,7 +393,7 @@ def _notes(shifts: Sequence[Shift]) -> list[str]:
     }
     words = {"prior": "the prior's weight", "likelihood": "the runs' weight", 0.5: "halving", 2.0: "doubling"}
     return [
-        f"{law}: {words[factor]} {words[component]} needs draws that are not there (Pareto k too high); estimated "
-        "from a change by a quarter, carried on"
+        f"{law}: the effect of {words[factor]} {words[component]} is extrapolated from a change by a quarter, as the "
+        "draws do not reach further (Pareto k too high)"
         for law, component, factor in sorted(poor)
     ]

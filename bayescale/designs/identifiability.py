@@ -38,8 +38,8 @@ RATIOS = np.geomspace(1e-3, 1e6, 361)
 
 SIZE = "N*"
 
-TOLD = 0.9
-HALF_TOLD = 0.5
+PINNED = 0.9
+PARTLY = 0.5
 """Expected contraction above which runs are said to tell a number, and below which they do not."""
 
 WIDE = 1.645
@@ -258,7 +258,7 @@ def _expected_size(design: _Design, scores: np.ndarray, spread: np.ndarray, flop
     place = losses.argmin(axis=1)
     inside = (place > 0) & (place < grid.size - 1)
     name = f"{SIZE} at {typed(flops)} FLOP"
-    if inside[1:].mean() < HALF_TOLD:
+    if inside[1:].mean() < PARTLY:
         return Expectation(name, 0.0, float("inf"))
     near = grid[np.clip(place, 1, grid.size - 2)[:, None] + np.array([-1, 0, 1])]
 
@@ -283,8 +283,8 @@ def _statements(
     law: Law, parameters: Sequence[Expectation], questions: Sequence[Expectation], noise: float
 ) -> tuple[str, ...]:
     """Say in words what the runs will determine, what they will determine in part, and what they will not."""
-    opening = f"Law {law.name}, if it holds with a noise of {percent(noise)}"
-    sentences = [f"{opening}: the runs {_in_three(parameters)} (expected contraction)."]
+    opening = f"If law {law.name} holds with a noise of {percent(noise)}"
+    sentences = [f"{opening}, these runs {_in_three(parameters)}."]
     if questions:
         tilt, *sizes = questions
         sentences += [_tilt_sentence(tilt), _size_sentence(sizes)]
@@ -292,29 +292,29 @@ def _statements(
 
 
 def _in_three(parameters: Sequence[Expectation]) -> str:
-    kinds: dict[str, list[str]] = {"determine": [], "determine in part": [], "do not determine": []}
+    kinds: dict[str, list[str]] = {"pin down": [], "partly pin down": [], "leave to the prior": []}
     for each in parameters:
-        known, lost = each.contraction >= TOLD, each.contraction < HALF_TOLD
-        kind = "determine" if known else "do not determine" if lost else "determine in part"
-        kinds[kind].append(f"{each.name} {each.contraction:.2f}")
-    return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
+        known, lost = each.contraction >= PINNED, each.contraction < PARTLY
+        kind = "pin down" if known else "leave to the prior" if lost else "partly pin down"
+        kinds[kind].append(f"{each.name} ({each.contraction:.2f})")
+    said = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
+    return f"{said} (in brackets the expected contraction)"
 
 
 def _tilt_sentence(tilt: Expectation) -> str:
     what = "Whether N or D counts for more (the tilt at a typical run)"
-    if tilt.contraction < HALF_TOLD:
-        return f"{what} is not determined: the prior decides it (expected contraction {tilt.contraction:.2f})."
-    return f"{what} is determined to about {short(tilt.width / 2)} either way (0 is compute alone)."
+    if tilt.contraction < PARTLY:
+        return f"{what} would be left to the prior (expected contraction {tilt.contraction:.2f})."
+    return f"{what} would be known to about {short(tilt.width / 2)} either way (0 is compute alone)."
 
 
 def _size_sentence(sizes: Sequence[Expectation]) -> str:
     """State the expected widths for budgets at, and beyond, the largest run."""
     if not any(np.isfinite(each.width) for each in sizes):
         return "The law has no best size under most draws from its prior."
-    known = [each for each in sizes if each.contraction >= HALF_TOLD]
+    known = [each for each in sizes if each.contraction >= PARTLY]
     lost = [each.name.removeprefix(f"{SIZE} ") for each in sizes if each not in known]
     widths = [f"{short(each.width)} {each.name.removeprefix(f'{SIZE} ')}" for each in known]
-    within = "is determined within a factor, end over end of the 90 % interval, of"
-    parts = [f"{within} {', '.join(widths)}"] if widths else []
-    parts += [f"is not determined {', '.join(lost)}: the prior decides it"] if lost else []
-    return f"The best size N* {'; it '.join(parts)}."
+    parts = [f"The 90 % interval of the best size would span a factor of {', '.join(widths)}."] if widths else []
+    parts += [f"The best size {', '.join(lost)} would be left to the prior."] if lost else []
+    return " ".join(parts)

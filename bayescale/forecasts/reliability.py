@@ -81,11 +81,11 @@ def _proportion(part: float, trials: int) -> dict[str, float]:
 def reach_text(low: float, high: float, reach: float) -> str:
     """Return in words how far the forecasts of a bin went; ``reach`` is the largest factor among them."""
     if high <= 1:
-        return "within the training runs"
+        return "within the fitted runs"
     if low <= 1:
-        return f"up to {high:g} times beyond the training runs"
+        return f"up to {high:g} times beyond the fitted runs"
     end = short(reach) if np.isinf(high) else f"{high:g}"
-    return f"{low:g} to {end} times beyond the training runs"
+    return f"{low:g} to {end} times beyond the fitted runs"
 
 
 def held_text(row: Mapping[str, Any]) -> str:

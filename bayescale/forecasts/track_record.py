@@ -31,7 +31,7 @@ def coverage_earned(factor: float) -> str:
         return "no backtest over published tables of loss says how often such intervals hold"
     return (
         f"over published tables of loss, {percent(record['probability'])} intervals of runs {_span(entry)} times "
-        f"beyond the runs fitted {_held(entry, factor)}"
+        f"beyond the fitted runs {_held(entry, factor)}"
     )
 
 
@@ -54,7 +54,7 @@ def size_coverage_earned(factor: float) -> str:
         return "no backtest over published tables says how often such intervals of the best size hold"
     return (
         f"over published tables with isoFLOP slices, {percent(record['probability'])} intervals of the best size by "
-        f"law {record['law']} {_span(entry)} times beyond the runs fitted {_held(entry, factor)}, and following them "
+        f"law {record['law']} {_span(entry)} times beyond the fitted runs {_held(entry, factor)}, and following them "
         f"wasted {percent(entry['extra_compute'], 2)} of the compute on average (95 % point "
         f"{percent(entry['extra_compute_95'], 2)})"
     )

@@ -379,7 +379,7 @@ def _worthless(aim: str, lowered: np.ndarray, saving: np.ndarray) -> str:
 def _check_notes(found: Plan, check: Check) -> list[str]:
     if not check.reliable:
         return [
-            f"the runs would be so informative that reweighting cannot check it (median effective number of draws "
+            f"this gain could not be cross-checked: importance weights are too uneven (effective sample size "
             f"{short(check.effective)})"
         ]
     pairs = ((found.expected_regret_before, check.before), (found.expected_regret_after, check.after))

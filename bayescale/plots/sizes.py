@@ -22,7 +22,7 @@ WORDS = {
 @styled
 @checks.kinds
 def plot_size_errors(found: SizeBacktest | pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw by how much forecasts of the best size were off, against how far beyond the runs fitted they reached.
+    """Draw by how much forecasts of the best size were off, against how far beyond the fitted runs they reached.
 
     Parameters
     ----------

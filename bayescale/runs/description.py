@@ -240,6 +240,8 @@ def _compute_alone(facts: Description, remedy: str) -> _Finding:
     what = "whether compute alone explains the loss"
     factor = _rounded(10**facts.span_N_at_like_C)
     seen = f"at like C, N differs by at most a factor of {factor} (spread {facts.spread_N_at_like_C:.2f} dex)"
+    if factor == "1":
+        seen = "all runs of equal compute have the same size"
     if facts.spread_N_at_like_C < ENOUGH_SPREAD or facts.span_N_at_like_C < ENOUGH_SPAN:
         return _Finding(False, f"{_sentence(what)} cannot be decided: {seen}; {remedy}.")
     return _Finding(True, f"{_sentence(what)}: {seen}.")

@@ -25,7 +25,7 @@ DRAWN_FROM = (PACKAGE / "laws", PACKAGE / "plots")
 CALIBRATION = Path(__file__).parents[2] / "benchmarks" / "calibrate_laws.json"
 
 RESPONSES = {"loss": "nats per token", "bpc": "bits per character", "error": "a fraction", "gain": "nats per token"}
-VERIFIED = "Nothing of this law is marked as unverified."
+VERIFIED = "Formula and values were checked against the paper."
 
 
 def write_laws(folder: Path) -> None:
@@ -128,10 +128,10 @@ def column_rows(law: bs.Law) -> Iterator[tuple[str, ...]]:
 
 def directions(law: bs.Law) -> str:
     """Return where the law never rises, and what it tends to."""
-    verb = "never falls" if law.responses[0] == "gain" else "never rises"
+    what, verb = law.responses[0].capitalize(), "rises" if law.responses[0] == "gain" else "falls"
     names = ", ".join(f"`{name}`" for name in law.decreasing)
-    tends = f", and tends to `{law.floor}`" if law.floor else ""
-    return f"It {verb} as {names} grow{'s' if len(law.decreasing) == 1 else ''}{tends}." if names else ""
+    towards = f", towards `{law.floor}`" if law.floor else ""
+    return f"{what} {verb} with {names}{towards}." if names else ""
 
 
 def parameter_rows(law: bs.Law) -> Iterator[tuple[str, ...]]:

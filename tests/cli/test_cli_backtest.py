@@ -36,7 +36,7 @@ def test_backtest_prints_scores_by_threshold_and_by_reach(width, monkeypatch, ca
     lines = [line.split() for line in printed.splitlines()]
     assert sum(line[:1] == ["discrepancy"] and len(line) == 10 for line in lines) == 2
     words = " ".join(printed.split())
-    for part in ("Largest 20 % by C", "C within 10x of the largest", "times beyond the training runs"):
+    for part in ("Largest 20 % by C", "C within 10x of the largest", "times beyond the fitted runs"):
         assert part in words
     for part in ("mind the fold", "laws: compute_power", "90 % intervals held", "Nearest to the"):
         assert part in words

@@ -179,14 +179,17 @@ def _is_located(ratio: Record) -> bool:
 def _sentences(allocation: Record, record: Record) -> Iterator[str]:
     """Give what a table has no room for: near-optimal sets, limits that bind, serving, the loss to reach."""
     best, near = allocation["recommended"], allocation["near_optimal"]
-    unit, name = record["runs"].get("unit", ""), record["runs"]["response"]
+    name = record["runs"]["response"]
     low, high = near["N"]
-    cheap = f"N from {count(low, 2)} to {count(high, 2)} costs less than {percent(near['tolerance'])} extra compute"
+    cheap = (
+        f"About as good: N from {count(low, 2)} to {count(high, 2)}, on average no worse than the recommended N with "
+        f"{percent(near['tolerance'])} less compute."
+    )
     if not _is_located(allocation["tokens_per_parameter"]):
-        cheap = "The best D/N is hardly known, so no range of N is said to cost little"
+        cheap = "The best D/N is hardly known, so no range of N is said to be about as good."
     yield (
-        f"{cheap}; expected regret of the recommended split: {number(best['expected_regret'], 2)} {unit}, with 95 % "
-        f"probability below {number(best['regret_95'], 2)}."
+        f"{cheap} Expected extra compute of the recommended split: {percent(best['extra_compute'], 2)}, with 95 % "
+        f"probability below {percent(best['extra_compute_95'], 2)}."
     )
     ranges = (
         f"{count(each['N'][0], 2)} to {count(each['N'][1], 2)} ({percent(each['part'])})" for each in near["by_loss"]

@@ -205,7 +205,7 @@ def _reach_table(record: Record) -> Table:
     """Return how many 90 % intervals held, by law and method, for each bin of the extrapolation factor."""
     cells = {(row["law"], row["method"], *row["factor"]): row for row in record["by_factor"]}
     bins = sorted({tuple(row["factor"]) for row in record["by_factor"]}, key=lambda ends: ends[0])
-    title = "90 % intervals that held, by times beyond the training runs"
+    title = "90 % intervals that held, by times beyond the fitted runs"
     table = make_table("law, method", *map(_bin_text, bins), title=title, wide=("law, method",))
     for law, rows in _grouped(record["scores"], "law"):
         table.add_row(Text(law, style="bold"))

@@ -63,7 +63,7 @@ def show_size_backtest(console: Console, record: Record) -> None:
     bins = sorted({tuple(row["factor"]) for row in record["by_factor"]}, key=lambda ends: ends[0])
     for ends in bins:
         rows = [row for row in record["by_factor"] if tuple(row["factor"]) == ends]
-        show_table(console, _scores_table(rows, f"{_reach(ends)} times beyond the runs fitted"))
+        show_table(console, _scores_table(rows, f"{_reach(ends)} times beyond the fitted runs"))
     show_hanging(
         console,
         "50 to 90 %: part of the slices whose own minimum, known up to an error that counts, is inside the interval; "

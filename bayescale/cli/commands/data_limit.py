@@ -81,7 +81,7 @@ def data_limit(
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
-    """Tell how much larger a model should be when the data end, and from which budget on they do."""
+    """Say how much larger to make the model once you run out of data, and at which budget that happens."""
     tokens = parse_count(unique_tokens)
     with progress(printing) as say:
         from bayescale.records.serving import data_limit_record  # noqa: PLC0415  (as above)
