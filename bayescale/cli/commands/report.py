@@ -1,6 +1,5 @@
 """``bayescale report``: all of it as one page."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +43,17 @@ from bayescale.cli.steps import (
     load_table,
     prior_notes,
 )
-from bayescale.cli.tables import Record, count, flop, make_table, number, show_heading, show_list, show_table
+from bayescale.cli.tables import (
+    Record,
+    count,
+    flop,
+    make_table,
+    number,
+    show_hanging,
+    show_heading,
+    show_list,
+    show_table,
+)
 from bayescale.processes import prepare
 from bayescale.words import odds
 
@@ -149,28 +158,34 @@ def report(
 
 
 def show_report(console: Console, record: Record) -> None:
-    """Print the verdict's statement, the recommended splits and where the report is."""
-    show_heading(console, {"runs": record["data"], "defaults": record["defaults"]})
+    """Print the answer first: the recommended splits, whether to run more first, and the verdict."""
+    if record["allocation"] is not None:
+        show_table(console, _recommended(record))
+    else:
+        show_hanging(console, record["cause"]["headline"], "")
+        show_list(console, "Why", record["cause"]["reasons"])
+    if record["next_runs"] is not None:
+        show_hanging(console, f"Run more first? {record['next_runs']['headline']}", "")
     verdict = record["verdict"]
     answer, matters = verdict["answer"].replace("_", " "), odds(verdict["probability"])
-    console.print(f"\nVerdict: {answer} (probability that the split matters: {matters})\n{verdict['statement']}")
-    if record["allocation"] is not None:
-        show_table(console, _recommended(record["allocation"]["allocations"]))
+    console.print(f"\nVerdict: {answer} (probability that the split matters: {matters})\n{verdict['statement']}\n")
+    show_heading(console, {"runs": record["data"], "defaults": record["defaults"]})
     show_list(console, "Doubts", record["doubts"])
     show_shift(console, record["prior_shift"])
     console.print(f"report: {record['path']}", soft_wrap=True)
 
 
-def _recommended(allocations: Iterable[Record]) -> Table:
-    table = make_table("FLOP", "N", "D", "D/N", "near-optimal N", "over the largest run", title="Recommended splits")
-    for allocation in allocations:
-        best, (low, high) = allocation["recommended"], allocation["near_optimal"]["N"]
+def _recommended(record: Record) -> Table:
+    table = make_table("FLOP", "N", "likely N", "D", "D/N", "over the runs", "checked", title="What to train")
+    for entry, badge in zip(record["allocation"]["allocations"], record["badges"], strict=True):
+        best, N = entry["recommended"], entry["N"]
         table.add_row(
-            flop(allocation["flops"]),
-            count(best["N"]),
-            count(best["D"]),
+            flop(entry["flops"]),
+            count(best["N"], 2),
+            f"{count(N['lower'], 2)} to {count(N['upper'], 2)}",
+            count(best["D"], 2),
             number(best["D"] / best["N"], 2),
-            f"{count(low, 2)} to {count(high, 2)}",
-            f"{number(allocation['extrapolation'], 2)} times",
+            f"{number(entry['extrapolation'], 2)} times",
+            {"inside": "inside", "checked": "yes", "unchecked": "no"}[badge["kind"]],
         )
     return table
