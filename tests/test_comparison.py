@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 from unittest.mock import Mock
 
 import arviz_stats as azs
@@ -17,6 +18,7 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.tree import canonical_frame
 from bayescale.records.comparison import comparison_record
+from bayescale.runs import RunTable
 
 SAID_BY_ARVIZ = pytest.mark.filterwarnings("ignore:Estimated shape parameter")
 NAMES = ["chinchilla", "compute_floor", "tilt", "kaplan_n"]
@@ -171,6 +173,19 @@ def test_a_density_of_zero_is_refused_not_dropped(wide_fit):
         compare({"fine": wide_fit, "zero": with_density(wide_fit, density)}, max_refits=0)
 
 
+def test_a_run_that_diverged_is_named_with_what_it_lies_above_runs_like_it(synthetic_fit, wide_runs):
+    frame = wide_runs.frame.copy()
+    frame.loc[7, wide_runs.response] *= 2.7
+    diverged = RunTable.from_frame(frame, name="one diverged")
+    label = str(frame["run"].iloc[7])
+    fits = {name: synthetic_fit(name, diverged) for name in ("chinchilla", "tilt")}
+    named = [note for note in compare(fits, max_refits=0).notes if "did it diverge?" in note]
+    assert len(named) == 1
+    assert f"of run '{label}'" in named[0]
+    excess = float(re.search(r"is ([\d.]+) % above", named[0])[1])
+    assert excess == pytest.approx(170, abs=10)
+
+
 # High Pareto k
 
 
@@ -190,7 +205,8 @@ def test_rows_of_high_pareto_k_are_refitted_exactly(wide_fit, refits):
     assert found.table.loc["doubtful", "elpd_diff"] == pytest.approx(
         difference(found, "doubtful", "fine").elpd_diff, rel=1e-9
     )
-    assert "doubtful: 3 runs refitted exactly for high Pareto k" in found.notes
+    labels = ", ".join(wide_fit.runs.frame["run"].astype(str).iloc[rows])
+    assert f"doubtful: 3 runs refitted exactly for high Pareto k ({labels})" in found.notes
 
 
 @SAID_BY_ARVIZ

@@ -201,6 +201,16 @@ def test_the_size_is_counted_from_the_weights_beside_the_state():
     assert run.notes == ("N of run 'w32-s80' is the number of weights in its model.safetensors",)
 
 
+@pytest.mark.parametrize("best", [None, 80, 40])
+def test_a_run_whose_best_checkpoint_is_not_its_last_is_named(tmp_path, best):
+    state = json.loads((TRAINER / "w32-s80/trainer_state.json").read_text())
+    metric = None if best is None else 3.21
+    (tmp_path / "trainer_state.json").write_text(json.dumps(state | {"best_metric": metric, "best_global_step": best}))
+    (run,) = IMPORTERS["trainer_state"].read([str(tmp_path)])
+    said = [note for note in run.notes if "was best at step 40 of 80 (3.21)" in note]
+    assert len(said) == (best == 40)
+
+
 def test_broken_weights_are_no_size(tmp_path):
     (tmp_path / "trainer_state.json").write_bytes((TRAINER / "w32-s80/trainer_state.json").read_bytes())
     (tmp_path / "model.safetensors").write_bytes((TRAINER / "w32-s80/model.safetensors").read_bytes()[:100])

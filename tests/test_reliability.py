@@ -75,5 +75,6 @@ def test_the_statement_counts_each_method_and_names_the_nearest():
     assert "plain 2 of 4 (50 %), conformal 1 of 1 (100 %)" in said
     assert "50 % intervals held: plain 0 %, conformal 0 %." in said
     assert "Nearest to the 90 % that all promise: conformal." in said
+    assert "50 % intervals held: plain 0 %, conformal 0 %." in said
     assert "Nearest" not in reliability_statement(MIXED[MIXED["method"] == "plain"])
     assert np.isclose(reliability(MIXED)["coverage"].max(), 1.0)

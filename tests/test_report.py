@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import functools
+import hashlib
 import io
 import itertools
 import json
@@ -219,8 +220,8 @@ def test_contraction_is_one_less_the_ratio_of_variances_and_a_prior_that_decides
 
 
 def test_same_results_give_the_same_bytes(tmp_path):
-    write_report(tmp_path / "again.html", *results(), **further())
-    again = tuple((tmp_path / f"again.{kind}").read_text(encoding="utf-8") for kind in ("html", "json"))
+    write_report(tmp_path / "report.html", *results(), **further())
+    again = tuple((tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "json"))
     assert again == written()
 
 
@@ -526,6 +527,24 @@ def test_pdf_says_what_is_missing(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"needs WeasyPrint, which is not installed; install bayescale\[pdf\]"):
         write_report(tmp_path / "r.pdf", *results())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["r.html", "deep dive.md"])
+def test_the_lines_at_the_end_of_a_report_run_as_they_are_and_make_the_same_numbers(tmp_path, monkeypatch, name):
+    comparison, _, allocation = results()
+    record = write_report(tmp_path / name, comparison, bs.judge(comparison), allocation)
+    fit_laws = mock.create_autospec(bs.fit_laws, return_value=comparison.fits)
+    monkeypatch.setattr(bs, "fit_laws", fit_laws)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(python_script(record | {"page": name}), "script", "exec"), {})
+    digest = hashlib.sha256((tmp_path / name).with_suffix(".json").read_bytes()).hexdigest()
+    assert digest in (tmp_path / name).read_text()  # a page beside the JSON of another is known by it
+    assert json.loads((tmp_path / name).with_suffix(".json").read_text()) == json.loads(json.dumps(record))
+    (runs, laws), _ = fit_laws.call_args
+    assert laws == list(record["laws"])
+    columns = ["N", "D", "C", "loss"]
+    pd.testing.assert_frame_equal(runs.frame[columns], comparison.runs.frame[columns], check_exact=True)
+    assert (runs.name, runs.unit, runs.compute) == (comparison.runs.name, comparison.runs.unit, comparison.runs.compute)
 
 
 def test_script_is_python_and_names_laws_budgets_and_seed():

@@ -20,12 +20,16 @@ from bayescale.fits.likelihood import density_left_out
 from bayescale.fits.loo import left_out_together, point_loo
 from bayescale.laws import Law
 from bayescale.runs import RunTable
+from bayescale.runs.outliers import diverged_notes
 from bayescale.runs.units import independent_units
 from bayescale.values import Value
 from bayescale.words import percent, short
 
 MOST_BAD = 0.1
 """Beyond this part of rows with high Pareto k, single exact refits no longer mend a comparison."""
+
+NAMED = 3
+"""Refitted runs that are named."""
 
 SHOWN = ("elpd", "se", "elpd_diff", "dse", "weight", "best_probability", "decided", "bad_k")
 """Columns of a comparison's table that a notebook shows."""
@@ -155,14 +159,20 @@ def compare(
         If there are fewer than two fits, or they are not of the same rows of the same response.
     """
     check_comparable(fits)
-    units = independent_units(next(iter(fits.values())).runs)
+    runs = next(iter(fits.values())).runs
+    units = independent_units(runs)
     pointwise, exact = {}, {}
     for name, fitted in fits.items():
         pointwise[name], exact[name] = _leave_one_out(fitted, max_refits, units, cache, progress)
     ranking = rank_laws(pointwise, units, random_seed=random_seed)
     table = ranking.table
     table["bad_k"] = [_bad_rows(pointwise[name]).size for name in table.index]
-    notes = [*failure_notes(fits), *_row_notes(units, fits), *ranking_notes(ranking, _noun(units))]
+    notes = [
+        *failure_notes(fits),
+        *diverged_notes(runs),
+        *_row_notes(units, fits),
+        *ranking_notes(ranking, _noun(units)),
+    ]
     notes += _refit_notes(fits, table, exact)
     return Comparison(dict(fits), table, pointwise, exact, ranking.probability, tuple(notes))
 
@@ -252,9 +262,11 @@ def _row_notes(units: np.ndarray, fits: Mapping[str, Fit]) -> list[str]:
 
 
 def _refit_notes(fits: Mapping[str, Fit], table: pd.DataFrame, exact: Mapping[str, tuple[int, ...]]) -> list[str]:
-    rows = len(next(iter(fits.values())).runs.frame)
+    frame = next(iter(fits.values())).runs.frame
+    rows, labels = len(frame), frame["run"].astype(str).to_numpy()
     notes = [
-        f"{name}: {len(found)} run{'s' if len(found) > 1 else ''} refitted exactly for high Pareto k"
+        f"{name}: {len(found)} run{'s' if len(found) > 1 else ''} refitted exactly for high Pareto k "
+        f"({', '.join(labels[list(found[:NAMED])])}{', ...' if len(found) > NAMED else ''})"
         for name, found in exact.items()
         if found
     ]

@@ -94,7 +94,18 @@ def _run(label: str, states: Sequence[_State]) -> TrackedRun:
     if weights:
         facts["num_parameters"] = weights
         notes.append(f"N of run {label!r} is the number of weights in its model.safetensors")
+    notes += _best(label, last.content)
     return TrackedRun(label, str(last.path), facts, _series(last.history), _reasons(last.content), tuple(notes))
+
+
+def _best(label: str, content: Mapping[str, object]) -> Iterator[str]:
+    """Say that a run kept a checkpoint that was better than its last evaluation, which is the one that is taken."""
+    best, step, end = (as_number(content.get(key)) for key in ("best_metric", "best_global_step", "global_step"))
+    if best is not None and step is not None and end is not None and step < end:
+        yield (
+            f"run {label!r} was best at step {step:.0f} of {end:.0f} ({best:.4g}), and may have kept that checkpoint; "
+            "its last evaluation is taken, as of every run"
+        )
 
 
 def _tells(key: str, value: object) -> bool:

@@ -18,7 +18,9 @@ from bayescale.splits.ranges import RatioRange
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as plain data, best law first.
 
-    ``missed`` is the size of a law's discrepancy at a typical run, in log response; it plays no part in ``elpd``.
+    ``missed`` is the size of a law's discrepancy, the smooth part of what it misses, at a typical run, and ``noise``
+    the scale of what is left: medians, in log response. A law that misses much may take it for noise. Neither the
+    discrepancy nor what it explains plays a part in ``elpd``.
     """
     columns = ("elpd", "se", "p", "elpd_diff", "dse", "weight", "best_probability")
     return {
@@ -33,6 +35,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                 **{column: float(comparison.table.loc[name, column]) for column in columns},
                 "decided": bool(comparison.table.loc[name, "decided"]),
                 "missed": float(np.median(infer_discrepancy(comparison.fits[name]).size)),
+                "noise": float(np.median(comparison.fits[name].draws["sigma"])),
                 "bad_k": int(comparison.table.loc[name, "bad_k"]),
                 "exact_refits": len(comparison.exact[name]),
                 "diagnostics_passed": comparison.fits[name].diagnostics.passed,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayescale.catalogue import TABLES, load_runs
 from bayescale.comparison.comparison import Comparison, pointwise_difference
 from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
@@ -129,8 +130,23 @@ def _data(runs: RunTable) -> dict[str, Any]:
         "rows": len(runs.frame),
         "record": dict(runs.record),
         "notes": list(runs.notes),
+        "runs": None if _is_shipped(runs) else _columns(runs),
         "description": description_record(describe(runs)),
     }
+
+
+def _is_shipped(runs: RunTable) -> bool:
+    """Return whether runs are all those of a table that ships."""
+    if runs.name not in TABLES:
+        return False
+    whole, own = load_runs(runs.name).frame, runs.frame
+    return len(whole) == len(own) and all(whole[name].equals(own[name]) for name in ("N", "D", "C", runs.response))
+
+
+def _columns(runs: RunTable) -> dict[str, list[Any]]:
+    """Return the columns of a table as they were given, so that reading them again gives the same table."""
+    frame = runs.frame.drop(columns=["C"] * (runs.compute == "6ND"))
+    return {str(name): values.tolist() for name, values in frame.items()}
 
 
 def _backtest(backtest: Backtest, allocation: Allocation | None) -> dict[str, Any]:

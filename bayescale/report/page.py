@@ -190,13 +190,12 @@ def _seeds(record: Mapping[str, Any]) -> list[int]:
 
 
 def python_script(record: Mapping[str, Any]) -> str:
-    """Return Python that makes the report again, for when no command was given."""
-    laws, table = list(record["laws"]), record["data"]["name"]
+    """Return Python that makes the report again, where its JSON is, for when no command was given."""
+    laws, page = list(record["laws"]), record.get("page", "report.html")
     settings = next(iter(record["settings"].values()))
-    options = ", ".join(f"{name}={value}" for name, value in settings.items())
+    options = ", ".join(f"{name}={value!r}" for name, value in settings.items())
     lines = [
-        "import bayescale as bs",
-        f"runs = bs.catalogue.resolve_runs({table!r})  # or the path of the file",
+        *_runs_lines(record["data"], page),
         f"comparison = bs.compare(bs.fit_laws(runs, {laws!r}, {_priors_option(record)}{options}))",
     ]
     allocation, source = record["allocation"], "comparison"
@@ -226,8 +225,23 @@ def python_script(record: Mapping[str, Any]) -> str:
     if record["next_runs"]:
         lines.append(_plan_line(record["next_runs"], source, settings["random_seed"]))
         given.append("plan=plan")
-    lines.append(f'bs.write_report("report.html", {", ".join(given)})')
+    lines.append(f"bs.write_report({page!r}, {', '.join(given)})")
     return "\n".join(lines)
+
+
+def _runs_lines(data: Mapping[str, Any], page: str) -> list[str]:
+    """Return the lines that read the runs: a table that ships, or those kept beside the page."""
+    if data["runs"] is None:
+        return ["import bayescale as bs", f"runs = bs.load_runs({data['name']!r})"]
+    named = ", ".join(f"{name}={data[name]!r}" for name in ("response", "unit", "name"))
+    needs = [name for name in ("N", "D", "C") if name in data["runs"]]
+    return [
+        "import json",
+        "import bayescale as bs",
+        f"with open({str(Path(page).with_suffix('.json'))!r}, encoding='utf-8') as file:",
+        "    runs = json.load(file)['data']['runs']",
+        f"runs = bs.read_runs(runs, {named}, needs={needs!r})",
+    ]
 
 
 def _priors_option(record: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """write_report: one page of finished results, and its numbers beside it."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -144,13 +145,14 @@ def write_report(
     figures = draw_figures(comparison, verdict, allocation, own, plan, shift=shift)
     explorer = explorer_data(comparison, allocation) if allocation and target.suffix.lower() == ".html" else None
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    shown = record | {"json_sha256": hashlib.sha256(text.encode()).hexdigest(), "page": target.name}
     match target.suffix.lower():
         case ".html":
-            page = render_page(record, figures, explorer).encode()
+            page = render_page(shown, figures, explorer).encode()
         case ".md":
-            page = render_markdown(record, figures, _write_figures(target, figures)).encode()
+            page = render_markdown(shown, figures, _write_figures(target, figures)).encode()
         case _:
-            page = page_as_pdf(render_page(record, figures, paper=True), itertools.chain(*figures.values()))
+            page = page_as_pdf(render_page(shown, figures, paper=True), itertools.chain(*figures.values()))
     write_whole(target.with_suffix(".json"), _writer(text))
     write_whole(target, lambda temporary: temporary.write_bytes(page))  # last: where it is, all is
     return record

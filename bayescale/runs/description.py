@@ -265,8 +265,8 @@ def _decision(facts: Description) -> _Finding:
     if facts.rows < ENOUGH_ROWS:
         return _Finding(
             False,
-            f"Laws that predict almost equally well cannot be ranked on {facts.rows} runs; differences of elpd "
-            f"are trusted from about {ENOUGH_ROWS} runs.",
+            f"Laws that predict almost equally well cannot be ranked on {facts.rows} runs: below about "
+            f"{ENOUGH_ROWS}, only large differences of elpd count, and are called decided.",
         )
     return _Finding(True, f"Which of several laws predicts best, where they differ clearly ({facts.rows} runs).")
 

@@ -5,10 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from bayescale.runs.table import RunTable
+from bayescale.words import percent, typed
+
 LEAST_EXCESS = 0.5
 """Part by which a response lies above the fit before its run is named; a smooth fit misses sound runs by up to 0.34."""
 LEAST_DEVIATIONS = 8.0
 ROUNDS = 60
+
+SHOWN = 3
+"""Runs that are named; of others the number is given."""
 
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -35,6 +41,21 @@ def far_above(frame: pd.DataFrame, response: str) -> Iterator[tuple[int, float]]
         excess = float(np.expm1(residual[row]))
         if excess > LEAST_EXCESS and residual[row] > LEAST_DEVIATIONS * deviation:
             yield int(rows[row]), excess
+
+
+def diverged_notes(runs: RunTable) -> list[str]:
+    """Name the runs of a table whose response lies far above that of runs like them, the farthest first."""
+    labels = runs.frame["run"].astype(str).to_numpy() if "run" in runs.frame else None
+    values = runs.frame[runs.response].to_numpy(dtype=np.float64)
+    said = []
+    for row, excess in far_above(runs.frame, runs.response):
+        label = f"row {row + 1}" if labels is None else f"run {labels[row]!r}"
+        said.append(
+            f"the {runs.response} of {label}, {typed(float(values[row]), 4)}, is {percent(excess, 2)} above runs like "
+            "it; did it diverge? The heavy-tailed noise lets it count little; take it out if it did"
+        )
+    more = len(said) - SHOWN
+    return [*said[:SHOWN], *([f"{more} more runs lie as far above runs like them"] if more > 0 else [])]
 
 
 def _design(logs: np.ndarray) -> np.ndarray:

@@ -135,7 +135,7 @@ def show_compare(console: Console, record: Record) -> None:
     show_heading(console, record)
     if record["verdict"] is not None:
         show_answer(console, record["verdict"])
-    table = make_table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "best", "missed", "bad_k")
+    table = make_table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "best", "missed", "noise", "bad_k")
     for law in record["laws"]:
         shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
         name = law["name"] if law["diagnostics_passed"] else f"{law['name']} (doubtful)"
@@ -143,6 +143,7 @@ def show_compare(console: Console, record: Record) -> None:
             chance(law["weight"]),
             number_of(law, "best_probability", 2),
             percent(law["missed"], 2),
+            percent(law["noise"], 2),
         )
         table.add_row(name, *shown, *parts, str(law["bad_k"]))
     show_table(console, table)
@@ -150,7 +151,8 @@ def show_compare(console: Console, record: Record) -> None:
         console,
         "elpd: expected log predictive density of runs left out, in nats (higher is better); p: effective parameters; "
         "dse: standard error of the difference; weight: stacking; best: probability of being the best law; missed: "
-        "the smooth part of what the law misses, at a typical run; bad_k: runs of high Pareto k not refitted.",
+        "the smooth part alone of what the law misses at a typical run, so a worse law can have less of it; noise: the "
+        "scatter that is left, which such a law takes for noise; bad_k: runs of high Pareto k not refitted.",
         "",
     )
     show_hanging(console, _stays(record), "")
