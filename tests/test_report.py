@@ -532,7 +532,8 @@ def test_pdf_says_what_is_missing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["r.html", "deep dive.md"])
 def test_the_lines_at_the_end_of_a_report_run_as_they_are_and_make_the_same_numbers(tmp_path, monkeypatch, name):
     comparison, _, allocation = results()
-    record = write_report(tmp_path / name, comparison, bs.judge(comparison), allocation)
+    verdict = bs.judge(comparison, tolerance=0.1, probability=0.8, budgets=allocation.recommended["flops"].to_numpy())
+    record = write_report(tmp_path / name, comparison, verdict, allocation)
     fit_laws = mock.create_autospec(bs.fit_laws, return_value=comparison.fits)
     monkeypatch.setattr(bs, "fit_laws", fit_laws)
     monkeypatch.chdir(tmp_path)

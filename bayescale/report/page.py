@@ -200,9 +200,10 @@ def python_script(record: Mapping[str, Any]) -> str:
     ]
     allocation, source = record["allocation"], "comparison"
     asked_at = [entry["flops"] for entry in allocation["allocations"]] if allocation else []
-    lines.append(
-        f"verdict = bs.judge(comparison, budgets={asked_at!r})" if asked_at else "verdict = bs.judge(comparison)"
-    )
+    ratios = record["verdict"]["tokens_per_parameter"]
+    judged = [f"{name}={ratios[name]!r}" for name in ("tolerance", "probability")]
+    judged += [f"budgets={asked_at!r}"] if asked_at else []
+    lines.append(f"verdict = bs.judge(comparison, {', '.join(judged)})")
     if allocation:
         alone = None if allocation["averaged"] else next(iter(allocation["weights"]))
         source = f"comparison.fits[{alone!r}]" if alone else source
