@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from bayescale.fits.forecast import forecast
     from bayescale.fits.saving import load_fit
     from bayescale.forecasts import backtesting as backtesting
+    from bayescale.forecasts import curves as curves
     from bayescale.forecasts.backtesting import Backtest, backtest
+    from bayescale.groups.response_fitting import fit_responses
     from bayescale.importers import import_runs
     from bayescale.intervals import Interval, credible_interval
     from bayescale.laws import LAWS, Law, Prior, Share
@@ -67,6 +69,7 @@ _MODULES = {
     "fits.fitting": ("fit", "fit_laws"),
     "fits.forecast": ("forecast",),
     "forecasts.backtesting": ("Backtest", "backtest"),
+    "groups.response_fitting": ("fit_responses",),
     "importers": ("import_runs",),
     "intervals": ("Interval", "credible_interval"),
     "laws": ("LAWS", "Law", "Prior", "Share"),
@@ -83,7 +86,7 @@ _SUBMODULES = {
     "comparison.": ("cross_validation",),
     "decisions.": ("demand", "sensitivity", "serving"),
     "fits.": ("diagnostics", "discrepancy"),
-    "forecasts.": ("backtesting",),
+    "forecasts.": ("backtesting", "curves"),
     "splits.": ("minima", "ranges"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
@@ -115,6 +118,7 @@ __all__ = [
     "describe",
     "fit",
     "fit_laws",
+    "fit_responses",
     "forecast",
     "identify",
     "import_runs",

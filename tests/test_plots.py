@@ -72,6 +72,7 @@ PLOTS = {
 DRAWN_ELSEWHERE = {
     "plot_data_limit",
     "plot_families",
+    "plot_gaps",
     "plot_given_prior",
     "plot_plan",
     "plot_prior_predictive",
@@ -79,6 +80,7 @@ DRAWN_ELSEWHERE = {
     "plot_scores",
     "plot_serving",
     "plot_skills",
+    "plot_slopes",
 }
 """Plots whose results are made in test files of their own."""
 

@@ -12,6 +12,7 @@ from bayescale.cli.commands.compare import compare
 from bayescale.cli.commands.data import app as data_app
 from bayescale.cli.commands.data_limit import data_limit
 from bayescale.cli.commands.fit import fit
+from bayescale.cli.commands.groups import groups
 from bayescale.cli.commands.import_runs import import_command
 from bayescale.cli.commands.laws import laws
 from bayescale.cli.commands.multiplier import multiplier
@@ -36,6 +37,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "data-limit": (data_limit, "bayescale data-limit my.csv --budget 1e25 --unique-tokens 15T"),
         "plan": (plan, "bayescale plan my.csv --spend 1e21 --target 1e24"),
         "multiplier": (multiplier, "bayescale multiplier my.csv --groups recipe"),
+        "groups": (groups, "bayescale groups my.csv --responses english,german,code --from 1e20 --to 1e22"),
         "skills": (skills, "bayescale skills scores.csv --family Llama-2 --budget 1e25 --threshold 0.8"),
     },
     "Write it down": {

@@ -1,6 +1,6 @@
 """The density of runs under draws of a law and its noise, and predictive draws."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -88,26 +88,52 @@ def run_densities(residuals: np.ndarray, draws: Mapping[str, np.ndarray], shared
 
 
 def _along_run(residuals: np.ndarray, draws: Mapping[str, np.ndarray], kept: np.ndarray) -> np.ndarray:
-    """Return the conditional densities of the rows of one training run (draw, row).
+    """Return the conditional densities of the rows of one training run (draw, row)."""
+    steps = _steps(residuals, draws, kept)
+    return np.stack([log_student(residuals[:, i] - at, nu, scale) for i, (at, scale, nu) in enumerate(steps)], axis=1)
+
+
+def next_row(
+    residuals: np.ndarray, draws: Mapping[str, np.ndarray], progress: np.ndarray, at: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what is expected of the residual of a further row of a training run: centre, scale and degrees of freedom.
+
+    Parameters
+    ----------
+    residuals : numpy.ndarray
+        Of the log response of the run's rows, in their order (draw, row).
+    draws : mapping of str to numpy.ndarray
+        ``sigma``, ``nu``, ``run_share`` and ``path_share`` (draw,).
+    progress : numpy.ndarray
+        Log of the tokens of each row (row,).
+    at : float
+        Log of the tokens of the further row.
+    """
+    gaps = np.diff(np.append(progress, at), prepend=progress[0])
+    further = np.column_stack([residuals, np.zeros(len(residuals))])
+    return list(_steps(further, draws, np.exp(-gaps / MEMORY)))[-1]
+
+
+def _steps(
+    residuals: np.ndarray, draws: Mapping[str, np.ndarray], kept: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield centre, scale and degrees of freedom of each residual of a training run given those before it (draw,).
 
     ``kept`` is the part of the path that is left from one row to the next (row,). All variances are parts of that of
     a single row.
     """
     sigma, nu, run, within = draws["sigma"], draws["nu"], draws[RUN_SHARE], 1 - draws[RUN_SHARE]
     path, alone = within * draws[PATH_SHARE], within * (1 - draws[PATH_SHARE])
-    offset, drift = np.zeros_like(sigma), np.zeros_like(sigma)  # what is expected of both
-    of_offset, of_drift, of_both = run.copy(), path.copy(), np.zeros_like(sigma)  # their covariance
-    distance, found = np.zeros_like(sigma), np.empty_like(residuals)
+    offset, drift, distance = np.zeros_like(sigma), np.zeros_like(sigma), np.zeros_like(sigma)
+    of_offset, of_drift, of_both = run.copy(), path.copy(), np.zeros_like(sigma)  # covariance of offset and drift
     for i, left in enumerate(kept):
         drift, of_both, of_drift = left * drift, left * of_both, left**2 * of_drift + (1 - left**2) * path
-        surprise = residuals[:, i] - offset - drift
         on_offset, on_drift = of_offset + of_both, of_both + of_drift
         variance = on_offset + on_drift + alone
-        scale = sigma * np.sqrt(variance * (nu + distance) / (nu + i))
-        found[:, i] = log_student(surprise, nu + i, scale)
+        yield offset + drift, sigma * np.sqrt(variance * (nu + distance) / (nu + i)), nu + i
+        surprise = residuals[:, i] - offset - drift
         distance = distance + (surprise / sigma) ** 2 / variance
         offset, drift = offset + on_offset * surprise / variance, drift + on_drift * surprise / variance
         of_offset = of_offset - on_offset**2 / variance
         of_drift = of_drift - on_drift**2 / variance
         of_both = of_both - on_offset * on_drift / variance
-    return found
