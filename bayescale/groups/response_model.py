@@ -72,6 +72,7 @@ def sample_responses(
             seed=settings.random_seed,
             save_warmup=False,
             progress_bar=False,
+            adaptation="low_rank",
             target_accept=0.9,
         )
     except RuntimeError as error:
