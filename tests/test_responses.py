@@ -203,7 +203,8 @@ def test_curves_of_a_law_are_the_law_of_each_group():
         "turn": [0.0, 0.1],
     }
     posterior = xr.Dataset(
-        {f"{k}_group": (("chain", "draw", "group"), np.array(v)[None, None]) for k, v in own.items()}
+        {"level": (("chain", "draw", "group"), np.array([1.1, 0.9])[None, None])}
+        | {f"{k}_group": (("chain", "draw", "group"), np.array(v)[None, None]) for k, v in own.items()}
     )
     fitted = ResponseFit(name, law, "law", responses, cells, typical, posterior, PASSED)
     point = {"N": np.array([3e8]), "D": np.array([1e10]), "C": np.array([1.8e19])}
@@ -211,7 +212,8 @@ def test_curves_of_a_law_are_the_law_of_each_group():
     n, d = 3e8 / float(typical["N"]), 1e10 / float(typical["D"])
     for i, scale in enumerate(typical["scale"]):
         parts = SimpleNamespace(**{key: value[i] for key, value in own.items()})
-        value = parts.E + parts.A / n**parts.alpha + parts.B / d**parts.beta + parts.turn * np.log(d)
+        law_there = parts.E + parts.A / n**parts.alpha + parts.B / d**parts.beta
+        value = [1.1, 0.9][i] * law_there / (parts.E + parts.A + parts.B) + parts.turn * np.log(d)
         assert found[i] == pytest.approx(value * scale, rel=1e-9)
     data = _data(cells, responses, law, typical)
     assert np.exp(data["value"][:6]).prod() == pytest.approx(1.0)

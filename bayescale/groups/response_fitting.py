@@ -80,7 +80,8 @@ class ResponseFit(Value):
         if self.law is not None:
             own = {name: draws[f"{name}_group"] for name in self.law.parameters}
             scaled = {name: np.asarray(columns[name], dtype=float) / self.typical[name] for name in self.law.covariates}
-            values = np.maximum(self.law.loss(**scaled, **own) + draws["turn_group"] * x, 1e-6)
+            ratio = self.law.loss(**scaled, **own) / self.law.loss(**dict.fromkeys(scaled, 1.0), **own)
+            values = np.maximum(draws["level"] * ratio + draws["turn_group"] * x, 1e-6)
             return np.asarray(values * self.typical["scale"][:, None])
         score = draws["level"] + draws["slope"] * x + draws["bend"] * x**2
         if self.form == "number":
@@ -131,10 +132,10 @@ def fit_responses(
     responses : sequence of str or Response
         Columns; a :class:`Response` says which direction is better, and what is known of its errors.
     law : str or Law
-        A law, of losses: ``law_g + turn_g * ln(D / typical D)``, in which only ``turn`` can turn a curve round; its
-        parameters are those of all groups times a factor of each. ``share``: a share of items, ``floor + (ceiling -
-        floor) * sigmoid(level_g + slope_g x + bend_g x^2)`` with x the log10 of compute. ``number``: any number,
-        ``level_g + slope_g x + bend_g x^2``.
+        A law, of losses: ``level_g * law_g / law_g(typical run) + turn_g * ln(D / typical D)``, in which only ``turn``
+        can turn a curve round; parameters of a group are those of all times a factor of its own. ``share``: a share of
+        items, ``floor + (ceiling - floor) * sigmoid(level_g + slope_g x + bend_g x^2)`` with x the log10 of compute.
+        ``number``: any number, ``level_g + slope_g x + bend_g x^2``.
     draws, tune, chains, random_seed
         As for :func:`bayescale.fit`.
 

@@ -133,25 +133,32 @@ def _pooled(name: str, mean: Any, scale: float) -> Any:  # noqa: ANN401  (PyTens
 
 
 def _law_values(law: Law, data: Mapping[str, np.ndarray]) -> Any:  # noqa: ANN401
-    """Return the law of each cell over its response's typical value; parameters of groups are partially pooled."""
-    priors = {name: prior for name, prior in free_priors(law).items() if name not in ("sigma", "nu_above_2")}
+    """Return the law of each cell over its response's typical value; parameters of groups are partially pooled.
+
+    The law is taken over its own value at a typical run, and ``level`` is what it is there: known far better than the
+    parts that it consists of, which would otherwise have to move together.
+    """
+    fixed = {"sigma": 1.0, "nu_above_2": 1.0, "level": 1.0}
+    priors = {name: prior for name, prior in free_priors(law).items() if name not in fixed}
     free = {name: getattr(pm, prior.family)(name, **prior.parameters) for name, prior in priors.items()}
-    shared = parameters_from_free(law, {**free, "sigma": 1.0, "nu_above_2": 1.0}, 1.0)
+    shared = parameters_from_free(law, {**free, **fixed}, 1.0)
     group, row = data["group"], data["row"]
-    own = {}
+    own, level = {}, pm.LogNormal("level", mu=0.0, sigma=0.1, dims="group")
     for name in law.parameters:
         kind = "exponent" if is_exponent(law, name) else "coefficient"
         spread = pm.HalfNormal(f"{name}_scale", sigma=DEVIATION[kind])
         score = pm.Normal(f"{name}_score", 0.0, 1.0, dims="group")
-        value = pm.Deterministic(f"{name}_group", shared[name] * pt.exp(spread * score), dims="group")
-        own[name] = value[group]
+        own[name] = pm.Deterministic(f"{name}_group", shared[name] * pt.exp(spread * score), dims="group")
     turn = pm.Deterministic(
         "turn_group",
         pm.HalfNormal("turn_scale", sigma=TURN) * pm.Normal("turn_score", 0.0, 1.0, dims="group"),
         dims="group",
     )
     columns = {name: data[name][row] for name in law.covariates}
-    return pt.maximum(law.loss(**columns, **own) + turn[group] * data["x"][row], 1e-6)
+    of_cells = {name: values[group] for name, values in own.items()}
+    typical = law.loss(**dict.fromkeys(law.covariates, 1.0), **own)
+    ratio = law.loss(**columns, **of_cells) / typical[group]
+    return pt.maximum(level[group] * ratio + turn[group] * data["x"][row], 1e-6)
 
 
 def is_exponent(law: Law, name: str) -> bool:
