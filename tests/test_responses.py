@@ -250,3 +250,22 @@ def test_raw_slopes_of_sixteen_models_are_those_of_least_squares(metric, age, ge
     fitted = ResponseFit(name, None, "number", responses, cells, fitted.typical, fitted.posterior, PASSED)
     raw = disparities(fitted, 1e20, 1e22).table["raw"].round(3)
     assert raw[["age", "gender", "religion"]].tolist() == [age, gender, religion]
+
+
+@pytest.mark.slow
+def test_of_sixteen_models_all_groups_rise_by_one_metric_and_two_part_by_the_other():
+    """The share that prefers the stereotype rises in all ten groups; the likelihood difference parts age and gender."""
+    found = {}
+    for metric, law, better in (("pct_stereotype", "share", 0.5), ("likelihood_difference", "number", "lower")):
+        frame, groups = pythia(metric)
+        responses = [Response(group, better=better) for group in groups]
+        final = frame[frame["step"] == 143_000]
+        fitted = fit_responses(final, responses, law, draws=500, tune=500, random_seed=1)
+        assert fitted.diagnostics.rhat < 1.02
+        found[metric] = disparities(fitted, 1e20, 1e22)
+    shares, differences = found.values()
+    assert (shares.slopes > 0).all(axis=1).mean() > 0.8
+    assert shares.some_worsens > 0.99  # further from one half
+    age, gender = (differences.fitted.groups.index(name) for name in ("age", "gender"))
+    assert ((differences.slopes[:, age] > 0) & (differences.slopes[:, gender] < 0)).mean() > 0.95
+    assert sign_conflicts(shares, differences).loc["gender", "conflict"] > 0.9
