@@ -25,7 +25,9 @@ ERRORS = 4.0
 
 ANSWERS = {
     "split_matters": "the split matters",
+    "probably_matters": "the split probably matters",
     "compute_suffices": "compute suffices",
+    "probably_suffices": "compute probably suffices",
     "cannot_tell": "cannot tell",
 }
 PUBLISHED = (

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from _disagreements import (
     ANSWERS,
     MAX_REFITS,
@@ -29,17 +30,21 @@ from _disagreements import (
 from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
 
 import bayescale as bs
+from bayescale.comparison.odds import Kinds, split_odds
 from bayescale.decisions.loss_map import loss_map
 from bayescale.laws.usual import USUAL_LAWS
 from bayescale.plots.regions import plot_iso_loss
 from bayescale.splits.waste import Waste
 from bayescale.storage import write_whole
-from bayescale.words import percent, short
+from bayescale.words import odds, percent, short
 
 PAGE = Path(__file__).with_name("verdicts.md")
 PICTURE = Path(__file__).with_name("images") / "iso-loss.png"
 FACTOR = 4.0
 """Mis-sizing whose cost is shown."""
+
+TAIL = 1.645
+"""Standard errors from the middle to an end of an interval of 90 %."""
 
 FEWEST_ROWS = 40
 FOLDS = 8
@@ -47,6 +52,12 @@ FOLDS = 8
 
 KAPLAN_LEAST = ((1 / FACTOR + FACTOR) / 2) ** 2 - 1
 """Least extra compute of a model off by FACTOR under that law: where the exponent of N, in it, equals that of D."""
+
+NAMED_BUDGETS = (1e21, 5.76e23)
+"""Budgets whose range is shown too, in FLOP: one of a small study, and that of Gopher and Chinchilla."""
+
+FARTHEST = 100.0
+"""Times the largest run beyond which no range is shown: it would rest on the law alone."""
 
 CRITERIA = {"budget": "budgets left out", "largest": "largest fifth left out"}
 
@@ -90,16 +101,18 @@ def examine(job: Job) -> Found:
     fits, refused = fit_all(runs, job.laws)
     for reason in refused:
         say(f"  {reason}")
-    verdict = bs.judge(bs.compare(fits, max_refits=MAX_REFITS), probability=PROBABILITY)
+    C = runs.frame["C"]
+    budgets = [flops for flops in NAMED_BUDGETS if C.min() <= flops <= FARTHEST * C.max()]
+    verdict = bs.judge(bs.compare(fits, max_refits=MAX_REFITS), probability=PROBABILITY, budgets=budgets)
     pair = {name: fits[name] for name in (verdict.compute_law, verdict.split_law)}
-    return Found(job, runs, verdict, criteria_of(pair, verdict, runs) if len(runs.frame) >= FEWEST_ROWS else {})
-
-
-def criteria_of(pair: Mapping[str, bs.Fit], verdict: bs.Verdict, runs: bs.RunTable) -> dict[str, str]:
-    """Return the difference of elpd by each further criterion."""
     families = runs.frame["family"].nunique() if "family" in runs.frame else 1
-    unlike = {"budget": f"not asked: {families} families at each budget"} if families > 1 else {}
-    return {by: unlike.get(by) or by_criterion(pair, by, verdict) for by in CRITERIA}
+    asked = len(runs.frame) >= FEWEST_ROWS and families == 1
+    return Found(job, runs, verdict, criteria_of(pair, verdict) if asked else {})
+
+
+def criteria_of(pair: Mapping[str, bs.Fit], verdict: bs.Verdict) -> dict[str, str]:
+    """Return the difference of elpd by each further criterion, and the probability that the split matters by it."""
+    return {by: by_criterion(pair, by, verdict) for by in CRITERIA}
 
 
 def by_criterion(pair: Mapping[str, bs.Fit], by: str, verdict: bs.Verdict) -> str:
@@ -116,8 +129,8 @@ def by_criterion(pair: Mapping[str, bs.Fit], by: str, verdict: bs.Verdict) -> st
     row = found.table.loc[law]
     failed = sum(found.failed.values())
     doubt = f"; diagnostics of {counted(failed, 'refit')} failed" if failed else ""
-    decided = "" if row["decided"] else ", not decided"
-    return f"{sign * row['elpd_diff']:+.1f} ({row['dse']:.1f}){decided}{doubt}"
+    matters = split_odds(found, Kinds((verdict.compute_law,), (verdict.split_law,))).probability
+    return f"{sign * row['elpd_diff']:+.1f} ({row['dse']:.1f}), {odds(matters)}{doubt}"
 
 
 # The summary
@@ -126,30 +139,38 @@ def by_criterion(pair: Mapping[str, bs.Fit], by: str, verdict: bs.Verdict) -> st
 def in_short(found: Sequence[Found], refusals: Mapping[str, str]) -> Iterator[str]:
     """Yield what all tables say together."""
     by_answer = {answer: [each for each in found if each.verdict.answer == answer] for answer in ANSWERS}
-    matters, suffices, silent = (by_answer[answer] for answer in ANSWERS)
+    matters, silent = by_answer["split_matters"], by_answer["cannot_tell"]
+    counts = "; ".join(f"{words}: {len(by_answer[answer])}" for answer, words in ANSWERS.items() if by_answer[answer])
     yield "## In short"
     yield ""
-    yield (
-        f"- The question can be asked of {len(found)} of {len(found) + len(refusals)} tables. On {len(matters)} of "
-        f"them compute alone does not explain loss: {listed(matters)}. {capital(counted(len(silent), 'table'))} cannot "
-        f"tell, and {counted(len(suffices), 'table')} {'shows' if len(suffices) == 1 else 'show'} that compute "
-        f"suffices{': ' + listed(suffices) if suffices else ''}."
-    )
-    wastes = [waste_of(each).extra_compute.median for each in matters]
-    widths = [each.upper / each.lower for each in (one.verdict.tokens_per_parameter for one in matters) if each.lower]
-    tolerance = percent(matters[0].verdict.tokens_per_parameter.tolerance)
-    yield (
-        f"- Where it matters, it does not matter everywhere: the largest D/N of small cost is {short(min(widths))} to "
-        f"{short(max(widths))} times the smallest, depending on the table. Between them less than {tolerance} of the "
-        f"compute is lost with {percent(PROBABILITY)} probability. A model {FACTOR:g} times too small or too large "
-        f"needs {percent(min(wastes))} to {percent(max(wastes))} more compute."
-    )
+    yield f"- The question can be asked of {len(found)} of {len(found) + len(refusals)} tables. {capital(counts)}."
+    for answer, words in ANSWERS.items():
+        if answer != "cannot_tell" and by_answer[answer]:
+            yield f"- {capital(words)} on {listed(by_answer[answer])}."
+    yield from _costs_where(matters)
     fixed = [each for each in silent if any(reason.startswith("runs of like compute") for reason in _reasons(each))]
     pooled = [each for each in silent if any("families" in reason for reason in _reasons(each))]
     yield (
         f"- Of the tables that cannot tell, {len(fixed)} hold runs of like compute that hardly differ in size, and "
         f"{len(pooled)} pool families of models that differ in more than N and D. More such runs would not decide; a "
         "few runs of one recipe at one compute and several sizes would (below)."
+    )
+
+
+def _costs_where(matters: Sequence[Found]) -> Iterator[str]:
+    """Yield what ignoring the split costs where it matters."""
+    if not matters:
+        return
+    wastes = [waste_of(each).extra_compute.median for each in matters]
+    own = [each.verdict.effect.median for each in matters]
+    widths = [each.upper / each.lower for each in (one.verdict.tokens_per_parameter for one in matters) if each.lower]
+    tolerance = percent(matters[0].verdict.tokens_per_parameter.tolerance)
+    yield (
+        f"- Where it matters, it does not matter everywhere: the largest D/N of small cost is {short(min(widths))} to "
+        f"{short(max(widths))} times the smallest, depending on the table. Between them less than {tolerance} of the "
+        f"compute is lost with {percent(PROBABILITY)} probability. At the D/N of the runs themselves ignoring the "
+        f"split costs {percent(min(own), 2)} to {percent(max(own), 2)} more compute, {FACTOR:g} times off "
+        f"{percent(min(wastes), 2)} to {percent(max(wastes), 2)}."
     )
 
 
@@ -174,19 +195,29 @@ def summary(found: Sequence[Found]) -> Iterator[str]:
     yield SUMMARY
     yield ""
     yield (
-        "| table | rows | D/N of the runs | answer | elpd, compute less split (s.e.) | laws | D/N of small cost | "
-        f"{FACTOR:g} times off costs | tilt |"
+        "| table | rows | D/N of the runs | answer | probability | effect | elpd, compute less split (s.e.) | laws "
+        f"| D/N of small cost | {FACTOR:g} times off costs | tilt |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
     order = list(ANSWERS)
     for each in sorted(found, key=lambda one: order.index(one.verdict.answer)):
         verdict, difference = each.verdict, each.verdict.difference
         own = each.runs.frame["D"] / each.runs.frame["N"]
         yield (
             f"| {each.job.title} | {rows_of(each)} | {short(own.min())} to {short(own.max())} | "
-            f"{ANSWERS[verdict.answer]} | {difference.elpd_diff:+.1f} ({difference.dse:.1f}) | "
+            f"{ANSWERS[verdict.answer]} | {' | '.join(said(verdict))} | "
+            f"{difference.elpd_diff:+.1f} ({difference.dse:.1f}) | "
             f"{verdict.compute_law}, {verdict.split_law} | {' | '.join(costs(each))} |"
         )
+
+
+def said(verdict: bs.Verdict) -> tuple[str, str]:
+    """Return the probability that the split matters, and what ignoring it costs at the runs' own D/N."""
+    effect = verdict.effect
+    if effect is None:
+        return odds(verdict.probability), "-"
+    ends = f"[{percent(effect.lower, 2)}, {percent(effect.upper, 2)}]"
+    return odds(verdict.probability), f"{percent(effect.median, 2)} {ends}"
 
 
 def costs(found: Found) -> tuple[str, str, str]:
@@ -214,6 +245,37 @@ def in_words(found: Sequence[Found]) -> Iterator[str]:
     yield "## In words"
     yield ""
     yield from (f"- {each.verdict.statement}" for each in found if each.tells)
+
+
+def together(found: Sequence[Found]) -> Iterator[str]:
+    """Yield what a model of the wrong size costs over all tables whose runs locate the best split."""
+    known = [each for each in found if each.locates and not each.repeated and each.verdict.waste]
+    ends = [waste_of(each).extra_compute for each in known]
+    costs = np.log1p([each.median for each in ends])
+    errors = np.log1p([each.upper for each in ends]) - np.log1p([each.lower for each in ends])
+    mean, error, spread = random_effects(costs, errors / (2 * TAIL))
+    low, middle, high = np.expm1(mean + error * TAIL * np.array([-1, 0, 1]))
+    new = np.expm1(mean + np.hypot(error, spread) * TAIL * np.array([-1, 1]))
+    yield "## The published record as a whole"
+    yield ""
+    yield (
+        f"On the {len(known)} tables of one family and fresh data whose runs locate the best split, a model {FACTOR:g} "
+        f"times off costs {percent(middle, 2)} [{percent(low, 2)}, {percent(high, 2)}] more compute on average, by "
+        f"laws of N and D (random effects on the log of one plus the cost; DerSimonian and Laird 1986). Tables differ "
+        f"by a factor of {short(float(np.exp(spread)))} (one s.d. of one plus the cost), so that for another table of "
+        f"this kind {percent(new[0], 2)} to {percent(new[1], 2)} is to be expected. Tables of one paper share data and "
+        "recipe, so that there are fewer independent ones than tables."
+    )
+
+
+def random_effects(values: np.ndarray, errors: np.ndarray) -> tuple[float, float, float]:
+    """Return mean, its standard error and the s.d. between tables, by the moments of DerSimonian and Laird."""
+    weights = 1 / errors**2
+    mean = float(weights @ values / weights.sum())
+    excess = float(weights @ (values - mean) ** 2) - (values.size - 1)
+    spread = max(0.0, excess / float(weights.sum() - (weights**2).sum() / weights.sum()))
+    weights = 1 / (errors**2 + spread)
+    return float(weights @ values / weights.sum()), float(weights.sum() ** -0.5), float(np.sqrt(spread))
 
 
 def by_budget(found: Sequence[Found]) -> Iterator[str]:
@@ -291,11 +353,10 @@ def criteria_table(found: Sequence[Found]) -> Iterator[str]:
     yield f"|---|---|---|{'---|' * len(CRITERIA)}"
     for each in shown:
         difference = each.verdict.difference
-        decided = "" if difference.decided else ", not decided"
         cells = " | ".join(each.criteria[by] for by in CRITERIA)
         yield (
             f"| {each.job.title} | {each.verdict.compute_law}, {each.verdict.split_law} | "
-            f"{difference.elpd_diff:+.1f} ({difference.dse:.1f}){decided} | {cells} |"
+            f"{difference.elpd_diff:+.1f} ({difference.dse:.1f}), {odds(each.verdict.probability)} | {cells} |"
         )
 
 
@@ -320,6 +381,7 @@ def page(found: Sequence[Found], refusals: Mapping[str, str]) -> str:
         lambda: iter([MAP]),
         lambda: summary(found),
         lambda: in_words(found),
+        lambda: together(found),
         lambda: by_budget(found),
         lambda: remedies(found),
         lambda: iter([DISAGREE]),
@@ -363,8 +425,11 @@ equal compute: there compute alone is good enough.*"""
 
 SUMMARY = f"""- **elpd, compute less split**: how much better (above 0) or worse (below 0) the best law of compute alone
   predicts rows it has not seen than the best law of N and D, in nats over all rows, by leave-one-out, with its standard
-  error (over training runs where a table has several rows of one). Decided: beyond 4 nats and 2 standard errors, 4 of
-  them below 100 runs.
+  error (over training runs where a table has several rows of one).
+- **probability**: that the split matters, [calibrated on simulated tables](verdict-calibration.md); one half where
+  runs of like compute do not differ in size. Where families are pooled it is confounded, and no answer is given.
+- **effect**: extra compute that ignoring the split costs at the D/N of the runs themselves, averaged over laws of both
+  kinds: nothing with the probability of compute alone. The answer follows from the probability that it is above 5 %.
 - **D/N of small cost**: tokens per parameter at which ignoring the split costs less than 5 % more compute, with
   {percent(PROBABILITY)} probability, at a run of typical compute.
 - **{FACTOR:g} times off costs**: extra compute that a model {FACTOR:g} times too small or too large needs, whichever
@@ -383,11 +448,11 @@ them. The further beyond the largest run (1 in the fourth column), the more it r
 
 DISAGREE = """## Where papers disagree"""
 
-CRITERION = f"""The same difference, compute less split (s.e.), for the same two laws, on tables of {FEWEST_ROWS} rows
-or more: single rows left out (interpolation, as above); whole budgets left out (in at most {FOLDS} refits of each law,
-standard errors over budgets); the largest fifth of the runs by compute left out (extrapolation). Sums are over the rows
-that were left out, so the last column is over fewer rows. A law can win the first and lose the last. Budgets are not
-left out of tables that pool families: what is near in compute there is not alike."""
+CRITERION = f"""The same difference, compute less split (s.e.), for the same two laws, and the probability that the
+split matters by it, on tables of one family and {FEWEST_ROWS} rows or more: single rows left out (interpolation, as
+above); whole budgets left out (in at most {FOLDS} refits of each law, standard errors over budgets); the largest fifth
+of the runs by compute left out (extrapolation). Sums are over the rows that were left out, so the last column is over
+fewer rows. A law can win the first and lose the last."""
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import importlib
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,14 +58,49 @@ def test_each_table_that_cannot_tell_comes_with_a_reason_and_the_runs_that_would
             text for names, text in blocks.items() if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", names)
         ]
         assert block.count("\n- ") >= 2
-        assert "*would decide:* runs of one recipe at" in block
+        assert re.search(r"\*would decide:\* ((\d+ )?runs of one recipe at|no 200 runs)", block)
 
 
-def test_the_summary_counts_the_rows():
+def test_the_summary_counts_the_rows(tools):
     answers = [cells[3] for cells in rows()]
-    assert set(answers) <= {"the split matters", "compute suffices", "cannot tell"}
+    assert set(answers) <= set(tools.ANSWERS.values())
     assert f"The question can be asked of {len(answers)} of " in part("In short")
-    assert f"On {answers.count('the split matters')} of them" in part("In short")
+
+
+def found_of(title, answer, reasons=()):
+    """Return what one made table says."""
+    interval = SimpleNamespace(median=0.5, lower=0.4, upper=0.6)
+    ratios = SimpleNamespace(lower=10.0, upper=40.0, tolerance=0.05)
+    waste = (SimpleNamespace(factor=4.0, extra_compute=interval),)
+    verdict = SimpleNamespace(answer=answer, reasons=reasons, waste=waste, effect=interval, tokens_per_parameter=ratios)
+    return SimpleNamespace(job=SimpleNamespace(title=title), verdict=verdict)
+
+
+def test_the_summary_counts_the_answers_and_names_the_tables(maker):
+    found = [
+        found_of("one", "split_matters"),
+        found_of("two", "split_matters"),
+        found_of("three", "probably_suffices"),
+        found_of("four", "cannot_tell", ("the runs pool 7 families that differ in more than N and D",)),
+    ]
+    words = "\n".join(maker.in_short(found, {"five": "no C"}))
+    assert "can be asked of 4 of 5 tables" in words
+    assert "The split matters: 2; compute probably suffices: 1; cannot tell: 1." in words
+    assert "The split matters on one, two." in words
+    assert "Compute probably suffices on three." in words
+    assert "1 pool families" in words
+
+
+def test_tables_that_differ_by_their_errors_alone_have_no_spread(maker):
+    errors = np.array([0.1, 0.2, 0.4])
+    mean, error, spread = maker.random_effects(np.full(3, 0.7), errors)
+    assert mean == pytest.approx(0.7)
+    assert error == pytest.approx((errors**-2.0).sum() ** -0.5)
+    assert spread == 0
+    values = np.random.default_rng(2).normal(0.7, 0.3, size=400)
+    mean, error, spread = maker.random_effects(values, np.full(400, 0.01))
+    assert spread == pytest.approx(values.std(ddof=1), rel=0.01)
+    assert error == pytest.approx(spread / 20, rel=0.01)
 
 
 def test_a_table_without_sizes_or_with_another_response_is_refused_with_its_reason(maker, make_runs):

@@ -86,7 +86,8 @@ class Verdict(Value):
     profile : tuple of numpy.ndarray
         D/N and the probability that the split there costs less than the tolerance.
     by_criterion : mapping of str to float
-        The probability by each criterion: ``point`` (single rows left out), and each cross-validation that was given.
+        The probability by each criterion: ``point`` (single rows left out), which alone is calibrated, and each
+        cross-validation that was given.
     reasons : tuple of str
         Why the table cannot decide; empty when it can.
     deciding : DecidingRuns or None
