@@ -104,16 +104,11 @@ def _density_of_runs(residuals: Quantity, values: Mapping[str, Quantity]) -> Qua
     nu, run, path = values["nu"], values[RUN_SHARE], values[PATH_SHARE]
     turned = (rotation * residuals[neighbours]).sum(axis=1) / values["sigma"]
     variance = (1 - run) * ((1 - path) + path * spread)
-    rows, squares, offsets, mixed, logs = (
-        pt.dot(member, each)
-        for each in (
-            pt.ones_like(spread),
-            turned**2 / variance,
-            together**2 / variance,
-            together * turned / variance,
-            pt.log(variance),
-        )
+    squares, offsets, mixed, logs = (
+        member.dot(each)
+        for each in (turned**2 / variance, together**2 / variance, together * turned / variance, pt.log(variance))
     )
+    rows = member.sum(axis=1)
     distance = squares - run * mixed**2 / (1 + run * offsets)
     log_scale = rows * pt.log(values["sigma"]) + 0.5 * (logs + pt.log1p(run * offsets))
     constant = pt.gammaln((nu + rows) / 2) - pt.gammaln(nu / 2) - 0.5 * rows * pt.log(nu * np.pi)

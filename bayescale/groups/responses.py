@@ -171,7 +171,7 @@ def _numbers(name: str, frame: pd.DataFrame, column: str) -> np.ndarray:
     if column not in frame:
         raise InputError(f"{name}: there is no column {column}; found {', '.join(map(str, frame))}")
     cells = frame[column].replace("", np.nan)
-    values = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float)
+    values: np.ndarray = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float)
     wrong = np.flatnonzero(np.isnan(values) & cells.notna().to_numpy())
     if wrong.size:
         raise InputError(
@@ -184,7 +184,7 @@ def _errors(name: str, frame: pd.DataFrame, response: Response, values: np.ndarr
     """Return standard errors: of their own column, else of the number of items, else none."""
     column = response.error or f"{response.column}{ERROR_SUFFIX}"
     if response.error or column in frame:
-        return np.nan_to_num(_numbers(name, frame, column))
+        return np.asarray(np.nan_to_num(_numbers(name, frame, column)))
     if response.items is None:
         return np.zeros_like(values)
     spread = np.clip(values, 0.0, 1.0) * (1 - np.clip(values, 0.0, 1.0))
