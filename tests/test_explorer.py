@@ -286,7 +286,7 @@ def test_a_budget_can_be_typed_is_kept_in_the_address_and_reset(open_page):
     assert float(again.locator("#explorer-N").get_attribute("value")) == shown
     assert again.said == []
     page.click("#explorer-reset")
-    assert page.locator("#explorer-budget-text").input_value() == "1.00e21"
+    assert page.locator("#explorer-budget-text").input_value() == "1e21"
     assert page.locator("#explorer-served-text").input_value() == ""
     assert page.url.endswith("#explore")
 
