@@ -200,7 +200,7 @@ def real(wide_runs, wide_fit, wide_comparison, wide_plan):
         made(Backtest, {"points": points, "runs": wide_runs}),
         *skill_records(),
         made_responses([0.1, -0.1]),
-        made(RunForecast, {"fitted": wide_fit, "seen": 0.25, "loss": np.array([2.0, 2.1, 2.2])}),
+        made(RunForecast, {"fitted": wide_fit, "seen": 0.25, "loss": np.array([2.0, 2.1, 2.2]), "probability": 0.9}),
         disparities(made_responses([0.1, -0.1]), 1e18, 1e20),
         made(SizeBacktest, {"points": sizes, "scores": size_scores(sizes), "runs": wide_runs}),
         made(

@@ -15,6 +15,7 @@ from bayescale.runs.frames import to_pandas
 from bayescale.runs.headers import stands_for
 from bayescale.runs.source import read_source
 from bayescale.runs.units import numbered, units_of
+from bayescale.values import Value
 
 TRENDS = ("share", "number")
 """Forms that are no law: a share of items on the logit scale, and any number as it is, each bent in log compute."""
@@ -81,8 +82,8 @@ class Response:
         return np.asarray(np.abs(after - float(self.better)) - np.abs(before - float(self.better)))
 
 
-@dataclass(frozen=True, eq=False)
-class Cells:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cells(Value):
     """What was measured: one cell for each run and response that has a value.
 
     Attributes
