@@ -280,3 +280,10 @@ def test_waste_that_newton_does_not_find_is_not_known(monkeypatch):
     found = extra_compute(draws, 1e21, np.array([4.0, 1.0]))[0]
     assert np.isnan(found[0])
     assert found[1] == pytest.approx(0, abs=1e-6)  # at the best size itself there is no way to go
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-13, 1e-15, 1e-300])
+def test_a_law_that_is_flat_to_rounding_has_no_waste_and_no_warning(size):
+    flat = {"E": 3.0, "A": size, "B": size, "alpha": 0.05, "beta": 0.05}
+    found = extra_compute(as_draws(flat), 1e21, np.array([2.0, 10.0]))
+    assert (np.isnan(found) | (found >= 0)).all()

@@ -69,4 +69,4 @@ def _at_limit(mixture: Mixture, best: BestRuns) -> np.ndarray:
     """Return whether runs lie at a limit, or can be of given sizes only (draw, budget)."""
     frontier = mixture.frontiers[0]
     bound = list(frontier.binding(best.N, best.D).values())
-    return np.logical_or.reduce([np.full(best.N.shape, bool(frontier.limits.sizes)), *bound])
+    return np.asarray(np.logical_or.reduce([np.full(best.N.shape, bool(frontier.limits.sizes)), *bound]))

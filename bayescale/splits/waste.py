@@ -148,7 +148,8 @@ def extra_compute_at(draws: Draws, flops: float, log_ratio: np.ndarray) -> np.nd
     for _ in range(NEWTON_STEPS):
         # A draw that has lost its optimum stays NaN, but must not move the start of the others.
         ridge = find_optimum(draws, np.exp(np.nan_to_num(log_flops, nan=np.log(flops))))
-        step = (target - ridge.loss) / _ridge_slope(draws, log_flops, ridge.log_ratio)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a law that is flat to rounding never arrives
+            step = (target - ridge.loss) / _ridge_slope(draws, log_flops, ridge.log_ratio)
         step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
         moved = np.clip(log_flops + step, np.log(flops) + SMALLEST_LOG_SAVING, np.log(flops)) - log_flops
         log_flops = log_flops + moved
