@@ -13,6 +13,11 @@ from bayescale.records.report import report_record
 SAMPLES = ("allocate", "backtest", "backtest_sizes", "compare", "fit_laws", "plan", "write_report")
 
 
+def recorded(_path, *results, title, author, date, **parts):
+    """Return the numbers of a report that is not drawn."""
+    return report_record(*results, heading={"title": title, "author": author, "date": date}, **parts)
+
+
 @pytest.fixture
 def verbs(wide_comparison, wide_plan):
     """Replace what samples or draws by signatures; allocate is quick and stays."""
@@ -24,7 +29,7 @@ def verbs(wide_comparison, wide_plan):
     mocks["compare"].return_value = wide_comparison
     mocks["fit_laws"].return_value = dict(wide_comparison.fits)
     mocks["plan"].return_value = wide_plan
-    mocks["write_report"].side_effect = lambda _path, *results, **options: report_record(*results, **options)
+    mocks["write_report"].side_effect = recorded
     yield SimpleNamespace(**mocks)
     for each in patches.values():
         each.stop()
@@ -44,7 +49,12 @@ def made_without(verbs, wide_comparison, tmp_path):
 def test_one_call_writes_what_was_judged_allocated_backtested_and_planned(verbs, wide_comparison, tmp_path):
     told = []
     made = bs.make_report(
-        tmp_path / "r.html", wide_comparison, [1e22], command="a command", progress=lambda *each: told.append(each)
+        tmp_path / "r.html",
+        wide_comparison,
+        [1e22],
+        command="a command",
+        title="A title",
+        progress=lambda *each: told.append(each),
     )
     (path, *results), parts = verbs.write_report.call_args
     assert path == made.path == tmp_path / "r.html"
@@ -55,6 +65,11 @@ def test_one_call_writes_what_was_judged_allocated_backtested_and_planned(verbs,
         "plan": verbs.plan.return_value,
         "shift": None,
         "command": "a command",
+        "title": "A title",
+        "author": "",
+        "date": "",
+        "refusal": "",
+        "spent": (),
     }
     assert verbs.plan.call_args.args == (wide_comparison,)
     assert verbs.plan.call_args.kwargs == {
