@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 UNITS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
@@ -73,3 +75,26 @@ def _bare(value: float, digits: int) -> str:
     """Return a number without zeros at its end."""
     text = short(value, digits)
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def safe_sizes(near: Mapping[str, Any], recommended: Mapping[str, float], digits: int = 2) -> str:
+    """Return which sizes cost little extra compute with what probability, or what the recommended one costs.
+
+    Parameters
+    ----------
+    near : mapping
+        ``tolerance``, ``probability`` and the ends ``N``, None where no size costs so little.
+    recommended : mapping
+        ``N``, and its ``extra_compute`` and ``extra_compute_95`` as parts of the budget.
+    digits : int
+        Of the sizes.
+    """
+    part, sure = percent(near["tolerance"]), percent(near["probability"])
+    if near["N"] is not None:
+        low, high = (count_text(end, digits) for end in near["N"])
+        return f"any size from {low} to {high} costs less than {part} extra compute with {sure} probability"
+    costs = (percent(recommended[name], 2) for name in ("extra_compute", "extra_compute_95"))
+    return (
+        f"no size is safe to {part} extra compute with {sure} probability; {count_text(recommended['N'], digits)} "
+        f"costs {' in the median, '.join(costs)} at the 95 % point"
+    )

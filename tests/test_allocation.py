@@ -7,9 +7,11 @@ import pytest
 import xarray as xr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from made import without_paths
 
 from bayescale import tradeoffs
 from bayescale.comparison.comparison import compare
+from bayescale.decisions import mixture
 from bayescale.decisions.allocation import allocate
 from bayescale.decisions.demand import demand_for_size, implied_demand
 from bayescale.errors import InputError
@@ -40,6 +42,14 @@ def with_discrepancy(fitted):
 @pytest.fixture(scope="session")
 def wide_fit(wide_fit):
     return with_discrepancy(wide_fit)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def law_alone():
+    """Take laws at their word, so that closed forms hold; what they miss has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixture, "paths_of", without_paths)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -408,30 +418,32 @@ def test_within_limits_no_other_run_has_a_smaller_expected_loss(wide_fit, limits
 
 
 @pytest.mark.parametrize("limits", LIMITED.values(), ids=LIMITED)
-def test_near_optimal_sets_hold_the_recommendation_and_what_is_as_good(wide_fit, limits):
-    found = allocate(wide_fit, [1e22], constraints=limits)
+def test_every_near_optimal_size_costs_little_with_the_probability(wide_fit, limits):
+    tolerance = 0.1
+    found = allocate(wide_fit, [1e22], constraints=limits, tolerance=tolerance)
     best = found.recommended.isel(budget=0)
-    N, D = runs_within(limits, 1e22, 4001)
-    expected = predict(wide_fit, N, worth_of(limits, D)).mean(axis=0)
-    for i, part in enumerate(best["part"].to_numpy()):
-        low, high = best["within_low"].to_numpy()[i], best["within_high"].to_numpy()[i]
-        assert low <= best["N"] <= high
-        inside = N[expected <= best["expected_loss"].item() * (1 + part)]
-        # The ends are read on a grid: a step of it is up to 0.6 % in N, and that of this test as much.
-        assert low == pytest.approx(inside.min(), rel=0.01)
-        assert high == pytest.approx(inside.max(), rel=0.01)
-    assert (np.diff(best["within_low"]) <= 0).all()
-    assert (np.diff(best["within_high"]) >= 0).all()
-    assert best["near_low"] <= best["N"] <= best["near_high"]
+    low, high = float(best["near_low"]), float(best["near_high"])
+    cheaper = allocate(wide_fit, [1e22 / (1 + tolerance)], constraints=limits).optima["loss"].to_numpy()
+    N, D = runs_within(limits, 1e22, 801)
+    losses = predict(wide_fit, N, worth_of(limits, D))
+    chance = (losses <= np.maximum(cheaper, found.optima["loss"].to_numpy())).mean(axis=0)
+    inside = (low * 1.01 <= N) & (high / 1.01 >= N)
+    if not np.isfinite(low):
+        assert chance.max() < 0.92
+        return
+    assert chance[inside].min(initial=1) > 0.88  # ends are read between 31 sizes
+    beside = (low * 0.97 > N) | (high * 1.03 < N)
+    assert chance[beside].max(initial=0) < 0.92
 
 
-def test_wide_near_optimal_sets_are_not_cut_off(certain):
-    found = allocate(certain, [1e26])
-    best = found.recommended.isel(budget=0)
-    loss = best["expected_loss"].item() * 1.02
-    for end in ("within_low", "within_high"):
-        N = best[end].to_numpy()[[-1]]
-        assert predict(certain, N, 1e26 / 6 / N).mean() == pytest.approx(loss, rel=1e-3)
+def test_extra_compute_is_that_of_a_run_as_good_as_the_size(certain):
+    found = allocate(certain, [1e22])
+    splits = found.regret.isel(budget=0).dropna("size")
+    place = int(np.argmin(np.abs(splits["extra_compute"].to_numpy() - 0.3)))
+    N, extra = (splits[name].to_numpy()[[place]] for name in ("N", "extra_compute"))
+    loss = predict(certain, N, 1e22 / 6 / N)[0].item()
+    needed = allocate(certain, target_loss=loss).optima["flops_used"].to_numpy()[0].item()
+    assert 1e22 / needed - 1 == pytest.approx(extra.item(), rel=0.03)  # compute is taken to fall evenly with loss
 
 
 @pytest.mark.parametrize("limits", [each for name, each in LIMITED.items() if name != "ladder"])
@@ -517,7 +529,8 @@ def test_a_size_of_the_ladder_beyond_the_budget_is_left_out(wide_fit):
     found = allocate(wide_fit, [1e21], constraints=Constraints(sizes=(1e9, 1e12), min_tokens=1e10))
     record = json.loads(json.dumps(allocation_record(found), allow_nan=False))["allocations"][0]
     assert [size["N"] for size in record["sizes"]] == [1e9, 1e12]
-    assert record["sizes"][1] == {"N": 1e12, "probability": 0.0, "D": None, "expected_regret": None, "regret_95": None}
+    unknown = dict.fromkeys(("D", "expected_regret", "regret_95", "extra_compute", "extra_compute_95"))
+    assert record["sizes"][1] == {"N": 1e12, "probability": 0.0, **unknown}
 
 
 def test_a_column_of_the_law_is_fixed_or_chosen(synthetic_fit, make_runs):
@@ -578,11 +591,12 @@ def test_the_record_of_a_limited_allocation_is_plain_data(wide_fit, limits):
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert record["constraints"] == limits.record()
     entry = record["allocations"][0]
-    assert entry["near_optimal"]["by_loss"][0]["part"] == 0.005
+    assert entry["near_optimal"]["probability"] == 0.9
     assert entry["spread"]["parameters"] + entry["spread"]["laws"] == pytest.approx(
         1 if entry["spread"]["ln_N_sd"] else 0
     )
-    assert all(set(each) == {"N", "D", "expected_regret", "regret_95"} for each in entry["candidates"])
+    fields = {"N", "D", "expected_regret", "regret_95", "extra_compute", "extra_compute_95"}
+    assert all(set(each) == fields for each in entry["candidates"])
     assert (entry["serving"] is None) == (limits.inference_tokens == 0)
 
 

@@ -36,7 +36,7 @@ def test_tables_count_alike_however_many_forecasts_they_have(script, points):
     more = pd.concat([points, *[points[points["table"] == "second"]] * 5])
     for given in (points, more):
         found = script.overall(script.alike(given)).set_index("method")
-        assert found.loc["law", "coverage_90"] == pytest.approx(1 / 3)
+        assert found.loc["path", "coverage_90"] == pytest.approx(1 / 3)
 
 
 def test_the_page_has_every_method_distance_and_table(script, points):

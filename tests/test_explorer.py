@@ -220,7 +220,13 @@ def test_the_page_finds_the_splits_that_the_library_finds(open_page, served, kin
             assert found["loss"][name] == pytest.approx(np.quantile(loss, at), rel=1e-5)
         best = exact.recommended.isel(budget=0)
         assert found["recommended"]["N"] == pytest.approx(float(best["N"]), rel=3e-3)  # the same number as the table
-        assert found["near"] == pytest.approx([float(best["near_low"]), float(best["near_high"])], rel=0.02)
+        near = [float(best["near_low"]), float(best["near_high"])]
+        if np.isfinite(near).all():
+            assert found["near"] == pytest.approx(near, rel=0.02)
+        else:
+            assert found["near"] is None
+        extra = [float(best["extra_compute"]), float(best["high_extra_compute"])]
+        assert found["extra"] == pytest.approx(extra, rel=0.03, abs=1e-3)
         spent = found["training"] + found["serving"]
         assert spent == pytest.approx(budget, rel=1e-9)
 
@@ -229,7 +235,7 @@ def test_where_data_run_out_the_page_takes_a_larger_model(open_page):
     page = open_page(written())
     free, capped = solved(page, 1e23), solved(page, 1e23, unique=2e11)
     assert free["D"]["median"] > 2e11
-    assert capped["bound"] == 1
+    assert capped["bound"] > 0.99
     assert capped["D"]["median"] == pytest.approx(2e11, rel=1e-6)
     assert capped["N"]["median"] == pytest.approx(1e23 / 6 / 2e11, rel=1e-6)
     assert capped["near"][0] < capped["N"]["median"] < capped["near"][1]

@@ -7,10 +7,11 @@ from made import crossed, exact_sizes
 from bayescale.runs import RunTable
 from bayescale.splits import paths as module
 from bayescale.splits.best_sizes import best_sizes, paths_of
+from bayescale.splits.constraints import Constraints
 from bayescale.splits.frontier import frontiers
 from bayescale.splits.optimum import find_optimum
 from bayescale.splits.paths import KNOTS, Minima, Paths, sample_paths
-from bayescale.splits.search import Search
+from bayescale.splits.search import Search, searches
 
 BUDGETS = np.array([1e21, 1e22, 1e23])
 
@@ -19,9 +20,10 @@ BUDGETS = np.array([1e21, 1e22, 1e23])
 def typical(monkeypatch):
     """Every scale is the typical one."""
     monkeypatch.setattr(module, "FACTORS", (np.ones(1), np.ones(1)))
-    module._factors.cache_clear()
+    monkeypatch.setattr(module, "SCATTERS", (0.05,))
+    module._scales.cache_clear()
     yield
-    module._factors.cache_clear()
+    module._scales.cache_clear()
 
 
 def at(sampled, log_flops):
@@ -40,19 +42,22 @@ def test_given_its_scales_a_path_has_the_moments_of_the_normal_law_given_one_min
     small, large = np.minimum(np.abs(x), y), np.maximum(np.abs(x), y)
 
     def kernel(x, y, wander):
-        return 0.05**2 + 0.02**2 * x * y + 0.0005**2 * x**2 * y**2 + 0.005**2 * wander
+        return 0.03**2 + 0.01**2 * x * y + 0.0007**2 * x**2 * y**2 + 0.003**2 * wander
 
     with_minimum = kernel(x, y, np.where(x > 0, small**2 * (3 * large - small) / 6, 0.0))
     own = kernel(x, x, np.abs(x) ** 3 / 3)
     total = kernel(y, y, y**3 / 3) + error**2 + 0.05**2
-    mean, variance = with_minimum / total * missed, own - with_minimum**2 / total
+    mean, variance = (
+        with_minimum / total * missed,
+        own - with_minimum**2 / total + 0.05**2,
+    )  # and scatter
     standard = np.sqrt(variance / count)
     np.testing.assert_array_less(np.abs(sampled.mean(axis=0) - mean), 4 * standard)
     np.testing.assert_allclose(sampled.var(axis=0), variance, rtol=0.03)
 
 
 def test_without_minima_and_with_scales_of_zero_there_is_nothing_but_the_law(make_runs, synthetic_fit, monkeypatch):
-    for name in ("LEVEL", "SLOPE", "BEND", "WANDER"):
+    for name in ("LEVEL_ALONE", "SLOPE_ALONE"):
         monkeypatch.setattr(module, name, 0.0)
     runs = crossed(make_runs, make_runs.truth)
     few = RunTable.from_frame(runs.frame[::3], name="few")
@@ -99,6 +104,26 @@ def test_paths_are_the_same_for_the_same_seed_and_widen_without_slices(make_runs
     few = synthetic_fit("chinchilla", RunTable.from_frame(runs.frame[::3], name="few"))
     widths = [np.ptp(np.quantile(at(paths_of(each), np.log(1e21)), [0.05, 0.95])) for each in (fitted, few)]
     assert widths[1] > 1.5 * widths[0]
+
+
+def test_without_minima_a_law_misses_what_laws_miss_in_other_tables():
+    center = float(KNOTS[20])
+    sampled = at(sample_paths(None, center, 40_000, random_seed=0), KNOTS[[20, 25]])
+    expected = np.hypot(module.LEVEL_ALONE, module.SLOPE_ALONE * np.array([0.0, KNOTS[25] - center]))
+    np.testing.assert_allclose(sampled.std(axis=0), expected, rtol=0.03)
+    assert (np.abs(sampled.mean(axis=0)) < 4 * expected / 200).all()
+
+
+def test_a_path_moves_a_best_run_alike_whether_searched_or_moved(make_runs, synthetic_fit):
+    fitted = synthetic_fit("chinchilla", crossed(make_runs, make_runs.truth))
+    paths = Paths(0.3 * np.random.default_rng(0).standard_normal((fitted.draws.count, 1)) + 0 * KNOTS)
+    (moved,) = (Search(fitted.draws, each, paths=paths) for each in frontiers(fitted.law))
+    (searched,) = searches(fitted, fitted.draws, Constraints(max_params=1e20), paths=paths)
+    assert moved._moves_alike
+    assert not searched._moves_alike
+    one, two = (each.find_best(BUDGETS) for each in (moved, searched))
+    for name in ("N", "D", "loss"):
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=2e-5)
 
 
 def test_a_path_at_compute_that_is_not_known_is_not_known():

@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made import without_paths
 
 import bayescale as bs
 from bayescale.cli.output import without_infinities
+from bayescale.decisions import mixture
 from bayescale.planning.beliefs import believe, decide, effective_noise, split_loss
 from bayescale.planning.goals import LawGoal, NormalGoal, choose
 from bayescale.planning.proposals import design_candidates
@@ -195,7 +197,8 @@ def test_a_plan_says_first_how_many_runs_are_worth_their_cost(few_fit, found):
     assert none.headline.startswith("No")
 
 
-def test_the_regret_before_is_that_of_the_split_of_least_expected_loss(few_fit, found):
+def test_the_regret_before_is_that_of_the_split_of_least_expected_loss(few_fit, found, monkeypatch):
+    monkeypatch.setattr(mixture, "paths_of", without_paths)  # plans take laws at their word
     flops = np.array([TARGET])
     laws, _ = believe(few_fit, flops)
     decision = decide(laws, flops)

@@ -285,7 +285,8 @@ def test_plot_draws_on_the_axes_given():
 
 def test_allocation_marks_the_recommendation_the_end_of_the_runs_and_published_values():
     words = legend(PLOTS["N at many"]())
-    for part in ("least expected loss", "near-optimal: 5 %", "beyond the largest run", "Hoffmann et al. 2022"):
+    near = "less than 5 % extra compute, 90 % sure"
+    for part in ("least expected loss", near, "beyond the largest run", "Hoffmann et al. 2022"):
         assert part in words
 
 

@@ -52,16 +52,15 @@ class Allocation(Value):
     recommended : xarray.Dataset
         The run of least expected loss (budget): ``N``, ``D``, ``flops_used``, ``expected_loss``, ``expected_regret``
         (loss above each draw's own optimum, among the same choices), ``high_regret`` (that which one draw in twenty
-        exceeds), ``expected_extra_compute`` and ``high_extra_compute`` (both as a part of the compute with which the
-        best split reaches that loss), ``near_low`` and ``near_high`` (the N of the near-optimal set; with ``_D`` their
-        tokens),
-        ``within_low`` and ``within_high`` (the N whose expected loss is at most a part above the least; budget, part),
+        exceeds), ``extra_compute`` and ``high_extra_compute`` (that as a part of the budget: median over draws, and
+        what one draw in twenty exceeds), ``near_low`` and ``near_high`` (the near-optimal sizes: with the probability,
+        every N between them costs less extra compute than the tolerance; NaN where none does; ``_D``: their tokens),
         ``option`` (place in ``options``),
         ``spread`` (variance of ln N*), ``spread_by_law`` (the share of it that lies between laws) and
         ``extrapolation`` (training compute over the largest C of the runs).
     regret : xarray.Dataset
-        ``N``, ``D``, ``expected_regret``, ``high_regret`` and ``expected_extra_compute`` of other splits (budget,
-        size); of a ladder those of its sizes.
+        ``N``, ``D``, ``expected_regret``, ``high_regret``, ``extra_compute`` and ``high_extra_compute`` of other splits
+        (budget, size); of a ladder those of its sizes.
     options : xarray.Dataset
         Of each combination of further columns that was offered (budget, option): the best ``N`` on average,
         ``expected_loss``, ``expected_regret``, and the ``probability`` that it is the best.
@@ -90,7 +89,7 @@ class Allocation(Value):
     averaged : bool
         Whether the laws of a comparison were averaged, even where one alone is left; else one law was asked for.
     tolerance : float
-        Extra compute that the near-optimal set may cost, against the recommended split.
+        Extra compute that a near-optimal size may cost, against knowing the best one.
     probability : float
         Of the credible intervals.
     runs : RunTable
@@ -101,6 +100,8 @@ class Allocation(Value):
         What the diagnostics hold against them; empty when every check passed.
     cost : Cost or MeasuredCost
         How budgets are spent: ``6 N D``, the law's own count, or this table's own FLOP per token.
+    random_seed : int
+        Seed of what was drawn.
     """
 
     optima: xr.Dataset
@@ -121,6 +122,7 @@ class Allocation(Value):
     notes: tuple[str, ...]
     doubts: tuple[str, ...]
     cost: TokenCost = DENSE
+    random_seed: int = 0
 
     @property
     def table(self) -> pd.DataFrame:
@@ -173,18 +175,18 @@ def allocate(
     constraints : Constraints
         What limits N and D, and what is served.
     probability : float
-        Of the credible intervals.
+        Of the credible intervals, and of the near-optimal sizes.
     tolerance : float
-        The near-optimal set holds every N that costs, on average, no more than this part of extra compute
-        beyond the recommended split.
+        Near-optimal is every N that costs, with the probability, less than this part of extra compute against knowing
+        the best one.
     random_seed : int
         Seed of the noise in forecasts of single runs.
 
     Returns
     -------
     Allocation
-        The optimum of each draw, the split of least expected loss, its regret and the near-optimal set. Of a loss: the
-        same for the budget with which the expected loss reaches it, and the cheapest run of each draw.
+        The optimum of each draw, the split of least expected loss, its regret and the near-optimal sizes. Of a loss:
+        the same for the budget with which the expected loss reaches it, and the cheapest run of each draw.
 
     Raises
     ------
@@ -202,7 +204,7 @@ def allocate(
     notes = [*laws.notes, *design_doubts(laws.runs)]
     targets, budgets = (None, budgets) if losses is None else reach(laws, losses, probability)
     located, best = laws.locate(budgets)
-    averages = average(located, budgets, best, tolerance)
+    averages = average(located, budgets, best, tolerance=tolerance, probability=probability)
     recommended = averages.recommended
     recommended.update(_spread(located, best))
     training = _training_flops(laws, recommended)
@@ -230,6 +232,7 @@ def allocate(
         notes=(*notes, *notes_of(laws, recommended, training, probability)),
         doubts=tuple(doubts_of(laws, budgets, probability)),
         cost=laws.cost,
+        random_seed=random_seed,
     )
 
 
@@ -310,7 +313,7 @@ def _ladder(best: BestRuns, averages: Averages, constraints: Constraints) -> xr.
         return None
     sizes = np.array(constraints.sizes)
     probability = np.stack([np.isclose(best.N, size, rtol=1e-9).mean(axis=0) for size in sizes], axis=1)
-    ladder = averages.regret[["D", "expected_regret", "high_regret"]].copy()
+    ladder = averages.regret.drop_vars("N").copy()
     ladder["probability"] = ("budget", "size"), probability
     return ladder.assign_coords(size=sizes)
 

@@ -153,7 +153,7 @@ class IsoflopSlice(Value):
     lower, median, upper : numpy.ndarray
         The law there and the ends of its interval (point,), in the table's unit.
     near : tuple of float
-        Smallest and largest size that cost little more compute than the best.
+        Smallest and largest size that cost little more compute than the best with the probability; NaN where none does.
     """
 
     flops: float
@@ -178,7 +178,7 @@ class IsoflopSlices(Value):
     slices : tuple of IsoflopSlice
         Up to five, from the smallest to the largest.
     tolerance : float
-        Extra compute that the near-optimal sizes may cost.
+        Extra compute that near-optimal sizes may cost.
     probability : float
         Of the intervals.
     """
@@ -204,7 +204,7 @@ def isoflop_slices(fitted: Fit, *, tolerance: float = 0.05, probability: float =
     fitted : Fit
         Fit of a law of N and D that has a best split.
     tolerance : float
-        Extra compute that the near-optimal sizes may cost.
+        Extra compute that near-optimal sizes may cost.
     probability : float
         Of the intervals.
 
@@ -215,10 +215,8 @@ def isoflop_slices(fitted: Fit, *, tolerance: float = 0.05, probability: float =
     """
     groups = _runs_of_like_compute(fitted.runs)
     best = allocate(fitted, [flops for flops, _ in groups], tolerance=tolerance, probability=probability).recommended
-    ends = best[["near_low", "near_high"]].to_array().to_numpy().T
-    slices = tuple(
-        _slice(fitted, flops, runs, near, probability) for (flops, runs), near in zip(groups, ends, strict=True)
-    )
+    ends = best[["near_low", "near_high", "N"]].to_array().to_numpy().T
+    slices = tuple(_slice(fitted, *group, each, probability) for group, each in zip(groups, ends, strict=True))
     return IsoflopSlices(fitted.law.name, fitted.runs, slices, tolerance, probability)
 
 
@@ -234,9 +232,11 @@ def _runs_of_like_compute(runs: RunTable) -> list[tuple[float, pd.DataFrame]]:
     return [(float(np.exp(np.log(groups[i]["C"]).mean())), groups[i]) for i in chosen]
 
 
-def _slice(fitted: Fit, flops: float, runs: pd.DataFrame, near: np.ndarray, probability: float) -> IsoflopSlice:
-    seen = np.concatenate([runs["N"].to_numpy(), near])
-    N = np.sort([*np.geomspace(seen.min() / MARGIN, seen.max() * MARGIN, SLICE_POINTS), *near])
+def _slice(fitted: Fit, flops: float, runs: pd.DataFrame, best: np.ndarray, probability: float) -> IsoflopSlice:
+    near, size = best[:2], best[2]
+    ends = near[np.isfinite(near)]
+    seen = np.concatenate([runs["N"].to_numpy(), ends, [size]])
+    N = np.sort([*np.geomspace(seen.min() / MARGIN, seen.max() * MARGIN, SLICE_POINTS), *ends])
     points = {"N": N, "D": flops / fitted.draws.flops(N, np.ones_like(N)), "C": np.full_like(N, flops)}
     loss = fitted.draws.value(points)
     tails = [(1 - probability) / 2, 0.5, (1 + probability) / 2]

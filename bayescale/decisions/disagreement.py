@@ -79,11 +79,10 @@ def minima_notes(
     where = short(np.append(at[[0, -1]], np.max(flops))[place])
     read, said = (_interval_text(np.exp(values[:, place]), probability) for values in (line, beside))
     slopes = (_interval_text(lines[:, 1], probability) for lines in (minima.lines, _lines(minima, law[:, :-1])))
-    remedy = "compare further laws" if "isoflop" in split else "compare isoflop, a law whose minima are free"
     return [
         f"the runs' own isoFLOP minima disagree with the best sizes of {', '.join(split)}: at {where} FLOP a line "
-        f"through the minima has N = {read}, the fit {said}; exponents of N over C {' and '.join(slopes)}. The "
-        f"intervals of N, D and D/N do not know of this: fit to the runs near the minima alone, or {remedy}"
+        f"through the minima has N = {read}, the law alone {said}; exponents of N over C {' and '.join(slopes)}. The "
+        "sizes given here follow the minima, and their intervals have what the law misses"
     ]
 
 

@@ -5,6 +5,7 @@ import xarray as xr
 
 from bayescale.decisions.disagreement import minima_notes
 from bayescale.decisions.mixture import Mixture
+from bayescale.decisions.slice_price import slice_notes
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
@@ -54,6 +55,7 @@ def notes_of(mixture: Mixture, recommended: xr.Dataset, training: np.ndarray, pr
         *_limit_notes(recommended, mixture.constraints, mixture.runs),
         *_cost_notes(mixture, recommended),
         *minima_notes(mixture.fits, mixture.weights, training, probability),
+        *slice_notes(mixture, training, probability),
     ]
 
 
@@ -85,8 +87,8 @@ def _beyond_data(budgets: np.ndarray, runs: RunTable) -> list[str]:
     if budgets.max() > largest:
         reach = budgets.max() / largest
         notes += [
-            f"budgets reach {short(reach)} times the largest run ({short(largest)} FLOP); intervals of N, D and D/N "
-            f"assume that the law still holds there: {size_coverage_earned(reach)}",
+            f"budgets reach {short(reach)} times the largest run ({short(largest)} FLOP): "
+            f"{size_coverage_earned(reach)}",
             f"forecasts of the loss so far out: {coverage_earned(reach)}",
         ]
     if budgets.min() < smallest:

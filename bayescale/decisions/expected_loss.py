@@ -24,8 +24,8 @@ LEAST_POINTS = 6
 NARROW = 1e-6
 """A range of ln(D/N) this narrow is one split."""
 
-NEAR = (0.005, 0.01, 0.02)
-"""Parts of the expected loss by which a near-optimal set may exceed the least."""
+NEAR = 0.02
+"""Part of the expected loss above the least to which curves reach at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,8 @@ class Curve:
         Mean of their losses (size,).
     sizes, fine : numpy.ndarray
         Many sizes, and the expected loss there (point,).
+    discrete : bool
+        Whether the sizes are the only ones allowed.
     """
 
     N: np.ndarray
@@ -50,6 +52,7 @@ class Curve:
     expected: np.ndarray
     sizes: np.ndarray
     fine: np.ndarray
+    discrete: bool = False
 
     @property
     def least(self) -> float:
@@ -68,7 +71,7 @@ class Curve:
 
 
 def curve_of(mixture: Mixture, option: int, budget: float, best_N: np.ndarray, best_loss: np.ndarray) -> Curve:
-    """Return the expected loss over sizes, as far as the widest near-optimal set reaches.
+    """Return the expected loss over sizes, as far as sizes are hardly worse than the best.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def curve_of(mixture: Mixture, option: int, budget: float, best_N: np.ndarray, b
     span = mixture.frontiers[option].span(np.asarray(budget))
     for margin in MARGINS:
         curve = _curve_within(mixture, option, np.asarray(budget), (best_N, best_loss), margin)
-        near = curve.near(NEAR[-1] * abs(curve.least))
+        near = curve.near(NEAR * abs(curve.least))
         cut = [near[0] <= curve.sizes.min(), near[1] >= curve.sizes.max()]
         ends = [np.log(near[0]) < span.low + NARROW, np.log(near[1]) > span.high - NARROW]
         if not any(each and not end for each, end in zip(cut, ends, strict=True)):
@@ -109,7 +112,7 @@ def _curve_within(
     losses = sign * mixture.losses(option, N, D)
     excess, expected = losses - sign * best[1][:, None], losses.mean(axis=0)
     if sizes.size or N.size == 1:
-        return Curve(N, D, excess, expected, N[allowed], expected[allowed])
+        return Curve(N, D, excess, expected, N[allowed], expected[allowed], discrete=sizes.size > 0)
     ends = np.cumsum([0, *(piece.size - 1 for piece in pieces)])
     places = [np.linspace(piece[0], piece[-1], FINE) for piece in pieces]
     fine = [

@@ -11,6 +11,7 @@ from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.laws.measured import TokenCost
 from bayescale.runs import RunTable
+from bayescale.splits.best_sizes import paths_of
 from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.frontier import Frontier
 from bayescale.splits.optimum import THINNED, check_splits
@@ -104,7 +105,7 @@ class Mixture:
     def within(self, constraints: Constraints) -> "Mixture":
         """Return the same draws of the same laws within other limits."""
         found = {
-            name: searches(self.fits[name], options[0].draws, constraints, self.random_seed)
+            name: searches(self.fits[name], options[0].draws, constraints, self.random_seed, options[0].paths)
             for name, options in self.searches.items()
         }
         return replace(self, searches=found, constraints=constraints)
@@ -186,6 +187,7 @@ def mixture(
     constraints: Constraints = UNLIMITED,
     *,
     draws: int | None = None,
+    alone: bool = False,
     random_seed: int = 0,
 ) -> Mixture:
     """Return the laws that decide about these budgets within these limits.
@@ -200,6 +202,8 @@ def mixture(
         The limits.
     draws : int, optional
         Draws of all laws together; by default as many as the fit with most draws has.
+    alone : bool
+        Whether laws are taken at their word, without what they miss of the best size.
     random_seed : int
         Seed of what is drawn.
 
@@ -213,7 +217,11 @@ def mixture(
     counts = counts_by_weight(available, list(weights.values()), draws or max(available))
     found = {}
     for (name, fitted), count, most in zip(fits.items(), counts, available, strict=True):
-        found[name] = searches(fitted, fitted.draws.take(evenly_spaced(count, most)), constraints, random_seed)
+        places = evenly_spaced(count, most)
+        paths = None if alone else paths_of(fitted, random_seed=random_seed)
+        found[name] = searches(
+            fitted, fitted.draws.take(places), constraints, random_seed, None if paths is None else paths.take(places)
+        )
     _check_alike(found)
     return Mixture(fits, weights, found, constraints, random_seed, tuple(notes))
 

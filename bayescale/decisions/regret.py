@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayescale.decisions.expected_loss import NEAR, Curve, curve_of
+from bayescale.decisions.expected_loss import Curve, curve_of
 from bayescale.decisions.mixture import Mixture
+from bayescale.decisions.safe_sizes import extra_compute, safe_sizes
 from bayescale.processes import in_threads
+from bayescale.splits.frontier import Frontier
 from bayescale.splits.search import BestRuns, Search, chosen
 
 HIGH = 0.95
@@ -37,29 +39,9 @@ class Averages:
     options: xr.Dataset
 
 
-@dataclass(frozen=True)
-class Worth:
-    """What a loss is worth in compute, near the best split of each budget.
-
-    Attributes
-    ----------
-    allowed : numpy.ndarray
-        How much worse, on average, the best runs of a little less compute are (budget,).
-    tolerance : float
-        How much less that is.
-    """
-
-    allowed: np.ndarray
-    tolerance: float
-
-    def extra_compute(self, regret: np.ndarray) -> np.ndarray:
-        """Return the extra compute, as a part, whose loss a regret is (budget, ...); loss is linear in its log."""
-        allowed = np.maximum(self.allowed, np.finfo(float).tiny).reshape(-1, *(1 for _ in regret.shape[1:]))
-        logs = np.log1p(self.tolerance) * np.maximum(regret, 0.0) / allowed
-        return np.asarray(np.expm1(np.minimum(logs, MOST_EXTRA)))
-
-
-def average(mixture: Mixture, budgets: np.ndarray, optima: BestRuns, tolerance: float) -> Averages:
+def average(
+    mixture: Mixture, budgets: np.ndarray, optima: BestRuns, *, tolerance: float, probability: float
+) -> Averages:
     """Average over draws what each choice loses, and find the best of them.
 
     Parameters
@@ -71,17 +53,24 @@ def average(mixture: Mixture, budgets: np.ndarray, optima: BestRuns, tolerance: 
     optima : BestRuns
         The best run of each draw (draw, budget).
     tolerance : float
-        Extra compute that a near-optimal set may cost.
+        Extra compute that a near-optimal size may cost.
+    probability : float
+        That it costs no more.
     """
-    allowed = _cheaper_loss(mixture, optima, tolerance)
+    worse = _worse(mixture, optima, tolerance)
     places = list(enumerate(budgets.tolist()))
     curves = in_threads(lambda at: _curves(mixture, at[1], optima.N[:, at[0]], optima.loss[:, at[0]]), places)
     chosen = np.array([int(np.argmin([curve.least for curve in each])) for each in curves])
     best = [each[k] for each, k in zip(curves, chosen, strict=True)]
-    worth = Worth(allowed, tolerance)
+    recommended, excess = _recommended(mixture, optima, budgets, best=best, chosen=chosen)
+    extra = extra_compute(excess, worse, tolerance)
+    recommended["extra_compute"] = "budget", np.median(extra, axis=0)
+    recommended["high_extra_compute"] = "budget", _high(extra)
+    near = [safe_sizes(curve, optima.N[:, i], worse[:, i], probability) for i, curve in enumerate(best)]
+    recommended.update(_near(mixture.frontiers, np.array(near), budgets, chosen))
     return Averages(
-        _recommended(mixture, optima, budgets, best=best, chosen=chosen, worth=worth),
-        _regrets(best, budgets, worth),
+        recommended,
+        _regrets(best, budgets, worse, tolerance),
         _options(mixture, optima, budgets, curves),
     )
 
@@ -91,8 +80,8 @@ def _curves(mixture: Mixture, budget: float, best_N: np.ndarray, best_loss: np.n
     return [curve_of(mixture, option, budget, best_N, best_loss) for option in range(len(mixture.frontiers))]
 
 
-def _cheaper_loss(mixture: Mixture, optima: BestRuns, tolerance: float) -> np.ndarray:
-    """Return how much worse, on average, the best runs of a little less compute are (budget,).
+def _worse(mixture: Mixture, optima: BestRuns, tolerance: float) -> np.ndarray:
+    """Return how much worse the best runs of a little less compute are (draw, budget).
 
     Loss is flat at an optimum, so it hardly matters whether parameters or tokens are saved; at a limit it does, and the
     better of the two is taken: no second search.
@@ -102,7 +91,7 @@ def _cheaper_loss(mixture: Mixture, optima: BestRuns, tolerance: float) -> np.nd
     for options, N, D, loss, option in zip(mixture.searches.values(), *parts, strict=True):
         each = [_with_less(search, N, D, tolerance) for search in options]
         worse.append(chosen(each, option) - mixture.sign * loss)
-    return np.asarray(np.concatenate(worse).mean(axis=0))
+    return np.concatenate(worse)
 
 
 def _with_less(search: Search, N: np.ndarray, D: np.ndarray, tolerance: float) -> np.ndarray:
@@ -118,53 +107,59 @@ def _with_less(search: Search, N: np.ndarray, D: np.ndarray, tolerance: float) -
 
 
 def _recommended(
-    mixture: Mixture,
-    optima: BestRuns,
-    budgets: np.ndarray,
-    *,
-    best: Sequence[Curve],
-    chosen: np.ndarray,
-    worth: Worth,
-) -> xr.Dataset:
+    mixture: Mixture, optima: BestRuns, budgets: np.ndarray, *, best: Sequence[Curve], chosen: np.ndarray
+) -> tuple[xr.Dataset, np.ndarray]:
+    """Return the runs of least expected loss, and their loss above each draw's best (draw, budget)."""
     frontiers, sign = mixture.frontiers, mixture.sign
     N = np.array([curve.best_N for curve in best])
-    found = {name: np.empty_like(N) for name in ("D", "flops_used", "expected_loss", "expected_regret", "high_regret")}
+    D, flops_used, expected = (np.empty_like(N) for _ in range(3))
+    excess = np.empty_like(optima.loss)
     for i, k in enumerate(chosen):
         frontier = frontiers[k]
-        D = frontier.tokens(budgets[[i]], N[[i]])
-        losses = mixture.losses(int(k), N[[i]], D)[:, 0]
-        excess = sign * (losses - optima.loss[:, i])
-        found["D"][i], found["flops_used"][i] = D[0], frontier.total(N[[i]], D)[0]
-        found["expected_loss"][i], found["expected_regret"][i] = losses.mean(), excess.mean()
-        found["high_regret"][i] = _high(excess)
-    near = np.array([curve.near(float(slack)) for curve, slack in zip(best, worth.allowed, strict=True)])
-    shares = np.array([[curve.near(part * abs(curve.least)) for part in NEAR] for curve in best])
-    for name in ("expected_regret", "high_regret"):
-        found[name.replace("regret", "extra_compute")] = worth.extra_compute(found[name])
-    columns = {"N": N, **found, "near_low": near[:, 0], "near_high": near[:, 1], "option": chosen}
-    for end in ("near_low", "near_high"):
-        D = [frontiers[k].tokens(*each) for k, *each in zip(chosen, budgets, columns[end], strict=True)]
-        columns[f"{end}_D"] = np.array(D, dtype=float)
-    variables = {name: (("budget",), values) for name, values in columns.items()}
-    ends = {f"within_{end}": (("budget", "part"), shares[..., j]) for j, end in enumerate(("low", "high"))}
-    return xr.Dataset({**variables, **ends}, coords={"flops": ("budget", budgets), "part": ("part", list(NEAR))})
+        tokens = frontier.tokens(budgets[[i]], N[[i]])
+        losses = mixture.losses(int(k), N[[i]], tokens)[:, 0]
+        D[i], flops_used[i], expected[i] = tokens[0], frontier.total(N[[i]], tokens)[0], losses.mean()
+        excess[:, i] = sign * (losses - optima.loss[:, i])
+    columns = {
+        "N": N,
+        "D": D,
+        "flops_used": flops_used,
+        "expected_loss": expected,
+        "expected_regret": excess.mean(axis=0),
+        "high_regret": _high(excess),
+        "option": chosen,
+    }
+    found = {name: (("budget",), values) for name, values in columns.items()}
+    return xr.Dataset(found, coords={"flops": ("budget", budgets)}), excess
 
 
-def _regrets(best: Sequence[Curve], budgets: np.ndarray, worth: Worth) -> xr.Dataset:
+def _near(
+    frontiers: Sequence[Frontier], ends: np.ndarray, budgets: np.ndarray, chosen: np.ndarray
+) -> dict[str, tuple[tuple[str], np.ndarray]]:
+    """Return the ends of the near-optimal sizes, and their tokens (budget, end)."""
+    found = {}
+    for name, sizes in zip(("near_low", "near_high"), ends.T, strict=True):
+        D = [frontiers[k].tokens(*each) for k, *each in zip(chosen, budgets, sizes, strict=True)]
+        found |= {name: (("budget",), sizes), f"{name}_D": (("budget",), np.array(D, dtype=float))}
+    return found
+
+
+def _regrets(best: Sequence[Curve], budgets: np.ndarray, worse: np.ndarray, tolerance: float) -> xr.Dataset:
     count = max(curve.N.size for curve in best)
 
     def table(rows: Sequence[np.ndarray]) -> tuple[tuple[str, str], np.ndarray]:
         padded = [np.pad(row, (0, count - row.size), constant_values=np.nan) for row in rows]
         return ("budget", "size"), np.array(padded)
 
+    extra = [extra_compute(curve.excess, worse[:, [i]], tolerance) for i, curve in enumerate(best)]
     variables = {
         "N": table([curve.N for curve in best]),
         "D": table([curve.D for curve in best]),
         "expected_regret": table([curve.excess.mean(axis=0) for curve in best]),
         "high_regret": table([_high(curve.excess) for curve in best]),
+        "extra_compute": table([np.median(each, axis=0) for each in extra]),
+        "high_extra_compute": table([_high(each) for each in extra]),
     }
-    dims, regret = variables["expected_regret"]
-    variables["expected_extra_compute"] = dims, worth.extra_compute(regret)
     return xr.Dataset(variables, coords={"flops": ("budget", budgets)})
 
 

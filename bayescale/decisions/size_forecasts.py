@@ -114,7 +114,7 @@ METHODS: Mapping[str, Callable[..., np.ndarray]] = FrozenMapping(
 LAWLESS = ("line", "parabola")
 """Methods that need no law."""
 
-IN_USE = "law"
+IN_USE = "path"
 """The method by which ``allocate`` finds the sizes of a law: what reports and notes quote."""
 
 UNFITTED = (*LAWLESS, "least_squares")

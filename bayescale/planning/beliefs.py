@@ -65,12 +65,15 @@ class Decision:
 def believe(source: Fit | Comparison, flops: np.ndarray) -> tuple[Mixture, tuple[str, ...]]:
     """Return the laws under draws that have a best split at every budget, and what is to be said of those that do not.
 
+    Laws are taken at their word: single runs teach their parameters, and what a law misses of its best size is learned
+    from isoFLOP slices.
+
     Raises
     ------
     InputError
         If no law has a best split, or most draws of a law have none.
     """
-    laws = mixture(source, flops, draws=DRAWS)
+    laws = mixture(source, flops, draws=DRAWS, alone=True)
     inside = laws.find_best(flops).located.all(axis=1)
     lost = []
     for name, own in zip(laws.fits, laws.split_by_law(inside), strict=True):

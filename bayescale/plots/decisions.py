@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import PchipInterpolator
 
 from bayescale import checks
 from bayescale.decisions.allocation import Allocation
@@ -32,6 +32,9 @@ from bayescale.plots.style import (
 )
 from bayescale.runs import RunTable
 from bayescale.words import count_text, percent, typed
+
+TOP, TOPS = 2.0, (0.2, 2.0)
+"""Extra compute is drawn up to so many times the 95 % point of the recommended size, between these ends."""
 
 type Quantity = Literal["N", "D", "tokens_per_parameter"]
 
@@ -167,7 +170,7 @@ def plot_allocation(
     -------
     matplotlib.axes.Axes
         Median with 50 % band and that of the allocation's probability, the split of least expected loss, the
-        near-optimal set, the end of the data, and published recommendations where the response is a loss.
+        near-optimal sizes, the end of the data, and published recommendations where the response is a loss.
     """
     ax = new_axes(ax)
     flops = allocation.optima["flops"].to_numpy()
@@ -181,7 +184,8 @@ def plot_allocation(
     ax.plot(flops[order], chosen[order], ls=line, marker=marker, color=VERMILLION, lw=1.5, label="least expected loss")
     for i, end in enumerate(("near_low", "near_high")):
         edge = _from_size(quantity, best[end].to_numpy(), best[f"{end}_D"].to_numpy())[order]
-        label = f"near-optimal: {percent(allocation.tolerance)} extra compute" if i == 0 else None
+        sure = f"{percent(allocation.probability)} sure"
+        label = f"less than {percent(allocation.tolerance)} extra compute, {sure}" if i == 0 else None
         ax.plot(flops[order], edge, ls=":" if line else "", marker="_", ms=0 if line else 9, color=GREEN, label=label)
     if allocation.runs.response == "loss":
         _draw_published(ax, quantity, flops)
@@ -210,7 +214,7 @@ def _draw_published(ax: Axes, quantity: Quantity, flops: np.ndarray) -> None:
 @styled
 @checks.kinds
 def plot_regret(allocation: Allocation, budget: int = 0, ax: Axes | None = None) -> Axes:
-    """Draw the expected regret of every model size at one budget.
+    """Draw the extra compute that every model size costs at one budget, against knowing the best.
 
     Parameters
     ----------
@@ -224,34 +228,43 @@ def plot_regret(allocation: Allocation, budget: int = 0, ax: Axes | None = None)
     Returns
     -------
     matplotlib.axes.Axes
-        Expected regret against N, with the split of least expected loss and the near-optimal set.
+        Extra compute in per cent against N, its median and what one draw in twenty exceeds, with the split of least
+        expected loss and the near-optimal sizes, where there are some.
     """
     ax = new_axes(ax)
     best = allocation.recommended.isel(budget=budget)
+    median, high = (_extra_curve(allocation, budget, name) for name in ("extra_compute", "high_extra_compute"))
+    N = np.exp(np.linspace(*median.x[[0, -1]], 800))
+    top = float(np.clip(TOP * best["high_extra_compute"], *TOPS))
+    N = N[median(np.log(N)) <= top]
     near = (float(best["near_low"]), float(best["near_high"]))
-    curve = _regret_curve(allocation, budget)
-    N = np.geomspace(near[0] / 4, near[1] * 4, 400)
-    ends = np.exp(curve.x[[0, -1]])
-    N = N[(ends[0] <= N) & (ends[1] >= N)]
-    ax.axvspan(*near, color=GREEN, alpha=0.2, lw=0, label=_near_label(allocation, near))
-    ax.plot(N, curve(np.log(N)), color=BLUE, lw=1.8, label="posterior mean of the regret")
-    ax.axvline(float(best["N"]), color=VERMILLION, ls="--", lw=1.5, label=f"least: {count_text(float(best['N']))}")
+    if np.isfinite(near).all():
+        ax.axvspan(*near, color=GREEN, alpha=0.2, lw=0, label=_near_label(allocation, near))
+    ax.plot(N, 100 * median(np.log(N)), color=BLUE, lw=1.8, label="median")
+    ax.plot(N, 100 * high(np.log(N)), color=BLUE, lw=1.4, ls=":", label="95 % point")
+    ax.axvline(
+        float(best["N"]), color=VERMILLION, ls="--", lw=1.5, label=f"recommended: {count_text(float(best['N']))}"
+    )
     log_axis(ax, "x", "count")
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 100 * top)
     return finish(
         ax,
         title=f"What another size costs, at {typed(float(best['flops']))} FLOP",
         xlabel="model size N (parameters)",
-        ylabel=f"expected regret ({allocation.runs.unit})",
+        ylabel="extra compute (%)",
     )
 
 
 def _near_label(allocation: Allocation, near: tuple[float, float]) -> str:
-    return f"at most {percent(allocation.tolerance)} extra compute: {count_text(near[0])} to {count_text(near[1])}"
+    most, sure = percent(allocation.tolerance), percent(allocation.probability)
+    return f"less than {most}, {sure} sure: {count_text(near[0])} to {count_text(near[1])}"
 
 
-def _regret_curve(allocation: Allocation, budget: int) -> CubicSpline:
-    """Join the regret of the candidate splits; they are spaced evenly in ln N."""
-    regret = allocation.regret.isel(budget=budget).dropna("size")
-    order = np.argsort(regret["N"].to_numpy())
-    return CubicSpline(np.log(regret["N"].to_numpy()[order]), regret["expected_regret"].to_numpy()[order])
+def _extra_curve(allocation: Allocation, budget: int, name: str) -> PchipInterpolator:
+    """Join the extra compute of the candidate splits, over ln N."""
+    splits = allocation.regret.isel(budget=budget)
+    values = splits[name].to_numpy()
+    known = np.isfinite(values)
+    N = splits["N"].to_numpy()[known]
+    order = np.argsort(N)
+    return PchipInterpolator(np.log(N[order]), values[known][order])

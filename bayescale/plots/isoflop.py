@@ -37,7 +37,7 @@ LINES = (
 @styled
 @checks.kinds
 def plot_isoflop(found: IsoflopSlices, ax: Axes | None = None) -> Axes:
-    """Draw loss against size along slices of like compute, runs and law, with the near-optimal set of each.
+    """Draw loss against size along slices of like compute, runs and law, with the near-optimal sizes of each.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def plot_isoflop(found: IsoflopSlices, ax: Axes | None = None) -> Axes:
         size costs little.
     """
     ax = new_axes(ax, height=5.0)
-    near = f"near-optimal: {percent(found.tolerance)} extra compute"
+    near = f"less than {percent(found.tolerance)} extra compute, {percent(found.probability)} sure"
     ax.plot([], [], color=GREEN, lw=6, alpha=0.5, label=near)
     ax.fill_between([], [], color=INK, alpha=0.15, lw=0, label=interval_label(found.probability))
     for look, each in zip(LINES, found.slices, strict=False):

@@ -59,11 +59,10 @@ def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
         "recommended": {
             **{name: float(best[name]) for name in fields},
             "regret_95": float(best["high_regret"]),
-            "extra_compute": float(best["expected_extra_compute"]),
-            "extra_compute_95": float(best["high_extra_compute"]),
+            **{name: float(best[variable]) for name, variable in EXTRA_FIELDS.items()},
             "covariates": _columns_record(allocation, budget, int(best["option"])),
         },
-        "near_optimal": {"tolerance": allocation.tolerance, **_near_record(best)},
+        "near_optimal": _near_record(allocation, best),
         "spread": {
             "ln_N_sd": float(np.sqrt(best["spread"])),
             "laws": float(best["spread_by_law"]),
@@ -79,28 +78,37 @@ def _budget_record(allocation: Allocation, budget: int) -> dict[str, Any]:
     }
 
 
-def _near_record(best: xr.Dataset) -> dict[str, Any]:
+def near_optimal(allocation: Allocation, budget: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return the sizes that cost little extra compute, and what the recommended one costs, as they are recorded."""
+    best = allocation.recommended.isel(budget=budget)
+    own = {"N": float(best["N"])}
+    own |= {name: float(best[variable]) for name, variable in EXTRA_FIELDS.items()}
+    return _near_record(allocation, best), own
+
+
+def _near_record(allocation: Allocation, best: xr.Dataset) -> dict[str, Any]:
+    """Return the sizes that cost little with the probability; None where no size does."""
+    ends = [float(best["near_low"]), float(best["near_high"])]
     return {
-        "N": [float(best["near_low"]), float(best["near_high"])],
-        "by_loss": [
-            {"part": float(part), "N": [float(best["within_low"][i]), float(best["within_high"][i])]}
-            for i, part in enumerate(best["part"].to_numpy())
-        ],
+        "tolerance": allocation.tolerance,
+        "probability": allocation.probability,
+        "N": ends if np.isfinite(ends).all() else None,
     }
 
 
+EXTRA_FIELDS = {"extra_compute": "extra_compute", "extra_compute_95": "high_extra_compute"}
 CANDIDATE_FIELDS = {
     "N": "N",
     "D": "D",
     "expected_regret": "expected_regret",
     "regret_95": "high_regret",
-    "extra_compute": "expected_extra_compute",
+    **EXTRA_FIELDS,
 }
 BINDING_FIELDS = {"limit": "limit", "probability": "probability", "recommended": "recommended"}
 LADDER_FIELDS = {
     "N": "size",
     "probability": "probability",
-    **{name: CANDIDATE_FIELDS[name] for name in ("D", "expected_regret", "regret_95")},
+    **{name: CANDIDATE_FIELDS[name] for name in ("D", "expected_regret", "regret_95", *EXTRA_FIELDS)},
 }
 OPTION_FIELDS = {name: name for name in ("N", "expected_loss", "expected_regret", "probability")}
 

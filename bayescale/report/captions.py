@@ -14,8 +14,9 @@ from bayescale.planning.plan import Plan
 from bayescale.plots.calibration import most_held_out
 from bayescale.plots.decisions import Quantity
 from bayescale.plots.laws import exponents as exponents_of
+from bayescale.records.allocation import near_optimal
 from bayescale.runs import LOST_CONDITION, RunTable, describe
-from bayescale.words import count_text, nats, percent, short, typed
+from bayescale.words import count_text, nats, percent, safe_sizes, short, typed
 
 WORDS: dict[Quantity, str] = {
     "N": "The best size goes",
@@ -67,12 +68,11 @@ def loss(source: Allocation | LossCurve, *, backtested: bool) -> str:
 
 
 def other_sizes(allocation: Allocation) -> str:
-    """Say which sizes are about as good as the recommended one."""
+    """Say which sizes cost little."""
     found = allocation.recommended.isel(budget=0)
-    near = f"{count_text(float(found['near_low']), 2)} to {count_text(float(found['near_high']), 2)}"
     return (
-        f"At {typed(float(found['flops']))} FLOP sizes of {near} are, on average, no worse than the recommended one "
-        f"with {percent(allocation.tolerance)} less compute. Farther off the cost grows fast."
+        f"At {typed(float(found['flops']))} FLOP {safe_sizes(*near_optimal(allocation, 0))}. Farther off the cost "
+        "grows fast."
     )
 
 
@@ -86,7 +86,7 @@ def slices(found: IsoflopSlices) -> str:
         )
     return (
         f"Runs of like compute and the line of {found.law} at their mean; the runs should scatter evenly about it, and "
-        "be lowest where it is green, at sizes about as good as the best."
+        "be lowest where it is green, at near-optimal sizes."
     )
 
 

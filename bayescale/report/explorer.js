@@ -25,6 +25,18 @@ const explorer = (() => {
     return Math.exp(interpolate(row(j - 1), row(j), row(j + 1), row(j + 2), u - j));
   };
 
+  // What a law misses of ln N at the best size: by ln of training compute, then by draw; straight between knots.
+  const pathOf = (told) => {
+    if (!told) return () => () => 0;
+    const bytes = Uint8Array.from(atob(told.values), (letter) => letter.charCodeAt(0));
+    const values = Float64Array.from(new Int16Array(bytes.buffer), (value, k) => value * told.units[k % told.count]);
+    const { low, step, count } = told;
+    return (all) => {
+      const place = Math.min(Math.max((all - low) / step, 0), count - 1), k = Math.min(Math.floor(place), count - 2), t = place - k;
+      return (i) => values[i * count + k] + t * (values[i * count + k + 1] - values[i * count + k]);
+    };
+  };
+
   // ln of the FLOP of one training token at ln N: 6 N, times what the table's own runs cost more or less.
   const perToken = (x) => {
     const plain = Math.log(FLOPS_PER_TOKEN) + x;
@@ -55,14 +67,19 @@ const explorer = (() => {
     const parameters = Object.fromEntries(Object.entries(law.parameters).map(([name, text]) => [name, decode(text)]));
     const { N, D, C } = law.grid ? { N: 1, D: 1, C: 1 } : law.reference;
     const value = law.grid ? gridLaw(law.grid, decode(law.grid.values)) : TWINS[law.twin];
+    const missed = pathOf(law.paths);
+    // A law that misses its best size is read at another one, of the same compute.
     const lossAt = (x, y, i) => {
-      const n = x - Math.log(N), d = y - Math.log(D), c = perToken(x) + y - Math.log(C);
+      const all = perToken(x) + y, size = x - missed(all)(i), c = all - Math.log(C);
+      const n = size - Math.log(N), d = all - perToken(size) - Math.log(D);
       return value(Math.exp(n), Math.exp(d), Math.exp(c), n, d, c, parameters, i);
     };
     const lossesAt = (x, y, indices, into) => {
-      const n = x - Math.log(N), d = y - Math.log(D), c = perToken(x) + y - Math.log(C);
-      const a = Math.exp(n), b = Math.exp(d), e = Math.exp(c);
-      for (let k = 0; k < indices.length; k++) into[k] = value(a, b, e, n, d, c, parameters, indices[k]);
+      const all = perToken(x) + y, c = all - Math.log(C), e = Math.exp(c), path = missed(all);
+      for (let k = 0; k < indices.length; k++) {
+        const size = x - path(indices[k]), n = size - Math.log(N), d = all - perToken(size) - Math.log(D);
+        into[k] = value(Math.exp(n), Math.exp(d), e, n, d, c, parameters, indices[k]);
+      }
       return into;
     };
     return { name: law.name, weight: law.weight, draws: law.draws, lossAt, lossesAt };
@@ -181,6 +198,36 @@ const explorer = (() => {
     return Math.max(loss, Math.min(cheaper, law.lossAt(sizeFor(Math.exp(perToken(x)) * all / less, all, 0), worth(y), i)));
   };
 
+  // Between which ln N a draw costs less than the tolerance: where the root of its extra loss, in tolerances, is 1.
+  const ends = (x, loss, best, worse, below) => {
+    const root = (k) => Math.sqrt(Math.max(0, loss(k)) / worse), first = x.findIndex((place) => place < best);
+    const between = (a, b, from, to) => from + (to - from) * Math.min(1, Math.max(0, (1 - a) / (b - a)));
+    let [last, from] = [0, best], k = first < 0 ? x.length : first;
+    for (; k < x.length && root(k) <= 1; k++) [last, from] = [root(k), x[k]];
+    let low = k < x.length ? between(last, root(k), from, x[k]) : below(from, last, between);
+    [last, from] = [0, best];
+    for (k = (first < 0 ? x.length : first) - 1; k >= 0 && root(k) <= 1; k--) [last, from] = [root(k), x[k]];
+    return [low, k >= 0 ? between(last, root(k), from, x[k]) : from];
+  };
+
+  // The range that lies inside those of most draws: of its pieces, the one that holds the median middle.
+  const shared = (lows, highs) => {
+    const count = lows.length, middle = lows.map((low, k) => (low + highs[k]) / 2).sort()[count >> 1];
+    const begun = lows.slice().sort(), ended = highs.slice().sort(), pieces = [];
+    let i = 0, j = 0, from = null;
+    while (j < count) {
+      const begins = i < count && begun[i] <= ended[j], place = begins ? begun[i++] : ended[j++];
+      const sure = (i - j) / count >= data.probability;
+      if (sure && from === null) from = place;
+      if (!sure && from !== null) {
+        pieces.push([from, place]);
+        from = null;
+      }
+    }
+    const length = ([low, high]) => high - low;
+    return pieces.find(([low, high]) => low <= middle && middle <= high) ?? pieces.sort((a, b) => length(b) - length(a))[0] ?? null;
+  };
+
   // The lowest point of the mean loss between grid points: exact means on a finer grid, then a parabola.
   const lowest = (set, at, centre, step, range, count) => {
     const finer = spaced(Math.max(range.low, centre - step), Math.min(range.high, centre + step), FINER);
@@ -204,7 +251,9 @@ const explorer = (() => {
     const count = set.reduce((sum, { indices }) => sum + indices.length, 0);
     const sizes = new Float64Array(count), losses = new Float64Array(count), mean = new Float64Array(POINTS);
     const runsOut = range.capped && high === range.high;
-    let cheaper = 0, outside = 0, bound = 0, done = 0;
+    const worse = new Float64Array(count), lows = new Float64Array(count), highs = new Float64Array(count);
+    const places = runs.map(([x]) => x);
+    let outside = 0, bound = 0, done = 0;
     for (const { law, indices } of set) {
       const rows = runs.map(([x, y]) => law.lossesAt(x, y, indices, new Float64Array(indices.length)));
       rows.forEach((row, k) => { for (let m = 0; m < row.length; m++) mean[k] += row[m] / count; });
@@ -218,7 +267,16 @@ const explorer = (() => {
         else if (place - range.low < 1e-9 || range.high - place < 1e-9) outside++;
         sizes[done] = Math.exp(x);
         losses[done] = law.lossAt(x, y, i);
-        cheaper += withLess(law, x, tokens, i, served, losses[done], worth) / count;
+        worse[done] = withLess(law, x, tokens, i, served, losses[done], worth) - losses[done];
+        const below = (from, last, between) => {
+          for (let step = MARGIN / 64, next = from - step; runsOut && next > from - MARGIN; next -= step) {
+            const root = Math.sqrt(Math.max(0, law.lossAt(next, Math.log(unique), i) - losses[done]) / worse[done]);
+            if (root > 1) return between(last, root, next + step, next);
+            last = root;
+          }
+          return from;
+        };
+        [lows[done], highs[done]] = ends(places, (k) => rows[k][m] - losses[done], x, worse[done], below);
       }
     }
     if (outside > count / 2) return null;
@@ -230,15 +288,21 @@ const explorer = (() => {
       const k = grid.reduce((a, _, j) => (mean[j] < mean[a] ? j : a), 0);
       if (k > 0 && k < POINTS - 1) least = lowest(set, at, grid[k], step, { low, high }, count);
     }
-    const allowed = Math.max(0, cheaper - ideal);
-    const near = points.filter((point) => point[1] <= least[1] + allowed);
+    const allowed = worse.reduce((sum, value) => sum + value, 0) / count, near = shared(lows, highs);
     const cost = (N) => Math.exp(perToken(Math.log(N)));
     const tokens = (N) => Math.min(budget / cost(N) - SERVING_PART * served, repeat ? Infinity : unique);
-    const size = Math.exp(least[0]), N = interval(sizes);
+    const size = Math.exp(least[0]), N = interval(sizes), extra = new Float64Array(count);
+    done = 0;
+    for (const { law, indices } of set) {
+      for (const loss of law.lossesAt(least[0], worth(Math.log(tokens(size))), indices, new Float64Array(indices.length))) {
+        extra[done] = Math.expm1((Math.log1p(data.tolerance) * Math.max(0, loss - losses[done])) / worse[done++]);
+      }
+    }
+    extra.sort();
     return {
       N, D: through(N, tokens), loss: interval(losses), tokens_per_parameter: through(N, (value) => tokens(value) / value),
       recommended: { N: size, D: tokens(size), loss: least[1], regret: least[1] - ideal },
-      near: [Math.exp(near[0][0]), Math.exp(near[near.length - 1][0])], allowed,
+      near: near && near.map(Math.exp), allowed, extra: [quantile(extra, 0.5), quantile(extra, 0.95)],
       training: cost(size) * tokens(size), serving: SERVING_PART * cost(size) * served,
       bound: bound / count, outside: outside / count, epochs: tokens(size) / unique,
       points: points.map(([place, loss]) => [place, loss - least[1]]),
@@ -348,9 +412,9 @@ const explorer = (() => {
     const shown = visible(found.points.map(([x, loss]) => [x, percent(Math.max(loss, 0))]), top), low = shown[0][0], high = shown[shown.length - 1][0];
     const across = (x) => LEFT + ((x - low) / (high - low)) * (WIDTH - LEFT - RIGHT);
     const up = (y) => HEIGHT - BOTTOM - (Math.min(y, top) / top) * (HEIGHT - TOP - BOTTOM);
-    const [from, to] = found.near.map((value) => across(Math.log(value)));
+    const [from, to] = found.near ? found.near.map((value) => across(Math.log(value))) : [0, 0];
     const parts = [
-      element("rect", { x: from, y: TOP, width: Math.max(1, to - from), height: HEIGHT - TOP - BOTTOM, class: "near" }),
+      ...(found.near ? [element("rect", { x: from, y: TOP, width: Math.max(1, to - from), height: HEIGHT - TOP - BOTTOM, class: "near" })] : []),
       element("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: up(0), y2: up(0), class: "axis" }),
       element("line", { x1: LEFT, x2: LEFT, y1: TOP, y2: up(0), class: "axis" }),
     ];
@@ -397,8 +461,11 @@ const explorer = (() => {
     putInterval("loss", found.loss, (value) => significant(value, 4));
     put("best-N", found.recommended.N, counted(found.recommended.N));
     put("best-D", found.recommended.D, counted(found.recommended.D));
-    put("near-low", found.near[0], counted(found.near[0]));
-    put("near-high", found.near[1], counted(found.near[1]));
+    byId("safe").hidden = !found.near;
+    byId("unsafe").hidden = Boolean(found.near);
+    found.near?.forEach((value, k) => put(["near-low", "near-high"][k], value, counted(value)));
+    found.extra.forEach((value, k) => put(["extra", "extra-high"][k], value, `${significant(100 * value, 2)} %`));
+    put("unsafe-N", found.recommended.N, counted(found.recommended.N));
     put("training", found.training, flops(found.training));
     put("serving", found.serving, found.serving > 0 ? flops(found.serving) : "0");
     put("remarks", "", remarks(state, found));

@@ -18,8 +18,10 @@ from bayescale.laws.costs import DENSE
 from bayescale.laws.measured import MeasuredCost, TokenCost
 from bayescale.report.twins import javascript
 from bayescale.runs.costs import FADE, POWERS
+from bayescale.splits.best_sizes import paths_of
 from bayescale.splits.constraints import Constraints
 from bayescale.splits.optimum import has_optimum
+from bayescale.splits.paths import KNOTS, Paths
 
 SCRIPT = Path(__file__).parent / "explorer.js"
 PAGE_SCRIPT = Path(__file__).parent / "page.js"
@@ -40,6 +42,10 @@ GRID_DRAWS, GRID_POINTS = 100, 40
 """Of a law without a formula in JavaScript."""
 
 GRID_SIZES, GRID_TOKENS = (1e5, 1e14), (1e6, 1e17)
+
+
+TINY = 1e-9
+"""Paths are written in steps of at least this over 32767."""
 
 
 def explorer_data(comparison: Comparison, allocation: Allocation) -> dict[str, Any]:
@@ -130,9 +136,11 @@ def _law(name: str, fitted: Fit, formulas: list[str], allocation: Allocation) ->
     formula = _formula(fitted)
     weight = float(allocation.weights.get(name, 0.0))
     told = {"name": name, "weight": weight, "remark": "" if weight else "not in the recommendation"}
+    paths = paths_of(fitted, random_seed=allocation.random_seed)
     if formula is None:
-        return told | _on_grid(fitted)
+        return told | _on_grid(fitted, paths)
     return told | {
+        "paths": _path_data(paths),
         "twin": formulas.index(formula),
         "draws": int(fitted.draws["sigma"].size),
         "reference": {key: float(fitted.reference.get(key, 1.0)) for key in ("N", "D", "C")},
@@ -141,7 +149,25 @@ def _law(name: str, fitted: Fit, formulas: list[str], allocation: Allocation) ->
     }
 
 
-def _on_grid(fitted: Fit) -> dict[str, Any]:
+def _path_data(paths: Paths | None) -> dict[str, Any] | None:
+    """Return what the law misses of ln N* at knots of ln FLOP, for each draw, as base64 of 16-bit integers.
+
+    Each knot has a unit of its own: far from the runs paths are much wider than among them.
+    """
+    if paths is None:
+        return None
+    units = np.maximum(np.abs(paths.values).max(axis=0), TINY) / np.iinfo(np.int16).max
+    values = np.round(paths.values / units).astype("<i2")
+    return {
+        "low": float(KNOTS[0]),
+        "step": float(KNOTS[1] - KNOTS[0]),
+        "count": KNOTS.size,
+        "units": units.tolist(),
+        "values": base64.b64encode(values.tobytes()).decode("ascii"),
+    }
+
+
+def _on_grid(fitted: Fit, paths: Paths | None) -> dict[str, Any]:
     """Return the log of a law on a grid of ln N and ln D under some of its draws."""
     picked = evenly_spaced(GRID_DRAWS, fitted.draws["sigma"].size)
     axes = [np.log(np.geomspace(low, high, GRID_POINTS)) for low, high in (GRID_SIZES, GRID_TOKENS)]
@@ -149,7 +175,8 @@ def _on_grid(fitted: Fit) -> dict[str, Any]:
     values = fitted.draws.take(picked).value({"N": N, "D": D, "C": fitted.draws.flops(N, D)})
     told = [{"low": float(axis[0]), "step": float(axis[1] - axis[0]), "count": len(axis)} for axis in axes]
     grid = {"N": told[0], "D": told[1], "values": _packed(np.log(np.maximum(values, np.finfo(np.float32).tiny)))}
-    return {"twin": None, "draws": GRID_DRAWS, "reference": {}, "parameters": {}, "grid": grid}
+    path = _path_data(None if paths is None else paths.take(picked))
+    return {"twin": None, "draws": GRID_DRAWS, "reference": {}, "parameters": {}, "grid": grid, "paths": path}
 
 
 def _packed(values: np.ndarray) -> str:

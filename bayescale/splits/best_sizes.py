@@ -46,8 +46,8 @@ def best_sizes(fitted: Fit, flops: np.ndarray, *, random_seed: int = 0) -> np.nd
     return np.asarray(np.log(found.N))
 
 
-def paths_of(fitted: Fit, *, random_seed: int = 0) -> Paths:
-    """Sample what the law of a fit misses of its best size, for each of its draws.
+def paths_of(fitted: Fit, *, random_seed: int = 0) -> Paths | None:
+    """Sample what the law of a fit misses of its best size, for each of its draws; None for laws of further columns.
 
     Parameters
     ----------
@@ -56,9 +56,11 @@ def paths_of(fitted: Fit, *, random_seed: int = 0) -> Paths:
     random_seed : int
         Seed.
     """
+    if not fitted.law.splits_compute:
+        return None
     valleys = valleys_of(fitted.runs)
     count = fitted.draws.count
-    if valleys is None or not fitted.law.splits_compute:
+    if valleys is None:
         return sample_paths(None, _center(fitted), count, random_seed)
     measured = fitted.draws.measured is not None
     log_flops = np.array([part.log_flops if measured else part.log_training for part in valleys.slices])

@@ -5,24 +5,27 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from bayescale.values import Value
 
 KNOTS = np.linspace(np.log(1e14), np.log(1e32), 43)
 """ln FLOP of training compute at which paths are sampled; they are linear between, and flat beyond."""
 
-LEVEL, SLOPE = 0.05, 0.02
-"""Typical size of what a law misses of ln N* at the centre of the minima, and of its change per e-fold of compute."""
+LEVEL, SLOPE = 0.03, 0.01
+"""Least typical size of what a law misses of ln N* at the centre of the minima, and of its change per e-fold of C."""
 
-BEND, WANDER = 0.0005, 0.005
-"""Typical size of a steady change of that slope, over its e-folds squared, and of one that comes and goes."""
+BEND, WANDER = 0.0007, 0.003
+"""Least typical size of a steady change of that slope, over its e-folds squared, and of one that comes and goes."""
 
-SCATTER = 0.05
-"""Standard deviation of minima of real slices about a smooth path, beyond what noise explains, in ln N."""
+FACTORS = (np.geomspace(0.1, 10, 7), np.geomspace(0.1, 60, 9))
+"""By what level and slope, and by what both changes of slope, are larger: half-Cauchy, on a grid."""
 
-FACTORS = (np.geomspace(0.1, 10, 7), np.geomspace(0.1, 30, 9))
-"""By what level and slope, and by what both changes of slope, are larger than is typical: half-Cauchy, on a grid."""
+SCATTERS = (0.01, 0.06)
+"""Standard deviations of real minima about a smooth path, beyond what noise explains, in ln N: equally likely."""
+
+LEVEL_ALONE, SLOPE_ALONE = 0.3, 0.05
+"""Typical level and slope of what laws miss of the minima that tables show: what is known of a table without minima."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +79,15 @@ class Paths(Value):
         return np.asarray(left + (place - low) * (self._flat[start + 1] - left))
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # small matrices
 def sample_paths(minima: Minima | None, center: float, count: int, random_seed: int) -> Paths:
     """Sample what a law misses of its best size.
 
-    ``ln N*(C) = law's ln N*(C) + a + b x + c x**2 + w(x)``, with x = ln C less the centre and w integrated Brownian
-    motion away from it, on either side. Scales of (a, b) and of (c, w) are typical ones times half-Cauchy factors,
-    which are weighed, for each draw of the law, by how probable they make the minima; given these, the path is normal,
-    and conditioned on the minima in closed form. Neither the law nor the weights of its draws change.
+    ``ln N*(C) = law's ln N*(C) + a + b x + c x**2 + w(x) + e``, with x = ln C less the centre, w integrated Brownian
+    motion away from it, on either side, and e the scatter of slices. Scales of (a, b) and of (c, w) are typical ones
+    times half-Cauchy factors, which are weighed, with two scales of e, for each draw of the law, by how probable they
+    make the minima; given these, the path is normal, and conditioned on the minima in closed form. Neither the law nor
+    the weights of its draws change. Without minima, a and b are what laws have missed in other tables.
 
     Parameters
     ----------
@@ -96,28 +101,41 @@ def sample_paths(minima: Minima | None, center: float, count: int, random_seed: 
         Seed.
     """
     rng = np.random.default_rng(random_seed)
-    at = np.empty(0) if minima is None else minima.log_flops
-    x = np.concatenate([KNOTS, at]) - center
-    prior = _unit_paths(x, count, rng)
     if minima is None:
-        factors = np.abs(stats.cauchy.rvs(size=(count, 2), random_state=rng))
-        low, high = ([each[0] for each in FACTORS], [each[-1] for each in FACTORS])
-        return Paths(_scaled(prior, np.clip(factors, low, high))[:, : KNOTS.size])
-    errors = minima.covariance + SCATTER**2 * np.eye(at.size)
-    missed = np.where(np.isnan(minima.log_law), 0.0, minima.log_size - minima.log_law)
-    scales, prior_masses = _factors()
+        a, b = rng.standard_normal((2, count, 1))
+        return Paths(LEVEL_ALONE * a + SLOPE_ALONE * b * (KNOTS - center))
+    at = minima.log_flops
+    x = np.concatenate([KNOTS, at]) - center
     kernels = _kernels(x, at - center)
-    weights = _evidence(missed, scales, [each[KNOTS.size :] for each in kernels], errors) + np.log(prior_masses)
-    chosen = np.argmax(weights + rng.gumbel(size=weights.shape), axis=1)
-    sampled = _scaled(prior, scales[chosen])
-    noise = rng.standard_normal((count, at.size)) @ np.linalg.cholesky(errors).T
-    left = missed - sampled[:, KNOTS.size :] - noise
+    missed = np.where(np.isnan(minima.log_law), 0.0, minima.log_size - minima.log_law)
+    scales, masses = _scales()
+    weights = _evidence(missed, scales, [each[KNOTS.size :] for each in kernels], minima.covariance) + np.log(masses)
+    chosen = (weights - np.log(rng.standard_exponential(weights.shape))).argmax(axis=1)
+    return Paths(_conditioned(missed, (scales, chosen), (x, kernels), minima.covariance, rng))
+
+
+def _conditioned(
+    missed: np.ndarray,
+    choices: tuple[np.ndarray, np.ndarray],
+    places: tuple[np.ndarray, Sequence[np.ndarray]],
+    covariance: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Sample paths at the knots, given what each draw misses at the minima (draw, knot).
+
+    Samples of the prior are moved by what they miss of the minima (Matheron's rule).
+    """
+    (scales, chosen), (x, kernels) = choices, places
+    count, own = missed.shape
+    sampled = _scaled(_unit_paths(x, count, rng), scales[chosen])
+    scatter = scales[chosen, 2:]
+    noise = rng.standard_normal((count, own)) @ np.linalg.cholesky(covariance).T
+    left = missed - sampled[:, KNOTS.size :] - noise - scatter * rng.standard_normal((count, own))
     for place in np.unique(chosen):
-        own = chosen == place
-        kernel = _combined(kernels, scales[place])
-        gain = np.linalg.solve(kernel[KNOTS.size :] + errors, kernel[: KNOTS.size].T)
-        sampled[own, : KNOTS.size] += left[own] @ gain
-    return Paths(sampled[:, : KNOTS.size])
+        like, kernel = chosen == place, _combined(kernels, scales[place])
+        total = kernel[KNOTS.size :] + covariance + scales[place, 2] ** 2 * np.eye(own)
+        sampled[like, : KNOTS.size] += left[like] @ np.linalg.solve(total, kernel[: KNOTS.size].T)
+    return np.asarray(sampled[:, : KNOTS.size] + scatter * rng.standard_normal((count, 1)))
 
 
 def _kernels(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
@@ -134,24 +152,26 @@ def _combined(kernels: Sequence[np.ndarray], factors: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _factors() -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of factors (pair, 2) and their prior probabilities (pair,)."""
+def _scales() -> tuple[np.ndarray, np.ndarray]:
+    """Return factors of both kinds and the scatter (choice, 3), and their prior probabilities (choice,)."""
     masses = []
     for nodes in FACTORS:
         middles = np.sqrt(nodes[1:] * nodes[:-1])
         masses.append(np.diff(np.concatenate([[0.0], 2 / np.pi * np.arctan(middles), [1.0]])))
-    pairs = np.stack(np.meshgrid(*FACTORS, indexing="ij"), axis=-1).reshape(-1, 2)
-    return pairs, np.outer(*masses).ravel()
+    choices = np.stack(np.meshgrid(*FACTORS, SCATTERS, indexing="ij"), axis=-1).reshape(-1, 3)
+    return choices, np.repeat(np.outer(*masses).ravel(), len(SCATTERS)) / len(SCATTERS)
 
 
-def _evidence(missed: np.ndarray, scales: np.ndarray, kernels: Sequence[np.ndarray], errors: np.ndarray) -> np.ndarray:
-    """Return the log density of what each draw misses at the minima, under each pair of factors (draw, pair)."""
-    found = []
-    for factors in scales:
-        root = np.linalg.cholesky(_combined(kernels, factors) + errors)
-        distance = (np.linalg.solve(root, missed.T) ** 2).sum(axis=0)
-        found.append(-0.5 * distance - np.log(np.diag(root)).sum())
-    return np.stack(found, axis=1)
+def _evidence(
+    missed: np.ndarray, scales: np.ndarray, kernels: Sequence[np.ndarray], covariance: np.ndarray
+) -> np.ndarray:
+    """Return the log density of what each draw misses at the minima, under each choice of scales (draw, choice)."""
+    found = np.empty((len(missed), len(scales)))
+    for place, each in enumerate(scales):
+        root = np.linalg.cholesky(_combined(kernels, each) + covariance + each[2] ** 2 * np.eye(len(covariance)))
+        distance = np.square(missed @ np.linalg.inv(root).T).sum(axis=1)
+        found[:, place] = -0.5 * distance - np.log(np.diag(root)).sum()
+    return found
 
 
 def _unit_paths(x: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -179,5 +199,5 @@ def _integrated(distance: np.ndarray, count: int, rng: np.random.Generator) -> n
     return found
 
 
-def _scaled(prior: tuple[np.ndarray, np.ndarray], factors: np.ndarray) -> np.ndarray:
-    return np.asarray(factors[:, :1] * prior[0] + factors[:, 1:] * prior[1])
+def _scaled(prior: tuple[np.ndarray, np.ndarray], scales: np.ndarray) -> np.ndarray:
+    return np.asarray(scales[:, :1] * prior[0] + scales[:, 1:2] * prior[1])

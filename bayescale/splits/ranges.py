@@ -19,6 +19,9 @@ from bayescale.values import Value
 FIRST_STEP = 0.7
 """The search for an end of a range begins this far from the best split, in ln(D/N): a factor of 2."""
 
+ROUNDED = 9
+"""Decimals of the logs of ends: those of draws that differ by rounding alone are one."""
+
 MOST = 0.5
 """Ends of a draw's own range are reported when more than this part of the draws have a best split."""
 
@@ -146,11 +149,21 @@ def chance_inside(ends: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
 def ratio_range(ends: np.ndarray, flops: float, tolerance: float, probability: float) -> RatioRange:
     """Return the range at one budget from the ends of each draw's own, as natural logs of D/N (end, draw)."""
     known = ends[:, np.isfinite(ends).all(axis=0)]
-    lower, upper = _middle_piece(_pieces(ends, known, probability), known)
+    lower, upper = shared_range(ends, probability)
     located: tuple[Interval | None, ...] = (None, None)
     if known.shape[1] > MOST * ends.shape[1]:
         located = tuple(credible_interval(np.exp(end), probability) for end in known)
     return RatioRange(lower, upper, tolerance, probability, float(flops), *located)
+
+
+def shared_range(ends: np.ndarray, probability: float) -> tuple[float, float] | tuple[None, None]:
+    """Return the ends of the range that most draws share, given the logs of those of each draw's own (end, draw).
+
+    Every value between them lies inside a draw's own range with the probability; None where no value does.
+    """
+    ends = np.round(ends, ROUNDED)
+    known = ends[:, np.isfinite(ends).all(axis=0)]
+    return _middle_piece(_pieces(ends, known, probability), known)
 
 
 def _pieces(ends: np.ndarray, known: np.ndarray, probability: float) -> np.ndarray:

@@ -12,10 +12,11 @@ from bayescale.errors import InputError
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
 from bayescale.laws import Law
+from bayescale.laws.costs import DENSE
 from bayescale.laws.data_constrained import effective
 from bayescale.laws.measured import SLOPE_STEP
 from bayescale.processes import in_parts
-from bayescale.splits.constraints import Constraints
+from bayescale.splits.constraints import UNLIMITED, Constraints
 from bayescale.splits.frontier import CLOSE, RATIOS, Frontier, Span, frontiers
 from bayescale.splits.paths import Paths
 from bayescale.values import Value
@@ -198,11 +199,28 @@ class Search:
 
     def _best(self, budgets: np.ndarray, parameters: Parameters) -> BestRuns:
         """Find the best run for shapes that broadcast; budgets that draws share are one row."""
+        if self._moves_alike:
+            return self._moved(budgets, parameters)
         log_N, located = (self._best_of_sizes if self.frontier.limits.sizes else self._best_size)(budgets, parameters)
         N = self.frontier.snapped(np.exp(log_N))
         D = self.frontier.tokens(budgets, N)
         option = np.zeros(N.shape, dtype=int)
         return BestRuns(N, D, self.response(N, D, parameters), option, self.frontier.total(N, D), located)
+
+    @property
+    def _moves_alike(self) -> bool:
+        """Whether a path moves the best run of the law along its budget, and nothing else: no limits, and 6 N D."""
+        frontier = self.frontier
+        unlimited = replace(frontier.limits, covariates={}) == UNLIMITED
+        return self.paths is not None and unlimited and frontier.cost == DENSE and not np.isfinite(frontier.cap)
+
+    def _moved(self, budgets: np.ndarray, parameters: Parameters) -> BestRuns:
+        """Find the best run of the law alone, and move it by the path."""
+        assert self.paths is not None
+        own = {name: values for name, values in parameters.items() if name != DRAW}
+        best = replace(self, paths=None)._best(budgets, own)
+        moved = np.exp(self.paths.at(parameters[DRAW], np.log(budgets)))
+        return replace(best, N=best.N * moved, D=best.D / moved)
 
     def _best_of_sizes(self, budgets: np.ndarray, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
         sizes = np.array(self.frontier.limits.sizes)
@@ -346,7 +364,9 @@ def exhausting_flops(search: Search, tokens: float) -> np.ndarray:
     return np.asarray(frontier.total(N, np.asarray(tokens)))
 
 
-def searches(fitted: Fit, draws: Draws, limits: Constraints, random_seed: int = 0) -> list[Search]:
+def searches(
+    fitted: Fit, draws: Draws, limits: Constraints, random_seed: int = 0, paths: Paths | None = None
+) -> list[Search]:
     """Return the searches of a law, one for each combination of covariates that the limits offer.
 
     Parameters
@@ -359,6 +379,8 @@ def searches(fitted: Fit, draws: Draws, limits: Constraints, random_seed: int = 
         What limits the choice.
     random_seed : int
         Seed of the pairing of R_D with the draws.
+    paths : Paths, optional
+        What the law misses of ln N*, for these draws.
 
     Raises
     ------
@@ -375,7 +397,7 @@ def searches(fitted: Fit, draws: Draws, limits: Constraints, random_seed: int = 
     repeats = limits.repetition is not None and "unique_tokens" not in law.covariates
     scale = _paired(limits.repetition, draws.count, random_seed) if repeats else None
     sign = -1.0 if fitted.runs.response == "gain" else 1.0
-    return [Search(draws, frontier, scale, sign) for frontier in frontiers(law, limits, draws.cost)]
+    return [Search(draws, frontier, scale, sign, paths) for frontier in frontiers(law, limits, draws.cost)]
 
 
 def missing_columns(law: Law, limits: Constraints) -> list[str]:

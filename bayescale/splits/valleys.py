@@ -1,10 +1,13 @@
 """Valleys: the sizes of least loss along the isoFLOP slices of a table, all slices together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from scipy import linalg
+from threadpoolctl import threadpool_limits
 
 from bayescale.laws.measured import MeasuredCost, table_cost
 from bayescale.runs import RunTable
@@ -24,11 +27,14 @@ OUTLYING = 3.0
 CENTERINGS = 6
 """Times that runs are chosen around the minimum which those chosen before have shown."""
 
-REWEIGHINGS = 10
-"""Times that residuals are weighed by those of the fit before."""
+REWEIGHINGS, STEADY = 10, 1e-3
+"""Times that residuals are weighed by those of the fit before, unless no weight changes by more than this."""
 
 BEYOND = 0.5
 """How far beyond the runs of a slice a sample of its minimum may lie, in ln N."""
+
+SIZES = np.geomspace(1e3, 1e15, 60)
+"""Two costs that are alike at these sizes are one."""
 
 GRID = 161
 """Sizes at which the loss along a slice is computed."""
@@ -44,6 +50,12 @@ LEAST_SLOPE = 0.3
 
 LEAST_FREE = 3
 """Residuals that must be left free where slices share a correction; with fewer, they share one term less."""
+
+RATIOS = tuple(np.geomspace(0.1, 20, 11))
+"""Typical difference between slices in curvature, over the noise of a run: half-Cauchy of scale 1, on a grid."""
+
+CUBIC = 0.25
+"""Typical difference between slices in the cubic, over that in the curvature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +85,30 @@ class Valleys:
 
 @dataclass(frozen=True, eq=False)
 class _Regression:
-    """What a law misses near the minima: a level and a slope for each slice, and a curve that they share."""
+    """What a law misses near the minima, for slices that differ so much in curvature.
+
+    Its terms are a level and a slope for each slice, a quadratic and a cubic that slices share, and for each slice what
+    its own quadratic and cubic differ by.
+    """
 
     coefficients: np.ndarray  # (term,)
-    matrix: np.ndarray  # from residuals to coefficients (term, run)
+    matrix: np.ndarray  # from residuals, and what slices differ by over its scale, to coefficients (term, run + random)
     noise: float
-    free: int
+    free: float
+    evidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Regressions:
+    """The same for each of the ratios, and their posterior probabilities."""
+
+    each: Sequence[_Regression]
+    probability: np.ndarray
+
+    @property
+    def best(self) -> _Regression:
+        """The regression of the most probable ratio."""
+        return self.each[int(np.argmax(self.probability))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +176,8 @@ def read_valleys(runs: RunTable, *, samples: int, random_seed: int) -> Valleys |
     """Return the minima of the slices of a table; None where no slice has one.
 
     A law fitted by least squares says how loss changes along and across budgets, and the runs say what it misses: near
-    the minima, its residuals are a level and a slope for each slice, and a quadratic and a cubic in ln N that slices
-    share. The law moves each run to its budget, so C may vary with N inside a slice.
+    the minima, its residuals are a level and a slope for each slice, and a quadratic and a cubic in ln N, in which
+    slices differ by as much as the runs say. The law moves each run to its budget, so C may vary with N inside a slice.
 
     Parameters
     ----------
@@ -158,14 +188,45 @@ def read_valleys(runs: RunTable, *, samples: int, random_seed: int) -> Valleys |
     random_seed : int
         Seed of the samples.
     """
-    columns = [runs.frame[name].to_numpy(dtype=float) for name in (runs.response, "N", "C")]
-    order = np.lexsort(columns)  # so that the order of the rows makes no difference
-    frame = runs.frame.iloc[order]
+    columns = (runs.response, "N", "D", "C")
+    values = tuple((name, runs.frame[name].to_numpy(dtype=float).tobytes()) for name in columns)
+    budgets = tuple(runs.frame["budget"].astype(str)) if "budget" in runs.frame else None
     cost = table_cost(runs)
-    slices = isoflop_slices(frame, cost if isinstance(cost, MeasuredCost) else None)
+    return _read(values, budgets, _Counted.of(cost if isinstance(cost, MeasuredCost) else None), samples, random_seed)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What a token costs in the runs; None where C is in proportion to N D."""
+
+    key: bytes
+    cost: MeasuredCost | None = field(compare=False)
+
+    @classmethod
+    def of(cls, cost: MeasuredCost | None) -> "_Counted":
+        return cls(b"" if cost is None else cost.per_token(SIZES, {}).tobytes(), cost)
+
+
+@lru_cache(maxsize=8)
+@threadpool_limits.wrap(limits=1, user_api="blas")  # on a busy machine, threads wait 50 times as long as they work
+def _read(
+    columns: tuple[tuple[str, bytes], ...],
+    budgets: tuple[str, ...] | None,
+    counted: _Counted,
+    samples: int,
+    random_seed: int,
+) -> Valleys | None:
+    """Return the minima of a table given as bytes, so that those of one table are found once."""
+    frame = pd.DataFrame({name: np.frombuffer(values) for name, values in columns})
+    if budgets is not None:
+        frame["budget"] = budgets
+    response = columns[0][0]
+    order = np.lexsort([frame[name] for name in (response, "N", "C")])  # the order of rows makes no difference
+    frame = frame.iloc[order]
+    slices = isoflop_slices(frame, counted.cost)
     if not slices:
         return None
-    table = _Table.of(frame, runs.response)
+    table = _Table.of(frame, response)
     windows, fitted, found = _centered(table, slices)
     ends = np.array([table.ends(part) for part in slices])
     inside = (ends[:, 0] < found) & (found < ends[:, 1])
@@ -175,51 +236,86 @@ def read_valleys(runs: RunTable, *, samples: int, random_seed: int) -> Valleys |
     kept = [part for part, keep in zip(slices, inside, strict=True) if keep]
     moved = np.array([table.moved(part) for part in kept])
     kept = [replace(part, rows=order[part.rows]) for part in kept]
-    return Valleys(kept, found[inside], shaken[:, inside], moved, fitted.noise)
+    return Valleys(kept, found[inside], shaken[:, inside], moved, fitted.best.noise)
 
 
-def _centered(table: _Table, slices: Sequence[Slice]) -> tuple[list[_Window], _Regression, np.ndarray]:
+def _centered(table: _Table, slices: Sequence[Slice]) -> tuple[list[_Window], _Regressions, np.ndarray]:
     """Choose runs around the minima until these stay; return the runs, what the law misses there, and the minima."""
     centers = np.array([table.lowest(part) for part in slices])
     low, high = np.array([table.ends(part) for part in slices]).T
     for _ in range(CENTERINGS):
         windows = [table.around(part, center) for part, center in zip(slices, centers, strict=True)]
-        fitted = _regress(windows, table.law.residuals)
-        found = np.concatenate(
-            [_minima(table.law, each, place, fitted.coefficients[None]) for place, each in enumerate(windows)]
-        )
+        found = _found(table, windows, _regress(windows, table.law.residuals, (1.0,)))
         if np.abs(found - centers).max() < ARRIVED:
             break
         centers = np.clip(found, low, high)
-    return windows, fitted, found
+    fitted = _regress(windows, table.law.residuals)
+    return windows, fitted, _found(table, windows, fitted)
 
 
-def _regress(windows: Sequence[_Window], residuals: np.ndarray) -> _Regression:
-    """Fit what the law misses, outlying residuals by less."""
-    X = _design(windows)
+def _found(table: _Table, windows: Sequence[_Window], fitted: _Regressions) -> np.ndarray:
+    """Return ln N of least loss of each slice."""
+    terms = fitted.best.coefficients[None]
+    return np.concatenate([_minima(table, each, place, terms) for place, each in enumerate(windows)])
+
+
+def _regress(windows: Sequence[_Window], residuals: np.ndarray, ratios: Sequence[float] = RATIOS) -> _Regressions:
+    """Fit what the law misses, for each ratio."""
+    fixed, random = _design(windows)
     y = residuals[np.concatenate([each.rows for each in windows])]
-    count, free = y.size, max(y.size - int(X.any(axis=0).sum()), 1)
+    found = [_regress_at(ratio, fixed, random, y) for ratio in ratios]
+    log_density = np.array([each.evidence for each in found]) - np.log(np.divide(1, ratios) + ratios)
+    density = np.exp(log_density - log_density.max())
+    return _Regressions(found, density / density.sum())
+
+
+def _regress_at(ratio: float, fixed: np.ndarray, random: np.ndarray, y: np.ndarray) -> _Regression:
+    """Fit a mixed model by its penalised normal equations (Henderson 1975), outlying residuals by less."""
+    X = np.hstack([fixed, random])
+    terms, count = np.flatnonzero(X.any(axis=0)), y.size
+    X, penalty = X[:, terms], np.where(terms < fixed.shape[1], 0.0, ratio**-2)
     weights = np.ones(count)
     for _ in range(REWEIGHINGS):
-        root = np.sqrt(weights)
-        matrix = np.linalg.pinv(X * root[:, None], rcond=1e-9) * root
-        left = y - X @ (matrix @ y)
+        weighted = X.T * weights
+        inverse = linalg.inv(weighted @ X + np.diag(penalty), assume_a="pos")
+        coefficients = inverse @ (weighted @ y)
+        left = y - X @ coefficients
+        free = max(count - float((inverse * (weighted @ X)).sum()), 1.0)
         scale = float(np.median(np.abs(left))) / 0.6745 * np.sqrt(count / free) + TINY
-        weights = _weights(left / scale)
-    return _Regression(matrix @ y, matrix, _noise(left, left / scale, free), free)
+        before, weights = weights, _weights(left / scale)
+        if np.abs(weights - before).max() < STEADY:
+            break
+    matrix = np.zeros((fixed.shape[1] + random.shape[1], count + random.shape[1]))
+    matrix[terms, :count] = inverse @ weighted
+    matrix[np.ix_(terms, count - fixed.shape[1] + terms[penalty > 0])] = (inverse * np.sqrt(penalty))[:, penalty > 0]
+    whole = np.zeros(len(matrix))
+    whole[terms] = coefficients
+    squares = float(weights @ left**2 + penalty @ coefficients**2)
+    degrees, differing = count - int((penalty == 0).sum()), int((penalty > 0).sum())
+    evidence = _evidence(inverse, weights, squares, degrees) - differing * np.log(ratio)
+    return _Regression(whole, matrix, _noise(left, left / scale, free), free, evidence)
 
 
-def _design(windows: Sequence[_Window]) -> np.ndarray:
-    """Return level and slope of each slice, and the powers that slices share: as many as leave residuals free."""
-    own = 2 * len(windows)
-    place = np.repeat(np.arange(len(windows)), [each.u.size for each in windows])
+def _evidence(inverse: np.ndarray, weights: np.ndarray, squares: float, degrees: int) -> float:
+    """Return the restricted log likelihood, but for constants (Patterson and Thompson 1971)."""
+    return float(np.linalg.slogdet(inverse)[1] + np.log(weights).sum() - degrees * np.log(squares + TINY**2)) / 2
+
+
+def _design(windows: Sequence[_Window]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the terms of a regression: fixed ones (run, term), and those by which slices differ (run, term).
+
+    Slices share as many powers as leave residuals free.
+    """
+    count = len(windows)
+    place = np.repeat(np.arange(count), [each.u.size for each in windows])
     u = np.concatenate([each.u for each in windows])
-    X = np.zeros((u.size, own + 2))
+    fixed, random = np.zeros((u.size, 2 * count + 2)), np.zeros((u.size, 2 * count))
     rows = np.arange(u.size)
-    X[rows, 2 * place], X[rows, 2 * place + 1] = 1.0, u
-    for power in range(min(2, max(0, u.size - own - LEAST_FREE))):
-        X[:, own + power] = u ** (power + 2)
-    return X
+    fixed[rows, 2 * place], fixed[rows, 2 * place + 1] = 1.0, u
+    for power in range(min(2, max(0, u.size - 2 * count - LEAST_FREE))):
+        fixed[:, 2 * count + power] = u ** (power + 2)
+    random[rows, 2 * place], random[rows, 2 * place + 1] = u**2, CUBIC * u**3
+    return fixed, random
 
 
 def _weights(left: np.ndarray) -> np.ndarray:
@@ -238,12 +334,15 @@ def _noise(left: np.ndarray, scaled: np.ndarray, free: int) -> float:
 
 
 def _minima(
-    law: LeastSquares, window: _Window, place: int, coefficients: np.ndarray, moves: np.ndarray | None = None
+    table: _Table, window: _Window, place: int, coefficients: np.ndarray, moves: np.ndarray | None = None
 ) -> np.ndarray:
     """Return ln N of least loss along a slice for coefficients, and for moves of the law's parameters (sample,)."""
     log_N = window.center + window.grid
-    log_D = window.part.log_tokens(log_N)
-    own = coefficients[:, [2 * place, 2 * place + 1, -2, -1]]
+    log_D, law = window.part.log_tokens(log_N), table.law
+    shared = coefficients.shape[1] // 2 - 1
+    own = coefficients[:, [2 * place, 2 * place + 1, shared, shared + 1]]
+    differing = coefficients[:, shared + 2 + 2 * place : shared + 4 + 2 * place] * (1.0, CUBIC)
+    own[:, 2:] += differing
     curves = law.log_loss(log_N, log_D) + own @ window.powers
     if moves is not None:
         curves = curves + moves @ law.slopes(log_N, log_D).T
@@ -263,16 +362,26 @@ def _nearest_minimum(u: np.ndarray, curves: np.ndarray) -> np.ndarray:
 
 
 def _samples(
-    table: _Table, windows: Sequence[_Window], fitted: _Regression, count: int, rng: np.random.Generator
+    table: _Table, windows: Sequence[_Window], fitted: _Regressions, count: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return ln N of least loss with other noise in every run, through the law and the correction (sample, slice)."""
+    counts = rng.multinomial(count, fitted.probability)
+    pairs = zip(fitted.each, counts, strict=True)
+    found = np.concatenate([_samples_of(table, windows, each, own, rng) for each, own in pairs if own])
+    return np.asarray(rng.permutation(found))
+
+
+def _samples_of(
+    table: _Table, windows: Sequence[_Window], fitted: _Regression, count: int, rng: np.random.Generator
+) -> np.ndarray:
     rows = np.concatenate([each.rows for each in windows])
     scale = np.abs(table.law.residuals)
     scale[rows] = fitted.noise
-    noise = scale * rng.standard_normal((count, scale.size))
-    noise *= np.sqrt(fitted.free / rng.chisquare(fitted.free, (count, 1)))
+    wider = np.sqrt(fitted.free / rng.chisquare(fitted.free, (count, 1)))
+    noise = wider * scale * rng.standard_normal((count, scale.size))
+    random = wider * fitted.noise * rng.standard_normal((count, 2 * len(windows)))
     moves = noise @ table.law.response.T
     left = noise[:, rows] - moves @ table.law.slopes(table.log_N[rows], table.log_D[rows]).T
-    coefficients = fitted.coefficients + left @ fitted.matrix.T
-    found = [_minima(table.law, each, place, coefficients, moves) for place, each in enumerate(windows)]
+    coefficients = fitted.coefficients + np.hstack([left, random]) @ fitted.matrix.T
+    found = [_minima(table, each, place, coefficients, moves) for place, each in enumerate(windows)]
     return np.stack(found, axis=1)

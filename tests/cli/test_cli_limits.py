@@ -64,7 +64,6 @@ def test_every_limit_is_passed_on(allocated, capsys):
     for said in (
         "within: inference tokens 1e12; unique tokens 1e13;",
         "Served 1 T tokens, the best run saves",
-        "N within a part of the least expected loss:",
         "Probability that the best run is at a limit: unique tokens 0.00, max tokens 0.00,",
         "All 10 T tokens are used from",
         "tokens are repeated",

@@ -43,7 +43,7 @@ from bayescale.cli.tables import (
     show_table,
     writer,
 )
-from bayescale.words import chance
+from bayescale.words import chance, safe_sizes
 
 
 def _check_targets(_: object, losses: tuple[float, ...]) -> None:
@@ -166,35 +166,16 @@ def _show_budget(console: Console, allocation: Record, record: Record) -> None:
     _show_options(console, allocation["options"], unit)
 
 
-WIDEST = 100.0
-"""Factor between the ends of the best D/N beyond which a range of near-optimal sizes would say more than is known."""
-
-
-def _is_located(ratio: Record) -> bool:
-    """Return whether the best D/N is known well enough for a range of sizes that cost little."""
-    lower, upper = ratio["lower"], ratio["upper"]
-    return lower is not None and upper is not None and 0 < upper <= WIDEST * lower
-
-
 def _sentences(allocation: Record, record: Record) -> Iterator[str]:
-    """Give what a table has no room for: near-optimal sets, limits that bind, serving, the loss to reach."""
+    """Give what a table has no room for: near-optimal sizes, limits that bind, serving, the loss to reach."""
     best, near = allocation["recommended"], allocation["near_optimal"]
-    name = record["runs"]["response"]
-    low, high = near["N"]
-    cheap = (
-        f"About as good: N from {count(low, 2)} to {count(high, 2)}, on average no worse than the recommended N with "
-        f"{percent(near['tolerance'])} less compute."
-    )
-    if not _is_located(allocation["tokens_per_parameter"]):
-        cheap = "The best D/N is hardly known, so no range of N is said to be about as good."
-    yield (
-        f"{cheap} Expected extra compute of the recommended split: {percent(best['extra_compute'], 2)}, with 95 % "
-        f"probability below {percent(best['extra_compute_95'], 2)}."
-    )
-    ranges = (
-        f"{count(each['N'][0], 2)} to {count(each['N'][1], 2)} ({percent(each['part'])})" for each in near["by_loss"]
-    )
-    yield f"N within a part of the least expected {name}: {', '.join(ranges)}."
+    safe = safe_sizes(near, best)
+    yield f"{safe[0].upper()}{safe[1:]}."
+    if near["N"] is not None:
+        yield (
+            f"The recommended split costs {percent(best['extra_compute'], 2)} extra compute in the median, with 95 % "
+            f"probability less than {percent(best['extra_compute_95'], 2)}."
+        )
     spread = allocation["spread"]
     if len(record["weights"]) > 1 and spread["ln_N_sd"] > 0:
         yield (
