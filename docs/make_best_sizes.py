@@ -164,8 +164,8 @@ Written by `docs/make_best_sizes.py`; every number is computed. The recommended 
 `{law}`), and ln N of the best split was forecast for the slices held out. What is compared is the minimum that the
 runs of such a slice show (`bs.minima.isoflop_minima`), which has an error s of its own: it is inside an interval of
 the forecast to which Normal(0, s) has been added, and lpd is the log density of it there. `bs.backtest_sizes(runs)`,
-or `bayescale backtest RUNS --of size`, does the same on your table. Sizes that `allocate` and reports
-give today are those of the law alone.
+or `bayescale backtest RUNS --of size`, does the same on your table. `allocate` and reports
+use the first of the methods below.
 
 Width of the 90 % interval (of the forecast without s), bias and r.m.s. error are in ln N: 0.1 is a factor 1.1. Wasted
 is the extra compute that the median of the forecast would have cost: for u = ln N less that of the minimum,
