@@ -42,7 +42,7 @@ def test_tables_count_alike_however_many_forecasts_they_have(script, points):
 def test_the_page_has_every_method_distance_and_table(script, points):
     text = script.page(points, ["a note"])
     assert "On each of\n3 tables" in text
-    for words in (script.WORDS["law"], script.WORDS["line"], "1 to 3 times", "12 to 64 times", "- a note"):
+    for words in (script.WORDS["path"], script.WORDS["line"], "1 to 3 times", "12 to 64 times", "- a note"):
         assert words in text
     (line,) = [line for line in text.splitlines() if line.startswith("| second |")]
     assert line.startswith("| second | 0 of 2 /")
