@@ -353,7 +353,7 @@ def test_own_backtest_of_sizes_stands_in_its_section_and_on_each_card(tmp_path):
     assert record["statement"] in (tmp_path / "r.md").read_text()
     script = python_script(report_record(*results(), size_backtest=simulated_size_backtest()))
     assert "size_backtest = bs.backtest_sizes(runs, ['chinchilla'], held_out=[2], random_seed=" in script
-    with pytest.raises(InputError, match="backtest of sizes of law 'chinchilla' by method law; found laws tilt"):
+    with pytest.raises(InputError, match="backtest of sizes of law 'chinchilla' by method path; found laws tilt"):
         write_report(tmp_path / "r.html", *results(), size_backtest=simulated_size_backtest("tilt"))
 
 

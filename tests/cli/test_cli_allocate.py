@@ -35,7 +35,7 @@ def test_allocate_averages_a_comparison_over_default_budgets(verbs, wide_compari
         assert words in printed
     assert "median [90 % interval]" in printed
     assert "by law chinchilla alone" in printed
-    assert "Expected extra compute" in " ".join(printed.split())
+    assert "extra compute with 90 % probability" in " ".join(printed.split())
     assert max(map(len, printed.splitlines())) <= 80
 
 
