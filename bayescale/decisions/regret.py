@@ -137,7 +137,7 @@ def _near(
     frontiers: Sequence[Frontier], ends: np.ndarray, budgets: np.ndarray, chosen: np.ndarray
 ) -> dict[str, tuple[tuple[str], np.ndarray]]:
     """Return the ends of the near-optimal sizes, and their tokens (budget, end)."""
-    found = {}
+    found: dict[str, tuple[tuple[str], np.ndarray]] = {}
     for name, sizes in zip(("near_low", "near_high"), ends.T, strict=True):
         D = [frontiers[k].tokens(*each) for k, *each in zip(chosen, budgets, sizes, strict=True)]
         found |= {name: (("budget",), sizes), f"{name}_D": (("budget",), np.array(D, dtype=float))}

@@ -28,7 +28,7 @@ def extra_compute(excess: np.ndarray, worse: np.ndarray, tolerance: float) -> np
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         steps = np.where(excess <= 0, 0.0, excess / worse)  # NaN stays NaN
-        return np.minimum(np.expm1(steps * np.log1p(tolerance)), MOST)
+        return np.asarray(np.minimum(np.expm1(steps * np.log1p(tolerance)), MOST))
 
 
 def safe_sizes(curve: Curve, best_N: np.ndarray, worse: np.ndarray, probability: float) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def _error(fitted: Fit, flops: float) -> float:
     at = best.log_ratio - 2 * SIZES[[1, 2, 3]]  # D/N falls with the square of N along a budget
     low, least, high = np.log(loss_on_budget(fitted.draws, np.full_like(at, flops), at)).T
     curvature = float(np.nanmedian((low - 2 * least + high) / SIZES[3] ** 2))
-    return float(np.median(fitted.draws["sigma"])) / (curvature * np.sqrt((SIZES**2).sum()))
+    return float(np.median(fitted.draws["sigma"]) / (curvature * np.sqrt((SIZES**2).sum())))
 
 
 def _width(fitted: Fit, budget: float, paths: Paths, probability: float) -> float:

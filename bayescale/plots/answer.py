@@ -67,5 +67,12 @@ def plot_answer(curve: Allocation, asked: Allocation | None = None, ax: Axes | N
 def _name_sizes(ax: Axes, C: np.ndarray, N: np.ndarray) -> None:
     """Write each size to the left of its mark, above the band."""
     for flops, size in zip(C, N, strict=True):
-        where = {"xytext": (-7, 5), "textcoords": "offset points", "ha": "right", "fontweight": "bold"}
-        ax.annotate(count_text(float(size), 2), (flops, size), color=INK, **where)
+        ax.annotate(
+            count_text(float(size), 2),
+            (flops, size),
+            xytext=(-7, 5),
+            textcoords="offset points",
+            ha="right",
+            fontweight="bold",
+            color=INK,
+        )

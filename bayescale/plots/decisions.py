@@ -234,7 +234,7 @@ def plot_regret(allocation: Allocation, budget: int = 0, ax: Axes | None = None)
     ax = new_axes(ax)
     best = allocation.recommended.isel(budget=budget)
     median, high = (_extra_curve(allocation, budget, name) for name in ("extra_compute", "high_extra_compute"))
-    N = np.exp(np.linspace(*median.x[[0, -1]], 800))
+    N = np.exp(np.linspace(float(median.x[0]), float(median.x[-1]), 800))
     top = float(np.clip(TOP * best["high_extra_compute"], *TOPS))
     N = N[median(np.log(N)) <= top]
     near = (float(best["near_low"]), float(best["near_high"]))

@@ -167,7 +167,7 @@ def make_report(
         "shift": making.shift(decided_by, allocation),
     }
     making.say("writing the report")
-    shown = {"command": command, "title": title, "author": author, "date": date}
+    shown: dict[str, Any] = {"command": command, "title": title, "author": author, "date": date}
     refusal = "" if allocation else making.notes[0].removeprefix(NO_ALLOCATION)
     numbers = write_report(target, comparison, verdict, allocation, **parts, **shown, spent=spent, refusal=refusal)
     doubts = report_doubts(comparison, allocation, parts["backtest"])

@@ -79,7 +79,6 @@ class Paths(Value):
         return np.asarray(left + (place - low) * (self._flat[start + 1] - left))
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")  # small matrices
 def sample_paths(minima: Minima | None, center: float, count: int, random_seed: int) -> Paths:
     """Sample what a law misses of its best size.
 
@@ -109,9 +108,11 @@ def sample_paths(minima: Minima | None, center: float, count: int, random_seed: 
     kernels = _kernels(x, at - center)
     missed = np.where(np.isnan(minima.log_law), 0.0, minima.log_size - minima.log_law)
     scales, masses = _scales()
-    weights = _evidence(missed, scales, [each[KNOTS.size :] for each in kernels], minima.covariance) + np.log(masses)
-    chosen = (weights - np.log(rng.standard_exponential(weights.shape))).argmax(axis=1)
-    return Paths(_conditioned(missed, (scales, chosen), (x, kernels), minima.covariance, rng))
+    with threadpool_limits(limits=1, user_api="blas"):  # small matrices
+        density = _evidence(missed, scales, [each[KNOTS.size :] for each in kernels], minima.covariance)
+        weights = density + np.log(masses)
+        chosen = (weights - np.log(rng.standard_exponential(weights.shape))).argmax(axis=1)
+        return Paths(_conditioned(missed, (scales, chosen), (x, kernels), minima.covariance, rng))
 
 
 def _conditioned(

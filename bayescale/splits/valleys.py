@@ -208,7 +208,6 @@ class _Counted:
 
 
 @lru_cache(maxsize=8)
-@threadpool_limits.wrap(limits=1, user_api="blas")  # on a busy machine, threads wait 50 times as long as they work
 def _read(
     columns: tuple[tuple[str, bytes], ...],
     budgets: tuple[str, ...] | None,
@@ -220,10 +219,16 @@ def _read(
     frame = pd.DataFrame({name: np.frombuffer(values) for name, values in columns})
     if budgets is not None:
         frame["budget"] = budgets
-    response = columns[0][0]
+    with threadpool_limits(limits=1, user_api="blas"):  # on a busy machine, threads wait 50 times as long as they work
+        return _valleys(frame, columns[0][0], counted.cost, samples, random_seed)
+
+
+def _valleys(
+    frame: pd.DataFrame, response: str, cost: MeasuredCost | None, samples: int, random_seed: int
+) -> Valleys | None:
     order = np.lexsort([frame[name] for name in (response, "N", "C")])  # the order of rows makes no difference
     frame = frame.iloc[order]
-    slices = isoflop_slices(frame, counted.cost)
+    slices = isoflop_slices(frame, cost)
     if not slices:
         return None
     table = _Table.of(frame, response)
@@ -323,7 +328,7 @@ def _weights(left: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, (OUTLYING / np.maximum(np.abs(left), OUTLYING)) ** 2)
 
 
-def _noise(left: np.ndarray, scaled: np.ndarray, free: int) -> float:
+def _noise(left: np.ndarray, scaled: np.ndarray, free: float) -> float:
     """Return the s.d. of noise that gives ``matrix`` the errors of the M-estimate (Huber 1981, section 7.6)."""
     weights = _weights(scaled)
     slopes = np.where(np.abs(scaled) < OUTLYING, 1.0, -weights)
