@@ -286,9 +286,9 @@ def describe_table(index: int, *, mix: bool) -> tuple[dict[str, Any], pd.DataFra
 
 def sampled(law: Any, frame: pd.DataFrame, reference: Mapping[str, float], seed: int) -> xr.Dataset:  # noqa: ANN401
     """Return a short posterior."""
-    from bayescale.fits.fitting import sampler_data  # noqa: PLC0415
     from bayescale.fits.sampling import Attempt, _sample_once  # noqa: PLC0415
     from bayescale.fits.settings import Settings  # noqa: PLC0415
+    from bayescale.fits.tree import sampler_data  # noqa: PLC0415
 
     settings = Settings(DRAWS, DRAWS, CHAINS, seed)
     return _sample_once(law, sampler_data(law, frame, "loss", reference), settings, Attempt("low_rank", 0.9, 1))[0]
@@ -296,7 +296,7 @@ def sampled(law: Any, frame: pd.DataFrame, reference: Mapping[str, float], seed:
 
 def density(law: Any, posterior: xr.Dataset, frame: pd.DataFrame, reference: Mapping[str, float]) -> np.ndarray:  # noqa: ANN401
     """Return the log density of each row under each draw (row, draw)."""
-    from bayescale.fits.fit import log_likelihood  # noqa: PLC0415
+    from bayescale.fits.likelihood import log_likelihood  # noqa: PLC0415
 
     found, _ = log_likelihood(law, posterior, frame, "loss", reference, random_seed=0)
     return found["log_response"].to_numpy().reshape(-1, len(frame)).T
@@ -313,7 +313,7 @@ def scores(name: str, frame: pd.DataFrame, seed: int) -> dict[str, Any]:
     reference = reference_values(frame, "loss", law)
     posterior = sampled(law, frame, reference, seed)
     found = density(law, posterior, frame, reference)
-    weights, pareto_k = array_stats.psislw(-found, axis=-1)
+    weights, pareto_k = array_stats.psislw(found, axis=-1)  # it takes log densities, and weighs by their inverse
     elpd = np.logaddexp.reduce(weights + found, axis=-1)
     limit = min(1 - 1 / np.log10(found.shape[1]), 0.7)
     bad = np.flatnonzero(pareto_k > limit)

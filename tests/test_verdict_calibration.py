@@ -46,7 +46,7 @@ def test_the_bins_of_the_diagram_hold_all_tables():
 def test_the_half_that_confirms_is_not_the_half_that_chose():
     chose, confirms = (RECORD["measured"][f"half that {name}"]["tables"] for name in ("chose", "confirms"))
     assert chose + confirms == RECORD["measured"]["both halves"]["tables"]
-    assert abs(chose - confirms) <= 14
+    assert abs(chose - confirms) <= 28  # tables of one half follow one another in blocks of 14
 
 
 def test_both_halves_have_every_design_and_kind_of_truth_alike(maker, simulator):

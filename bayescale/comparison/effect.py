@@ -95,10 +95,10 @@ def _effect(
     """Return one effect from draws of the laws of N and D and their weights, which add up to what they are worth."""
     above = float(weights[~(cost <= tolerance)].sum())
     known = np.isfinite(cost)
-    if not known.any():
+    tail = (1 - probability) / 2
+    if not known.any() and weights.sum() > tail:
         return Effect(factor, None, above)
     held = weights[known] * (weights.sum() / max(weights[known].sum(), TINY))  # nothing of nothing where p is zero
-    tail = (1 - probability) / 2
     median, lower, upper = np.quantile(
         np.append(cost[known], 0.0),
         [0.5, tail, 1 - tail],

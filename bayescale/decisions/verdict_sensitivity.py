@@ -81,5 +81,5 @@ def _change(fitted: Fit, factor: float) -> np.ndarray:
 
 def _left_out(rows: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
     """Return the log density of each row left out, from its densities and log weights (row, draw)."""
-    smoothed, _ = array_stats.psislw(log_weights, axis=-1)
+    smoothed, _ = array_stats.psislw(-log_weights, axis=-1)  # ArviZ takes the negative of log weights
     return np.asarray(np.logaddexp.reduce(smoothed + rows, axis=-1))
