@@ -298,7 +298,7 @@ def test_the_probability_of_a_verdict_moves_with_the_priors_weight_and_not_at_we
     assert probability_under(prior_comparison, verdict, 1.0) == verdict.probability
     (sentence,) = verdict_sensitivity(prior_comparison, verdict)
     assert sentence.startswith(
-        "Halving the weight of the priors takes the probability that the split matters from above"
+        "Halved or doubled, the weight of the priors leaves the probability that the split matters"
     )
     record = sensitivity_record(prior_comparison, allocate(prior_comparison, BUDGETS), verdict)
     assert record["verdict"] == [sentence]
