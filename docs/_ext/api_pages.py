@@ -85,6 +85,20 @@ GROUPS = (
         },
     ),
     Group(
+        "responses",
+        "Groups and curves",
+        "Several responses or groups of the same runs in one model, who gets worse as runs grow, and where a run in "
+        "progress will end.",
+        {
+            "": ("fit_responses",),
+            "groups": (
+                *("Response", "ResponseFit", "disparities", "Disparities", "sign_conflicts"),
+                *("mean_change", "mean_slope", "crossing", "reversal_tokens"),
+            ),
+            "curves": ("forecast_run", "RunForecast"),
+        },
+    ),
+    Group(
         "skills",
         "Skills and scores",
         "Scores of public models on several benchmarks: which law of skill forecasts them, what compute is worth in "
