@@ -136,7 +136,8 @@ def test_a_report_makes_itself_again_within_the_same_limits():
     allocation = {"allocations": [entry], "probability": 0.9, "constraints": {"max_params": 8e9}, "averaged": True}
     record = {
         "laws": {"chinchilla": {}},
-        "data": {"name": "wide"},
+        "data": {"name": "wide", "runs": None},
+        "verdict": {"tokens_per_parameter": {"tolerance": 0.05, "probability": 0.9}},
         "settings": {"chinchilla": {"random_seed": 0}},
         "allocation": allocation,
         "backtest": None,
