@@ -20,7 +20,7 @@ DECADES = 1.5
 """How far the points reach from the typical run, each way."""
 
 TYPICAL_BAND = (0.2, 5.0)
-"""Where the central 90 % of the prior's values at a typical run may lie, over the typical response."""
+"""Where the central 90% of the prior's values at a typical run may lie, over the typical response."""
 
 LEAST_POSITIVE = 0.95
 LIMIT = 1e150
@@ -252,7 +252,7 @@ def _prior_band(case: _Case) -> Iterator[str]:
     least, most = TYPICAL_BAND
     if low < least or high > most:
         yield (
-            f"at a typical run the prior puts 90 % of its values between {low:.2g} and {high:.2g} times the typical "
+            f"at a typical run the prior puts 90% of its values between {low:.2g} and {high:.2g} times the typical "
             f"response (expected within {least:g} to {most:g}); draw the coefficients as Shares, or narrow their priors"
         )
 

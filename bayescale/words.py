@@ -42,16 +42,16 @@ def typed(value: float, digits: int = 3) -> str:
 
 
 def count_text(value: float, digits: int = 3) -> str:
-    """Return a count of parameters or tokens with its unit: 86.8 B, 1.11 T, 400 M."""
+    """Return a count of parameters or tokens with its unit: 86.8B, 1.11T, 400M."""
     for unit, letter in UNITS:
         if value >= unit * (1 - 0.5 * 10**-digits):
-            return f"{_bare(value / unit, digits)} {letter}"
+            return f"{_bare(value / unit, digits)}{letter}"
     return _bare(value, digits)
 
 
 def percent(part: float, digits: int = 3) -> str:
-    """Return a part of one as a percentage: 90 %, 5 %, 91.8 %."""
-    return f"{typed(100 * part, digits)} %"
+    """Return a part of one as a percentage: 90%, 5%, 91.8%."""
+    return f"{typed(100 * part, digits)}%"
 
 
 def chance(value: float) -> str:
@@ -96,5 +96,5 @@ def safe_sizes(near: Mapping[str, Any], recommended: Mapping[str, float], digits
     costs = (percent(recommended[name], 2) for name in ("extra_compute", "extra_compute_95"))
     return (
         f"no size is safe to {part} extra compute with {sure} probability; {count_text(recommended['N'], digits)} "
-        f"costs {' in the median, '.join(costs)} at the 95 % point"
+        f"costs {' in the median, '.join(costs)} at the 95% point"
     )

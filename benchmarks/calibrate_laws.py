@@ -1,7 +1,7 @@
 """Simulation-based calibration of laws: ``python benchmarks/calibrate_laws.py [LAW ...] [--tables 60]``.
 
 Parameters and noise are drawn from the prior, a table is simulated with each on the design of the recovery tests, and
-refitted. Averaged over the prior, ranks of the truth are uniform and 90 % intervals hold it in 90 % of the tables
+refitted. Averaged over the prior, ranks of the truth are uniform and 90% intervals hold it in 90% of the tables
 (Talts et al. 2018, arXiv:1804.06788). Takes a minute or a few a law on an idle core. Results are kept in
 ``calibrate_laws.json``, where those of other laws stay; ``--show`` prints them as the table of
 docs/laws-calibration.md.

@@ -53,8 +53,8 @@ class Measures:
 
 
 HEAD = (
-    "| | files | lines | code | docstrings | file median / max | body median / 90 % / max | parameters 90 % / max "
-    "| typed | public docstrings | comments per 100 | branches 90 % / max |\n"
+    "| | files | lines | code | docstrings | file median / max | body median / 90% / max | parameters 90% / max "
+    "| typed | public docstrings | comments per 100 | branches 90% / max |\n"
     f"{'|---' * 12}|"
 )
 
@@ -64,7 +64,7 @@ def _part(values: list[int]) -> int:
 
 
 def _percent(values: list[bool]) -> str:
-    return f"{100 * sum(values) / len(values):.0f} %" if values else ""
+    return f"{100 * sum(values) / len(values):.0f}%" if values else ""
 
 
 def measure(paths: list[Path]) -> Measures:

@@ -106,7 +106,7 @@ def agreement(log_sizes: np.ndarray, minima: pd.DataFrame) -> Agreement:
 
 def inside_table(cases: list[Case], refit: Refit) -> str:
     """Return the table of best sizes inside the runs."""
-    heads = ["line through the minima", *NAMES, f"chinchilla, loss within {100 * (NEAR - 1):.0f} %"]
+    heads = ["line through the minima", *NAMES, f"chinchilla, loss within {100 * (NEAR - 1):.0f}%"]
     lines = [f"| runs | published exponent | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
     for case in cases:
         known = case.minima.dropna(subset=["n"])
@@ -142,7 +142,7 @@ def beyond_table(
         for name, parts in found.items():
             inside, agree, gaps = np.concatenate(parts, axis=1)
             lines.append(
-                f"| {100 * part:.0f} % | {name} | {gaps.size} | {100 * inside.mean():.0f} | {100 * agree.mean():.0f} | "
+                f"| {100 * part:.0f}% | {name} | {gaps.size} | {100 * inside.mean():.0f} | {100 * agree.mean():.0f} | "
                 f"{np.exp(gaps.mean()):.2f} | {np.exp(np.sqrt(np.mean(gaps**2))):.2f} |"
             )
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 ``python benchmarks/skills.py [LAW ...]`` adds to ``skills.json`` what it measures. The table must have been fetched
 (``bayescale data get obsscaling``), or ``BAYESCALE_MIRROR`` name a copy. Aims: with models left out a joint density of
-at least 1800, coverage of 90 % intervals between 0.88 and 0.94, mean error of at most 0.041; with the models above
+at least 1800, coverage of 90% intervals between 0.88 and 0.94, mean error of at most 0.041; with the models above
 Llama-2 7B left out, density and coverage above those of the baseline; with five benchmarks of these seen, coverage of
 at least 0.85.
 """

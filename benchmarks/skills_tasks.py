@@ -3,7 +3,7 @@
 ``python benchmarks/skills_tasks.py FOLDER [LAW ...]``, where FOLDER has ``base_llm_benchmark_eval.csv`` and
 ``base_llm_leaderboard_v2_eval.csv`` of Ruan, Maddison and Hashimoto (2024). Seven benchmarks of all their models are
 seen, and each task only for models up to the paper's cutoff of compute. Aims: mean squared errors, over chance, of at
-most 1.5 times those printed; 90 % intervals that hold 80 to 97 % of the 56 scores. It writes ``skills_tasks.json``.
+most 1.5 times those printed; 90% intervals that hold 80 to 97% of the 56 scores. It writes ``skills_tasks.json``.
 """
 
 import json

@@ -104,7 +104,7 @@ def above_best(fit: bs.Fit, flops: np.ndarray, log_ratio: np.ndarray) -> np.ndar
 def part(draws: np.ndarray) -> str:
     """Return a part as a percentage with its interval."""
     found = bs.credible_interval(draws[np.isfinite(draws)], PROBABILITY)
-    return f"{100 * found.median:.1f} % [{100 * found.lower:.1f}, {100 * found.upper:.1f}]"
+    return f"{100 * found.median:.1f}% [{100 * found.lower:.1f}, {100 * found.upper:.1f}]"
 
 
 def split_text(flops: float, ratio: float) -> str:
@@ -146,8 +146,8 @@ def expected_of_models(models: bs.RunTable, line: bs.Fit, law: bs.Fit) -> str:
         f"largest, puts the range of small cost at {short(ratios.lower)} to {short(ratios.upper)}: {inside} of the "
         f"models lie inside. It expects the loss of {frame['run'].iloc[worst]} (D/N {short(own[worst])}) to be "
         f"{part(losses[:, worst])} above that of the best split of its compute, the most of all, and that of half of "
-        f"the models less than {100 * np.median(medians):.1f} %. The models scatter about the line of compute by "
-        f"{100 * noise:.1f} %, for they differ in data, tokenizer and recipe as well: the effect in dispute is "
+        f"the models less than {100 * np.median(medians):.1f}%. The models scatter about the line of compute by "
+        f"{100 * noise:.1f}%, for they differ in data, tokenizer and recipe as well: the effect in dispute is "
         f"{short(medians[worst] / noise)} times the scatter where it is largest, and below "
         f"{short(float(np.median(medians)) / noise)} times for half of them."
     )
@@ -169,7 +169,7 @@ def deciding_sizes(line: bs.Fit, law: bs.Fit) -> str:
         f"runs of one recipe at {short(flops)} FLOP. The law of the Chinchilla runs expects losses "
         f"{' and '.join(words)}; compute alone expects no difference. To show the larger of the two by {ERRORS:g} "
         f"standard errors takes {counted(needed[0], 'run')} there and as many at the best split where runs scatter by "
-        f"{100 * scatter(law):.1f} %, as on the Chinchilla table, and {needed[1]} of each where they scatter like the "
+        f"{100 * scatter(law):.1f}%, as on the Chinchilla table, and {needed[1]} of each where they scatter like the "
         "public models."
     )
 
@@ -315,6 +315,6 @@ def would_settle(fit: bs.Fit, told: bs.Interval, published: float) -> str:
     return (
         f"*What would decide:* runs of {count_text(N, 2)} parameters on {count_text(D, 2)} "
         f"tokens, fresh and in {epochs[best]:.0f} epochs. All else equal, the two values then differ by "
-        f"{100 * abs(gaps[best]):.1f} % of the loss, and {counted(count, 'run')} of each at the scatter of this table "
-        f"({100 * scatter(fit):.1f} %) show it by {ERRORS:g} standard errors."
+        f"{100 * abs(gaps[best]):.1f}% of the loss, and {counted(count, 'run')} of each at the scatter of this table "
+        f"({100 * scatter(fit):.1f}%) show it by {ERRORS:g} standard errors."
     )

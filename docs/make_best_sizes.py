@@ -83,13 +83,13 @@ def alike(points: pd.DataFrame) -> pd.DataFrame:
 def pooled_text(points: pd.DataFrame) -> str:
     """Return the scores over all distances as a table of the page."""
     lines = [
-        "| ln N* from | forecasts | 50 % | 80 % | 90 % | width | bias | r.m.s. error | lpd | wasted compute: mean | "
-        "median | 95 % point |",
+        "| ln N* from | forecasts | 50% | 80% | 90% | width | bias | r.m.s. error | lpd | wasted compute: mean | "
+        "median | 95% point |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for _, row in overall(alike(points)).iterrows():
         inside = " | ".join(f"{100 * row[f'coverage_{p}']:.0f}" for p in (50, 80, 90))
-        wasted = " | ".join(f"{100 * row[name]:.1f} %" for name in ("extra_mean", "extra_median", "extra_95"))
+        wasted = " | ".join(f"{100 * row[name]:.1f}%" for name in ("extra_mean", "extra_median", "extra_95"))
         lines.append(
             f"| {WORDS[row['method']]} | {row['held_out']} | {inside} | {row['width']:.2f} | {row['bias']:+.2f} | "
             f"{row['rmse']:.2f} | {row['lpd']:.2f} | {wasted} |"
@@ -124,11 +124,11 @@ def table_text(points: pd.DataFrame) -> str:
 
 def _cell(row: pd.Series) -> str:
     held = f"{row['coverage_90'] * row['held_out']:.0f} of {row['held_out']:.0f}"
-    return f"{held} / {row['rmse']:.2f} / {100 * row['extra_mean']:.1f} %"
+    return f"{held} / {row['rmse']:.2f} / {100 * row['extra_mean']:.1f}%"
 
 
 def earned(points: pd.DataFrame) -> dict[str, object]:
-    """Return how often the 90 % intervals of the best size held, by extrapolation factor: what a decision quotes."""
+    """Return how often the 90% intervals of the best size held, by extrapolation factor: what a decision quotes."""
     own = points[points["method"] == IN_USE]
     place = np.digitize(own["factor"].to_numpy(), EDGES) - 1
     bins = [
@@ -167,10 +167,10 @@ the forecast to which Normal(0, s) has been added, and lpd is the log density of
 or `bayescale backtest RUNS --of size`, does the same on your table. `allocate` and reports
 use the first of the methods below.
 
-Width of the 90 % interval (of the forecast without s), bias and r.m.s. error are in ln N: 0.1 is a factor 1.1. Wasted
+Width of the 90% interval (of the forecast without s), bias and r.m.s. error are in ln N: 0.1 is a factor 1.1. Wasted
 is the extra compute that the median of the forecast would have cost: for u = ln N less that of the minimum,
-`cosh(0.35 u)^(2 / 0.35) - 1`, which is exact for a law that falls as N^-0.35 and D^-0.35, and is 18 % at 2 times off,
-91 % at 4. An error in the minimum counts as waste, too, so even a perfect forecast would waste a few tenths of a per
+`cosh(0.35 u)^(2 / 0.35) - 1`, which is exact for a law that falls as N^-0.35 and D^-0.35, and is 18% at 2 times off,
+91% at 4. An error in the minimum counts as waste, too, so even a perfect forecast would waste a few tenths of a per
 cent. Coverage, width, bias, error and lpd are means over tables, each of equal weight; wasted compute is over all
 forecasts. Forecasts of one table share runs and held-out slices, so there are fewer independent ones than the counts
 say.
@@ -179,7 +179,7 @@ say.
 REACH = """
 ## How far beyond the data
 
-By the budget of a slice over the largest run fitted. Each cell: forecasts inside the 90 % interval / r.m.s. error of ln
+By the budget of a slice over the largest run fitted. Each cell: forecasts inside the 90% interval / r.m.s. error of ln
 N / wasted compute on average.
 """
 

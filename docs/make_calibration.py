@@ -116,7 +116,7 @@ def pooled(points: pd.DataFrame) -> pd.DataFrame:
 def pooled_text(points: pd.DataFrame) -> str:
     """Return the pooled scores as a table of the page."""
     lines = [
-        "| method | runs | 50 % | 80 % | 90 % | 95 % | 90 %, tables alike | width | width, tables alike | lpd | lpd, "
+        "| method | runs | 50% | 80% | 90% | 95% | 90%, tables alike | width | width, tables alike | lpd | lpd, "
         "tables alike |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -152,7 +152,7 @@ def _cell(row: pd.Series) -> str:
 
 
 def earned(points: pd.DataFrame) -> dict[str, object]:
-    """Return how often the 90 % intervals of a loss held, by extrapolation factor: what a forecast quotes."""
+    """Return how often the 90% intervals of a loss held, by extrapolation factor: what a forecast quotes."""
     own = points[(points["method"] == "discrepancy") & points["response"].isin(("loss", "bpc"))]
     own = own[own["factor"] > 1]
     place = np.digitize(own["factor"].to_numpy(), EDGES) - 1
@@ -198,7 +198,7 @@ law `{law}` was fitted to the rest, and the held-out runs were forecast by five 
 constant noise (`plain`), least squares and Huber's loss with 1000 bootstraps each, and conformal intervals on the
 residuals.
 
-Columns: the part of the held-out runs inside the 50, 80, 90 and 95 % intervals; mean width of the 90 % interval in the
+Columns: the part of the held-out runs inside the 50, 80, 90 and 95% intervals; mean width of the 90% interval in the
 response's unit (nats per token for most tables); lpd, the mean log predictive density of log response in nats per run.
 "tables alike" is the mean over tables, whatever their number of runs. Checkpoints of one training run are rows of
 their own here, so tables with many of them weigh much in the first columns. Left out are gemstones-fineweb-edu and
@@ -209,13 +209,13 @@ obsscaling, scored again), and tables in which N or D does not vary or is not kn
 FIGURE_TEXT = """
 ## How far beyond the data
 
-![Coverage of 90 % intervals against extrapolation factor, by method](images/calibration.png)
+![Coverage of 90% intervals against extrapolation factor, by method](images/calibration.png)
 
-All thresholds pooled; the factor is the C of a run over the largest C of the runs that were fitted. Bars are 90 %
+All thresholds pooled; the factor is the C of a run over the largest C of the runs that were fitted. Bars are 90%
 intervals of the part by the number of different runs, as if those of one table were independent, which they are not.
 """
 
-TABLE_HEAD = """Largest fifth by C held out. Each cell: runs inside the 90 % interval in per cent / mean width / lpd;
+TABLE_HEAD = """Largest fifth by C held out. Each cell: runs inside the 90% interval in per cent / mean width / lpd;
 (!): the fit failed the diagnostics gate.
 """
 

@@ -207,7 +207,7 @@ def repetition(fitted: bs.Fit) -> Iterator[str]:
     yield (
         "Worth of the last token of an epoch, relative to a fresh one, by the data-constrained law on the runs of its "
         f"published fit: median and {PROBABILITY:.0%} credible interval, beside the value at the published R_D*. "
-        "They disagree because the published base law lies 11 % below these runs at one epoch, and R_D takes that up; "
+        "They disagree because the published base law lies 11% below these runs at one epoch, and R_D takes that up; "
         "with the base law held there, R_D is hardly identified, and its interval holds the published value. "
         "[Decision 7](decisions/0007-repeated-data.md) says why neither is the last word."
     )

@@ -157,7 +157,7 @@ def farthest(found: Mapping[str, Any]) -> float:
 
 def part(value: float) -> str:
     """Return a part of one as a percentage."""
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f}%"
 
 
 def aims(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -171,8 +171,8 @@ def aims(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         (f"every bin of {ENOUGH} tables within 0.07 of the diagonal", f"{near:.3f}", near <= 0.07),
         ("the same, truths that are not compared", f"{farthest(off):.3f}", farthest(off) <= 0.07),
         ("Brier score on the first mix at most 0.075", brier, bool(mix) and mix["brier"] <= 0.075),
-        ("'matters' or 'suffices' wrong in at most 3 %", part(wrong(everything)), wrong(everything) <= 0.03),
-        ("decided or probable in at least 75 %", part(decided(everything)), decided(everything) >= 0.75),
+        ("'matters' or 'suffices' wrong in at most 3%", part(wrong(everything)), wrong(everything) <= 0.03),
+        ("decided or probable in at least 75%", part(decided(everything)), decided(everything) >= 0.75),
         ("2,000 tables", f"{everything['tables']}", everything["tables"] >= 2000),
     )  # fmt: skip
     yield from (f"| {aim} | {found} | {'met' if met else 'not met'} |" for aim, found, met in rows)
@@ -219,7 +219,7 @@ Made by `python docs/make_verdict_calibration.py`; do not edit. `verdict.probabi
 of compute between N and D matters: that a law of N and D predicts better than compute alone. Here it is held against
 simulated tables whose truth is known. Half of them follow compute alone (a power, a floor and a power, and two powers
 that meet, with a ripple), half a law of N and D (`tilt`, `chinchilla`, `isoflop`, `farseer`, and two powers joined by
-a norm, with ripples); 8 to 250 runs of seven designs, noise of 0.1 to 3 %, with tails of Student t of 3 or 8 degrees.
+a norm, with ripples); 8 to 250 runs of seven designs, noise of 0.1 to 3%, with tails of Student t of 3 or 8 degrees.
 Laws compared are the usual ones, so that the ripples, the norm, `isoflop` and `farseer` are truths that none of them
 has."""
 
@@ -229,7 +229,7 @@ PICTURED = """![How often the split mattered, by the probability said](images/ve
 the diagonal the probability holds.*"""
 
 GROUPS = f"""A wrong "matters" is said of a truth of compute alone; a wrong "suffices" where the true cost at the D/N
-of the runs is above {100 * TOLERANCE:g} %. Bins count from {ENOUGH} tables. The first mix is that of 12
+of the runs is above {100 * TOLERANCE:g}%. Bins count from {ENOUGH} tables. The first mix is that of 12
 designs, truths and noises on which the plain probability was tried first."""
 
 METHOD = """## How it is found

@@ -44,7 +44,7 @@ FACTOR = 4.0
 """Mis-sizing whose cost is shown."""
 
 TAIL = 1.645
-"""Standard errors from the middle to an end of an interval of 90 %."""
+"""Standard errors from the middle to an end of an interval of 90%."""
 
 FEWEST_ROWS = 40
 FOLDS = 8
@@ -429,8 +429,8 @@ SUMMARY = f"""- **elpd, compute less split**: how much better (above 0) or worse
 - **probability**: that the split matters, [calibrated on simulated tables](verdict-calibration.md); one half where
   runs of like compute do not differ in size. Where families are pooled it is confounded, and no answer is given.
 - **effect**: extra compute that ignoring the split costs at the D/N of the runs themselves, averaged over laws of both
-  kinds: nothing with the probability of compute alone. The answer follows from the probability that it is above 5 %.
-- **D/N of small cost**: tokens per parameter at which ignoring the split costs less than 5 % more compute, with
+  kinds: nothing with the probability of compute alone. The answer follows from the probability that it is above 5%.
+- **D/N of small cost**: tokens per parameter at which ignoring the split costs less than 5% more compute, with
   {percent(PROBABILITY)} probability, at a run of typical compute.
 - **{FACTOR:g} times off costs**: extra compute that a model {FACTOR:g} times too small or too large needs, whichever
   is worse.

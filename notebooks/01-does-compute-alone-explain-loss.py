@@ -46,7 +46,7 @@ print(verdict.statement)
 
 # %% [markdown]
 # A plain "no" would hide the useful part. Near the best split loss is flat, so there is a *range* of tokens per
-# parameter in which the split hardly matters. The curve below is the probability that a split costs less than 5 %
+# parameter in which the split hardly matters. The curve below is the probability that a split costs less than 5%
 # extra compute: near one on a plateau around 20 tokens per parameter, and nothing a few times beyond. The marks at the
 # bottom are the runs.
 
@@ -55,7 +55,7 @@ bs.plots.plot_ratio_range(verdict, runs).figure
 
 # %% [markdown]
 # Outside this range compute is wasted. A model that is so many times too small or too large needs so much more compute
-# than the best split of the same loss (median and 90 % credible interval):
+# than the best split of the same loss (median and 90% credible interval):
 
 # %%
 waste = {f"{each.factor:g} times off": each.extra_compute for each in verdict.waste}
@@ -103,7 +103,7 @@ print("\nRuns that would decide:", *public_verdict.remedies, sep="\n- ")
 slope = bs.credible_interval(public_fits["guo_compute"].draws["alpha"], 0.9)
 published = bs.LAWS["guo_compute"].published["Guo (2024)"]["alpha"]
 print(f"bits per character for each e-fold of compute, published: {published}")
-print(f"posterior median and 90 % interval: {slope.median:.4f} ({slope.lower:.4f} to {slope.upper:.4f})")
+print(f"posterior median and 90% interval: {slope.median:.4f} ({slope.lower:.4f} to {slope.upper:.4f})")
 
 # %% [markdown]
 # ## The headline, asserted

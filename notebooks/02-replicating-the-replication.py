@@ -123,7 +123,7 @@ ax.figure
 # %% [markdown]
 # Circles leave the five runs out, squares keep them. With normal noise the best size more than doubles when they come
 # in, and even with Huber's loss it grows by half. With Student's t both estimates lie close together, each well inside
-# the other's 90 % interval (the bars).
+# the other's 90% interval (the bars).
 #
 # The reason is how much a run may say. Under Student's t a run that lies `z` scales from the law counts
 # `(nu + 1) / (nu + z^2)` times what it would under normal noise: the further off, the less it pulls. Under Huber's loss

@@ -54,7 +54,7 @@ print(verdict.statement)
 # %% [markdown]
 # ## The budget
 #
-# 64 H100 for three weeks, at 40 % of their peak and 2.50 dollars an hour:
+# 64 H100 for three weeks, at 40% of their peak and 2.50 dollars an hour:
 
 # %%
 hours = 64 * 24 * 21
@@ -78,8 +78,8 @@ decisions = pd.concat(
     [allocation.recommended[["N", "D", "expected_loss"]].to_dataframe() for allocation in allocations.values()]
 ).set_index(pd.Index(limits))
 sizes = {name: bs.credible_interval(allocation.optima["N"], 0.9) for name, allocation in allocations.items()}
-decisions["N, 90 %"] = [f"{size.lower / 1e9:.1f}B to {size.upper / 1e9:.1f}B" for size in sizes.values()]
-decisions[["N", "N, 90 %", "D", "expected_loss"]]
+decisions["N, 90%"] = [f"{size.lower / 1e9:.1f}B to {size.upper / 1e9:.1f}B" for size in sizes.values()]
+decisions[["N", "N, 90%", "D", "expected_loss"]]
 
 # %% [markdown]
 # Both limits cost loss, in opposite directions: what must be served should be smaller, and what cannot have more data

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Are the intervals honest?
 #
-# A 90 % interval should hold nine times in ten, for runs larger than any that the law has seen. That can be tried:
+# A 90% interval should hold nine times in ten, for runs larger than any that the law has seen. That can be tried:
 # hide the largest runs of a table, forecast them from the others, and count. Two kinds of forecast are counted here.
 # `plain` is the law with the noise of single runs. `discrepancy` adds what the law misses, as all forecasts of
 # bayescale do.
@@ -43,7 +43,7 @@ backtests = {
 }
 
 # %% [markdown]
-# First, run by run, on the Chinchilla table. Each bar is the 90 % interval of a hidden run, each mark what was
+# First, run by run, on the Chinchilla table. Each bar is the 90% interval of a hidden run, each mark what was
 # observed. On the left all bars are alike, however far away the run is. On the right they grow with the distance, and
 # more of them hold; the run that lies furthest escapes both.
 
@@ -55,7 +55,7 @@ for method, ax in zip(methods, figure.subplots(1, 2, sharey=True), strict=True):
 figure
 
 # %% [markdown]
-# Then counted, over all tables: the part of the hidden runs inside their 90 % intervals, and how wide these are.
+# Then counted, over all tables: the part of the hidden runs inside their 90% intervals, and how wide these are.
 
 # %%
 measures = ["coverage_90", "width", "lpd"]
@@ -86,7 +86,7 @@ bins["held"] = bins["inside"] / bins["forecasts"]
 bins.round(2)
 
 # %% [markdown]
-# Up to ten times beyond, 90 % intervals held in more than eight of ten cases; from 10 to 30 times in fewer. The last
+# Up to ten times beyond, 90% intervals held in more than eight of ten cases; from 10 to 30 times in fewer. The last
 # row is no proof that larger steps are safer: it has the fewest forecasts. Many rows of these tables are checkpoints of
 # one training run, so they say less than as many runs would. `bs.allocate` notes this record where it forecasts beyond
 # the runs.

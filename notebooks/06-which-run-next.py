@@ -77,7 +77,7 @@ table.index = pd.Index([*range(len(rounds)), "all runs"], name="round")
 table.map("{:.2g}".format)
 
 # %% [markdown]
-# Round 0 is what the cheap runs say, the last row what all 245 runs say. `lower` and `upper` are the ends of the 90 %
+# Round 0 is what the cheap runs say, the last row what all 245 runs say. `lower` and `upper` are the ends of the 90%
 # interval of the best size. It narrows in every round, and the expected regret falls. `regret by all runs` is what the
 # chosen size gives away if all runs are believed. It is much lower after the purchases than before, but it need not
 # fall in every round: a few runs carry noise, and that can move the size the wrong way.

@@ -38,7 +38,7 @@ class Calibration:
     places : dict of str to numpy.ndarray
         Place of the truth among the draws, 0 to 1, of each quantity (table,).
     inside : dict of str to numpy.ndarray
-        Whether the 90 % interval holds it (table,).
+        Whether the 90% interval holds it (table,).
     divergent : int
         Tables with a divergent transition.
     """

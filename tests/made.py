@@ -30,7 +30,7 @@ GOOD = Diagnostics((), 1.001, 900.0, 800.0, 0.9, 0, 0, 800)
 
 
 def simulated_runs(name: str = "simulated", labels: str = "run") -> RunTable:
-    """Return 48 runs at 8 budgets that follow Chinchilla's published law, with 1 % noise."""
+    """Return 48 runs at 8 budgets that follow Chinchilla's published law, with 1% noise."""
     rng = np.random.default_rng(3)
     C, offset = (values.ravel() for values in np.meshgrid(np.geomspace(1e18, 1e22, 8), np.linspace(-0.8, 0.8, 6)))
     N = np.sqrt(C / 120) * np.exp(offset)
@@ -90,7 +90,7 @@ def results() -> tuple[Comparison, Verdict, Allocation]:
 
 
 def simulated_size_backtest(law: str = "chinchilla") -> SizeBacktest:
-    """Return a backtest of best sizes of two methods, one right and one 30 % too large, the latter without a law."""
+    """Return a backtest of best sizes of two methods, one right and one 30% too large, the latter without a law."""
     rng = np.random.default_rng(6)
     minima = np.stack([np.log([1e22, 1e23]), np.log([2e9, 6e9]), [0.1, 0.1]], axis=1)
     parts = []

@@ -180,7 +180,7 @@ def test_the_ends_of_the_near_optimal_set_cost_the_tolerance(certain):
         N = found.recommended[end].to_numpy()
         loss = draws.value({"N": N, "D": 1e21 / 6 / N}).item()
         ideal = found.optima["loss"].item(0)
-        # The ends are read on a grid with steps of 0.5 % in D/N.
+        # The ends are read on a grid with steps of 0.5% in D/N.
         assert (loss - ideal) / (cheaper - ideal) == pytest.approx(1, abs=0.02)
 
 
@@ -295,7 +295,7 @@ def test_laws_without_a_best_split_are_left_out_by_name_and_weight(weighted):
     found = allocate(weighted(chinchilla=0.3, compute_floor=0.7), [1e21])
     assert found.weights == {"chinchilla": 1.0}
     assert "without a best split, so not averaged: compute_floor (weight 0.70)" in found.notes
-    assert any("hold 70 % of the stacking weight" in note for note in found.notes)
+    assert any("hold 70% of the stacking weight" in note for note in found.notes)
 
 
 def test_a_decidedly_worse_law_is_left_out_whatever_its_weight(two_laws):
@@ -310,7 +310,7 @@ def test_a_decidedly_worse_law_is_left_out_whatever_its_weight(two_laws):
 def test_when_all_the_weight_is_left_out_the_best_law_with_a_split_stands_alone(weighted):
     found = allocate(weighted(compute_floor=1.0), [1e21])
     assert found.weights == {"chinchilla": 1.0}
-    assert any("hold 100 % of the stacking weight" in note for note in found.notes)
+    assert any("hold 100% of the stacking weight" in note for note in found.notes)
 
 
 def test_one_law_of_a_comparison_is_allocated_as_that_law_alone(weighted, two_laws):
@@ -497,7 +497,7 @@ def test_where_data_end_the_budget_is_told_from_which_only_a_larger_model_helps(
 def test_compute_that_no_limit_lets_be_used_is_told(wide_fit):
     found = allocate(wide_fit, [1e25], constraints=Constraints(unique_tokens=1e12, max_params=1e10))
     assert found.recommended["flops_used"].item() == pytest.approx(6e22)
-    assert any(note.startswith("the limits leave 99 % of 1e25 FLOP unspent") for note in found.notes)
+    assert any(note.startswith("the limits leave 99% of 1e25 FLOP unspent") for note in found.notes)
 
 
 def test_tokens_per_parameter_that_no_run_has_are_told(wide_fit):
@@ -647,13 +647,13 @@ def test_draws_that_never_reach_a_loss_are_counted(synthetic_fit, wide_runs, mak
     assert 0.8 < found.targets["probability"].item() <= (floor < target).mean()
     record = allocation_record(found)["allocations"][0]["target"]
     assert record["never"] >= (floor >= target).sum()
-    assert record["flops"]["upper"] is None  # more than 5 % of the draws never reach it
+    assert record["flops"]["upper"] is None  # more than 5% of the draws never reach it
     assert record["flops"]["lower"] < record["flops"]["median"]
     json.dumps(record, allow_nan=False)
 
 
 def test_a_loss_out_of_reach_is_refused_with_its_probability(wide_fit):
-    with pytest.raises(InputError, match=r"no run is expected to reach 1\.5 at any compute within the limits; 0 % of"):
+    with pytest.raises(InputError, match=r"no run is expected to reach 1\.5 at any compute within the limits; 0% of"):
         allocate(wide_fit, target_loss=1.5)
     with pytest.raises(InputError, match=r"no run is expected to reach 2\.1 "):
         allocate(wide_fit, target_loss=2.1, constraints=Constraints(max_params=1e8))

@@ -117,7 +117,7 @@ def test_the_bootstrap_of_a_line_has_the_spread_of_the_closed_form():
     at = np.array([-4.0, 0.0, 4.0, 12.0])
     there = replace(task, test=pd.DataFrame({"C": 1e20 * np.exp(at)}))
     expected = np.sqrt([[1, point] @ covariance @ [1, point] for point in at])
-    # A s.d. of 1000 draws is known to 2 %, and the residuals that are resampled to 1 / sqrt(2 x 400), 3.5 %.
+    # A s.d. of 1000 draws is known to 2%, and the residuals that are resampled to 1 / sqrt(2 x 400), 3.5%.
     np.testing.assert_allclose(there.forecast(fits).std(axis=0), expected, rtol=4 * math.hypot(0.022, 0.035))
 
 
@@ -143,7 +143,7 @@ def test_the_noise_of_few_rows_is_not_too_small():
         draws = least_squares(POWER, frame, middle, "loss", random_seed=1).draws
         _, squares, _, _ = np.linalg.lstsq(np.column_stack([np.ones(20), x]), observed(frame))
         ratios.append(draws.std() / np.sqrt(squares[0] / 18 * (1 + 1 / 20)))
-    # A s.d. of 1000 draws is known to 2 %, so the mean of ten to 0.7 %; taken off once, the parameters would cost 5 %.
+    # A s.d. of 1000 draws is known to 2%, so the mean of ten to 0.7%; taken off once, the parameters would cost 5%.
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.03)
 
 

@@ -154,14 +154,14 @@ def test_the_record_has_the_promised_shape_and_is_json(table):
 
 def test_thresholds_are_told_in_words():
     texts = [threshold_text(*each) for each in ((0.2, "C"), (10.0, "N"), ("1e21 FLOP", "budget"))]
-    assert texts == ["largest 20 % by C", "N within 10x of the largest", "budget 1e21 FLOP"]
+    assert texts == ["largest 20% by C", "N within 10x of the largest", "budget 1e21 FLOP"]
 
 
 # Every method
 
 
 def width_by_theory(table):
-    """Return the width of 90 % intervals around least squares, to first order, for the noise that the runs show."""
+    """Return the width of 90% intervals around least squares, to first order, for the noise that the runs show."""
     C, loss = (table.frame[name].to_numpy() for name in ("C", "loss"))
     larger, truth = C > 5e21, np.array([1.8, np.log(2500.0), 0.17])  # make_runs.floor_truth, K by its logarithm
 
@@ -184,7 +184,7 @@ def test_every_method_forecasts_runs_of_its_own_law(table):
     assert found.notes == ()
     scores = found.scores.set_index("method")
     noise = 2 * 1.645 * 0.01 * table.frame.loc[table.frame["C"] > 5e21, "loss"].mean()
-    # Of 32 runs the noise is known to 13 %, the ends of 60 bootstraps or 32 residuals to about as much again.
+    # Of 32 runs the noise is known to 13%, the ends of 60 bootstraps or 32 residuals to about as much again.
     assert scores["width"].between(0.7 * width_by_theory(table), 1.4 * width_by_theory(table)).all()
     assert (scores["rmse"] < noise).all()
     assert (scores["bias"].abs() < scores["width"]).all()  # the error of the one fit, which all eight runs share
@@ -289,7 +289,7 @@ def test_folds_that_are_too_small_are_told(table):
     assert list(found.scores["threshold"]) == [0.2]
     short = [note for note in found.notes if "too few for it (1000.0 held out)" in note]
     assert len(short) == 1
-    assert "largest 5 % by C: 1 run, too few to score" in found.notes
+    assert "largest 5% by C: 1 run, too few to score" in found.notes
 
 
 def test_runs_that_tie_are_held_out_together(table):

@@ -46,4 +46,4 @@ def test_the_page_has_every_method_distance_and_table(script, points):
         assert words in text
     (line,) = [line for line in text.splitlines() if line.startswith("| second |")]
     assert line.startswith("| second | 0 of 2 /")
-    assert line.count("50.0 %") == 2
+    assert line.count("50.0%") == 2

@@ -1,6 +1,6 @@
 """Simulation-based calibration: tables drawn from the prior, refitted, and the truth ranked among the draws.
 
-Averaged over the prior, the rank of the truth among posterior draws is uniform and a 90 % interval holds it in 90 % of
+Averaged over the prior, the rank of the truth among posterior draws is uniform and a 90% interval holds it in 90% of
 the tables, whatever the law (Talts et al. 2018, arXiv:1804.06788). docs/decisions/0004 holds the measured numbers.
 """
 
@@ -20,8 +20,8 @@ from bayescale.laws import LAWS
 pytestmark = pytest.mark.slow
 
 TABLES = 500
-"""90 % coverage then has a standard error of 1.3 %, and leaves 85 to 95 % by chance with probability 2e-4 a quantity,
-below 1 % over all of them."""
+"""90% coverage then has a standard error of 1.3%, and leaves 85 to 95% by chance with probability 2e-4 a quantity,
+below 1% over all of them."""
 
 SHORT = {"draws": 300, "tune": 500, "chains": 2}
 RANKED = 99
@@ -29,7 +29,7 @@ RANKED = 99
 
 COUNT = sum(len(LAWS[name].parameters) + 3 + has_best_split(LAWS[name]) for name in CALIBRATED)
 LEAST_P = 0.01 / COUNT
-"""Smallest p-value of a rank test: a false alarm of 1 % over all quantities of all laws."""
+"""Smallest p-value of a rank test: a false alarm of 1% over all quantities of all laws."""
 
 COVERAGE = (0.85, 0.95)
 
@@ -41,7 +41,7 @@ GATED = 40
 
 SECOND_ATTEMPTS = 8
 REFUSED = 4
-"""Of 40 tables. Were a second attempt needed for 8 % of tables and 2 % refused, the limits would be passed by chance
+"""Of 40 tables. Were a second attempt needed for 8% of tables and 2% refused, the limits would be passed by chance
 with probability 0.004 and 0.001."""
 
 
@@ -57,12 +57,12 @@ DAMAGES = {
     "nu": another_prior_of_nu,
     "parameter": lambda draws: {name: (values + values.mean()) / 2 for name, values in draws.items()},
 }
-"""What is done to posteriors that were right, by the quantity in which it must be found: noise overstated by 30 %,
+"""What is done to posteriors that were right, by the quantity in which it must be found: noise overstated by 30%,
 another prior of nu, intervals half as wide."""
 
 
 def score(law, tables, posteriors):
-    """Return of each quantity the p-value of uniform ranks and the coverage of 90 % intervals."""
+    """Return of each quantity the p-value of uniform ranks and the coverage of 90% intervals."""
     rng = np.random.default_rng(0)
     places, inside = {}, {}
     for table, draws in zip(tables, posteriors, strict=True):
@@ -137,7 +137,7 @@ FURTHER = ("three_term", "routed")
 others, farseer and compress among them, which would take more than half an hour."""
 
 FEW = 40
-"""Tables of each. Coverage has a standard error of 4.7 %; a false alarm over all quantities a probability of 1 %."""
+"""Tables of each. Coverage has a standard error of 4.7%; a false alarm over all quantities a probability of 1%."""
 
 
 @pytest.mark.parametrize("name", FURTHER)

@@ -232,7 +232,7 @@ def test_expected_shares_are_shares():
 def test_intervals_of_the_best_size_hold_it_where_rows_are_checkpoints():
     """Over 30 tables of 6 runs with 7 checkpoints; as independent rows the intervals held it in about half.
 
-    Of 30 tables at least 23 must: fewer have a probability below 1 % if 90 % intervals hold 90 %.
+    Of 30 tables at least 23 must: fewer have a probability below 1% if 90% intervals hold 90%.
     """
     grid = np.linspace(np.log(1e7), np.log(1e11), 100_001)
     best = np.exp(grid[np.argmin(CHINCHILLA.loss(N=np.exp(grid), D=1e19 / 6 / np.exp(grid), **TRUTH))])

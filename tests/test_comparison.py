@@ -230,7 +230,7 @@ def test_a_refit_that_failed_leaves_its_row_counted(wide_fit, monkeypatch):
 
 def test_many_rows_of_high_pareto_k_call_for_k_fold(wide_fit):
     found = compare({"fine": wide_fit, "doubtful": surprise(wide_fit, list(range(13)))}, max_refits=0)
-    assert "doubtful: more than 10 % of runs have high Pareto k; use K-fold instead" in found.notes
+    assert "doubtful: more than 10% of runs have high Pareto k; use K-fold instead" in found.notes
 
 
 @pytest.mark.usefixtures("refits")

@@ -1,4 +1,4 @@
-"""How often 90 % intervals hold where a token does not cost 6 N: 2 to 10 times off, by a factor that varies with size.
+"""How often 90% intervals hold where a token does not cost 6 N: 2 to 10 times off, by a factor that varies with size.
 
 docs/decisions/0017-cost.md holds the measured numbers.
 """

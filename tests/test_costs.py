@@ -46,7 +46,7 @@ def isoflop(budgets=(1e18, 1e19, 1e20, 1e21, 1e22), sizes=8, width=2.0, center=2
 
 
 def runs_of(N, D):
-    """Return runs that follow the usual law with 0.5 % noise, without C."""
+    """Return runs that follow the usual law with 0.5% noise, without C."""
     loss = LAWS["chinchilla"].loss(N, D, **TRUTH)
     noise = np.exp(0.005 * np.random.default_rng(0).standard_normal(N.size))
     return RunTable.from_frame(pd.DataFrame({"N": N, "D": D, "loss": loss * noise}), name="made")
@@ -78,7 +78,7 @@ def test_a_smooth_factor_is_found_within_its_error(factor):
     cost = table_cost(costly(factor, scatter=0.02))
     N = np.geomspace(*cost.curve.sizes, 20)
     off = np.log(cost.per_token(N, {}) / (6 * N * factor(N)))
-    assert (np.abs(off) < 3 * cost.curve.error(N) + 0.005).all()  # a cubic is within 0.5 % of each of these shapes
+    assert (np.abs(off) < 3 * cost.curve.error(N) + 0.005).all()  # a cubic is within 0.5% of each of these shapes
     assert cost.curve.error(N).max() < 0.03
     assert cost.curve.scatter == pytest.approx(0.02, rel=0.4)
 
@@ -143,7 +143,7 @@ def test_one_sentence_says_how_budgets_are_spent():
     runs = costly(lambda N: 2.9 + 0 * N)
     sentence = spending_sentence(table_cost(runs), runs)
     assert sentence == (
-        "Budgets are spent by this table's own FLOP per token: 2.9 times 6 N (fitted to 40 runs, scatter 0.1 %)."
+        "Budgets are spent by this table's own FLOP per token: 2.9 times 6 N (fitted to 40 runs, scatter 0.1%)."
     )
     assert "3.7 times 6 N at" in spending_sentence(table_cost(costly()), costly())
     told = cost_record(table_cost(costly()), costly())

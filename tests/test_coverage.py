@@ -1,4 +1,4 @@
-"""How often 90 % intervals hold over simulated tables, when the law is right and when it is wrong.
+"""How often 90% intervals hold over simulated tables, when the law is right and when it is wrong.
 
 ``test_calibration.py`` averages over the prior; here the truth is fixed, at values that papers report, and is the same
 for every table. docs/decisions/0008 holds the measured numbers.
@@ -122,7 +122,7 @@ def wrong(gate):
 
 
 def limits(count):
-    """Return between which parts of so many independent intervals of 90 % lie, but for false alarms."""
+    """Return between which parts of so many independent intervals of 90% lie, but for false alarms."""
     return stats.binom.ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2], count, 0.9) / count
 
 

@@ -254,7 +254,7 @@ def test_the_standard_error_over_groups_is_the_spread_over_repetitions_and_that_
     spread = values.sum(axis=1).std()
     over_groups = np.mean([standard_error(row, groups) for row in values])
     over_rows = np.mean([standard_error(row, np.arange(row.size)) for row in values])
-    # The spread of 4000 sums is known to 1.1 %; 42 groups bias a standard error by up to 1/42 for unequal sizes.
+    # The spread of 4000 sums is known to 1.1%; 42 groups bias a standard error by up to 1/42 for unequal sizes.
     assert over_groups == pytest.approx(spread, rel=0.05)
     assert over_rows < 0.5 * spread
 

@@ -39,7 +39,7 @@ def curve(seed, N=2e8):
 
 
 def test_intervals_of_the_end_hold_it_and_are_narrower_than_those_of_the_law(known):
-    """Over 300 curves; intervals that hold 90 % hold 85 to 95 % of them but once in 300 times."""
+    """Over 300 curves; intervals that hold 90% hold 85 to 95% of them but once in 300 times."""
     held, widths = [], []
     for seed in range(300):
         seen, final = curve(seed)
@@ -48,7 +48,7 @@ def test_intervals_of_the_end_hold_it_and_are_narrower_than_those_of_the_law(kno
         held.append(low <= final <= high)
         widths.append(np.log(high / low))
     assert 0.85 <= np.mean(held) <= 0.95
-    alone = 2 * 1.697 * NOISE["sigma"]  # 90 % of a single row of 30 degrees of freedom
+    alone = 2 * 1.697 * NOISE["sigma"]  # 90% of a single row of 30 degrees of freedom
     assert np.median(widths) < 0.85 * alone
 
 

@@ -271,7 +271,7 @@ def test_larger_runs_of_the_same_law_are_forecast_with_near_nominal_coverage(syn
         for width, coverages in held.items():
             other = dataclasses.replace(forecast, draws=middle + width * (forecast.draws - middle))
             coverages.append(score(other, np.log(larger["loss"])).coverage)
-    # Coverage of one table has a standard deviation of 0.13 at 90 % and of 0.19 at 50 % (over 40 tables): 2.6 standard
+    # Coverage of one table has a standard deviation of 0.13 at 90% and of 0.19 at 50% (over 40 tables): 2.6 standard
     # errors of the mean of eight. The one finds intervals too narrow, the other those too wide.
     least, most = 0.9 - 2.6 * 0.13 / np.sqrt(8), 0.5 + 2.6 * 0.19 / np.sqrt(8)
     mean = {(width, level): np.mean([each[level] for each in held[width]]) for width in held for level in (0.5, 0.9)}

@@ -96,7 +96,7 @@ def test_the_page_of_a_law_says_whether_it_was_calibrated(generator):
     pages = generator["law_pages"]
     found = {"chinchilla": {"tables": 500, "coverage": {"A": 0.88, "B": 0.93}}}
     told = pages.calibration("chinchilla", found)
-    assert "In 500 simulated tables, 90 % intervals held the truth in 90.5 % of cases (88 to 93 % by quantity)" in told
+    assert "In 500 simulated tables, 90% intervals held the truth in 90.5% of cases (88 to 93% by quantity)" in told
     assert "**Not calibrated yet**" in pages.calibration("tilt", found)
     assert pages.calibration("chinchilla", pages.calibrated()) in pages.law_page(bs.LAWS["chinchilla"])
 

@@ -92,7 +92,7 @@ def test_a_sampled_fit_has_the_promised_groups_dimensions_and_names(sampled_fit,
 def test_a_sampled_fit_finds_the_law_that_made_the_runs(sampled_fit, make_runs):
     draws = {**published_draws(sampled_fit), "sigma": sampled_fit.draws["sigma"]}
     for name, value in (make_runs.floor_truth | {"sigma": 0.01}).items():
-        low, high = np.quantile(draws[name], [0.005, 0.995])  # four intervals of 99 %, at one fixed seed
+        low, high = np.quantile(draws[name], [0.005, 0.995])  # four intervals of 99%, at one fixed seed
         assert low < value < high
 
 
@@ -159,7 +159,7 @@ def test_predictive_draws_are_the_law_with_its_noise(sampled_fit):
     assert abs((scaled > 0).mean() - 0.5) < 4 * 0.5 / np.sqrt(scaled.size)
     observed = fitted.data["observed_data"]["log_response"].to_numpy()
     low, high = np.quantile(center + noise, [0.01, 0.99], axis=0)
-    assert ((low < observed) & (observed < high)).mean() > 0.85  # 24 runs made with normal noise: 98 % expected
+    assert ((low < observed) & (observed < high)).mean() > 0.85  # 24 runs made with normal noise: 98% expected
 
 
 # Saving and loading

@@ -117,7 +117,7 @@ def test_the_largest_fifth_is_left_out_with_all_that_tie():
     assert held.sum() == 20  # 12 of 60, and the budget that the twelfth belongs to
     assert runs.frame["C"][held].min() > runs.frame["C"][~held].max()
     assert set(found.folds[~held]) == {ALONE}
-    assert "the 20 largest runs by C (33 %)" in found.notes[0]
+    assert "the 20 largest runs by C (33%)" in found.notes[0]
     assert "up to 6.3 times the largest run left in" in found.notes[0]
 
 

@@ -18,7 +18,7 @@ def test_slopes_are_drawn_with_their_intervals_the_largest_on_top(found):
     assert [text.get_text() for text in ax.get_yticklabels()] == ["g1", "g0", "g2"]
     median = next(line for line in ax.lines if line.get_label() == "median")
     np.testing.assert_allclose(median.get_xdata(), found.table["slope"].sort_values(ascending=False))
-    assert any("90 % credible interval" in text.get_text() for text in ax.get_legend().get_texts())
+    assert any("90% credible interval" in text.get_text() for text in ax.get_legend().get_texts())
     assert "a decade of compute" in ax.get_xlabel()
 
 

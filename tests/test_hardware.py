@@ -124,7 +124,7 @@ def test_the_command_line_splits_a_budget_in_money(monkeypatch, wide_fit, capsys
     assert main(["allocate", "chinchilla", "--law", "chinchilla", "--budget", "$2500", *options]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["allocations"][0]["flops"] == pytest.approx(1000 * 3600 * 0.4 * 989.4e12)
-    assert "take 1,000 hours of one h100 at 40 % of its peak, 2,500 at 2.5 an hour" in record["defaults"][-1]
+    assert "take 1,000 hours of one h100 at 40% of its peak, 2,500 at 2.5 an hour" in record["defaults"][-1]
 
 
 def test_memory_becomes_the_largest_model_it_holds():

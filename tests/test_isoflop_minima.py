@@ -86,7 +86,7 @@ FLOPS = {
 
 
 def covered(samples):
-    """Return whether 90 % intervals hold the published N (budget,)."""
+    """Return whether 90% intervals hold the published N (budget,)."""
     low, high = np.quantile(samples, [0.05, 0.95], axis=0)
     return (low <= N) & (high >= N)
 
@@ -100,9 +100,9 @@ def hoffmann_minima():
 def test_the_line_through_the_minima_holds_the_tables_of_the_first_two_approaches(hoffmann_minima, approach):
     held = covered(line_sizes(hoffmann_minima, FLOPS[approach]))
     assert held.sum() >= 7
-    assert held[2:].all()  # from 10 billion parameters up; the two below are within 10 %
+    assert held[2:].all()  # from 10 billion parameters up; the two below are within 10%
     middle = np.median(line_sizes(hoffmann_minima, FLOPS[approach]), axis=0)
-    assert np.abs(middle / N - 1)[:2].max() < 0.1  # inside the runs; at 6e23 FLOP 17 and 10 % below
+    assert np.abs(middle / N - 1)[:2].max() < 0.1  # inside the runs; at 6e23 FLOP 17 and 10% below
 
 
 def test_the_third_approach_of_hoffmann_et_al_is_not_held(hoffmann_minima):
@@ -153,7 +153,7 @@ def log_best(fitted, flops):
 
 @pytest.mark.slow
 def test_the_law_of_the_same_runs_holds_the_tables_beyond_them_and_misses_two_inside():
-    """Inside the table its interval is 4 % wide and 5 to 8 % low; beyond, it is wide enough."""
+    """Inside the table its interval is 4% wide and 5 to 8% low; beyond, it is wide enough."""
     fitted = refitted("chinchilla", bs.load_runs("chinchilla"))
     best = np.exp(log_best(fitted, FLOPS[1]))
     assert covered(best)[2:].all()
@@ -168,7 +168,7 @@ HIDDEN = "the slice of 5e16 FLOP reads 0.17 too low in ln N, and its scatter hid
 @pytest.mark.slow
 @pytest.mark.parametrize("corpus", [pytest.param("rw", marks=pytest.mark.xfail(reason=HIDDEN)), "owt2"])
 def test_far_from_the_minima_a_law_has_other_best_sizes_and_a_note_says_so(porian, corpus):
-    """Cosine schedule: the exponent is right and every size 10 to 20 % low, for runs far off the minima decide it."""
+    """Cosine schedule: the exponent is right and every size 10 to 20% low, for runs far off the minima decide it."""
     runs, minima, (exponent, *_) = porian(corpus, "base-short-chinchilla")
     fitted = refitted("chinchilla", runs)
     best = log_best(fitted, minima["flops"])

@@ -124,7 +124,7 @@ def test_plot_has_a_title_and_labels_with_units(name):
 )
 def test_plot_names_its_interval_and_probability(name):
     words = legend(PLOTS[name]())
-    assert any(kind in words for kind in ("90 % credible interval", "90 % posterior")), words
+    assert any(kind in words for kind in ("90% credible interval", "90% posterior")), words
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -149,7 +149,7 @@ def test_nothing_is_cut_or_covered(name):
 def test_calibration_shows_the_coverage_of_each_method_and_the_promise():
     found = simulated_backtest()
     ax = plots.plot_calibration(found, probability=0.5)
-    assert all(part in legend(ax) for part in ("law with discrepancy", "law, constant noise", "promised: 50 %"))
+    assert all(part in legend(ax) for part in ("law with discrepancy", "law, constant noise", "promised: 50%"))
     lines = {line.get_label(): line for line in ax.lines}
     drawn = lines["law, constant noise"]
     plain = found.points[found.points["method"] == "plain"]
@@ -160,7 +160,7 @@ def test_calibration_shows_the_coverage_of_each_method_and_the_promise():
     assert drawn.get_ydata() == pytest.approx([100 * part.mean() for part in inside if len(part)])
     assert drawn.get_linestyle() != lines["law with discrepancy"].get_linestyle()
     assert drawn.get_marker() != lines["law with discrepancy"].get_marker()
-    assert set(lines["promised: 50 %"].get_ydata()) == {50}
+    assert set(lines["promised: 50%"].get_ydata()) == {50}
     with pytest.raises(InputError, match=r"intervals of 0\.5, 0\.8, 0\.9, 0\.95, none of 0\.7"):
         plots.plot_calibration(found, probability=0.7)
 
@@ -189,7 +189,7 @@ def test_data_of_bands_are_the_quantiles_and_bars_have_two_ends():
     ax = plots.plot_allocation(curve, "N")
     table = plots.figure_data(ax)
     x, y = ax.get_xlabel(), ax.get_ylabel()
-    band = table[table["series"] == "90 % credible interval"]
+    band = table[table["series"] == "90% credible interval"]
     low, high = np.quantile(curve.optima["N"].transpose("draw", "budget").to_numpy(), [0.05, 0.95], axis=0)
     assert band[x].to_numpy() == pytest.approx(np.geomspace(1e18, 1e24, 9))
     assert band[y].to_numpy() == pytest.approx(low)
@@ -211,7 +211,7 @@ def test_data_of_named_rows_carry_the_names():
 def test_forecasts_of_held_out_runs_stand_at_their_compute():
     found, fitted = simulated_backtest(), results()[0].fits["chinchilla"]
     table = plots.figure_data(plots.plot_loss(plots.loss_curve(fitted), held_out=found))
-    bars = table[table["series"] == "90 % forecast of a held-out run"]
+    bars = table[table["series"] == "90% forecast of a held-out run"]
     chosen = (found.points["method"] == "discrepancy") & (found.points["threshold"] == 10)
     points = found.points[chosen].merge(fitted.runs.frame[["run", "C"]], on="run")
     assert bars.iloc[:, 1].to_numpy() == pytest.approx(points["C"].to_numpy())
@@ -285,7 +285,7 @@ def test_plot_draws_on_the_axes_given():
 
 def test_allocation_marks_the_recommendation_the_end_of_the_runs_and_published_values():
     words = legend(PLOTS["N at many"]())
-    near = "less than 5 % extra compute, 90 % sure"
+    near = "less than 5% extra compute, 90% sure"
     for part in ("least expected loss", near, "beyond the largest run", "Hoffmann et al. 2022"):
         assert part in words
 

@@ -55,7 +55,7 @@ def test_numbers_stand_beside_those_of_a_fit_with_the_laws_own_priors(given, wid
             np.testing.assert_allclose([interval.lower, interval.median, interval.upper], ends)
     N = found.moved[0]
     part = 100 * abs(N.given.median / N.own.median - 1)
-    assert f"{'up' if N.given.median > N.own.median else 'down'} by {part:.2g} %" in N.sentence
+    assert f"{'up' if N.given.median > N.own.median else 'down'} by {part:.2g}%" in N.sentence
     assert N.sentence.startswith("best N at 1e21 FLOP: ")
     assert "best loss at 1e23 FLOP" in found.moved[-1].sentence
 

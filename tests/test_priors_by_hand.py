@@ -176,9 +176,9 @@ def test_text_that_is_no_prior_is_refused_with_a_remedy(text, said):
     ("law", "priors", "said"),
     [
         ("chinchilla", {"gamma": "Normal(0, 1)"}, r"has no parameter \['gamma'\]; it has E, A, B, alpha, beta"),
-        ("chinchilla", {"alpha": "Normal(0.34, 0.2)"}, r"alpha lies above 0, and 4.46 % of Normal\(.*lower=0\)"),
-        ("chinchilla", {"E": "Normal(0, 1)"}, "E lies above 0, and 50 %"),
-        ("chinchilla", {"alpha": Prior("Normal", {"mu": 0.1, "sigma": 0.1})}, "15.9 % of Normal"),
+        ("chinchilla", {"alpha": "Normal(0.34, 0.2)"}, r"alpha lies above 0, and 4.46% of Normal\(.*lower=0\)"),
+        ("chinchilla", {"E": "Normal(0, 1)"}, "E lies above 0, and 50%"),
+        ("chinchilla", {"alpha": Prior("Normal", {"mu": 0.1, "sigma": 0.1})}, "15.9% of Normal"),
         ("chinchilla", {"alpha": "Share(4)"}, "alpha has no unit of loss"),
         ("chinchilla", {"alpha": "LogNormal(0, 1) x typical loss"}, "alpha has no unit of loss"),
         ("chinchilla", {"alpha": 0.34}, "found float"),
@@ -230,7 +230,7 @@ def test_a_prior_of_no_law_is_refused():
 
 def test_a_prior_that_suits_one_law_and_not_another_is_refused_and_says_how_to_name_the_law():
     pair = [LAWS["chinchilla"], LAWS["guo_compute"]]
-    with pytest.raises(InputError, match=r"'guo_compute': alpha lies below 0, and 100 %.*LAW\.PARAMETER is for that"):
+    with pytest.raises(InputError, match=r"'guo_compute': alpha lies below 0, and 100%.*LAW\.PARAMETER is for that"):
         laws_with_priors(pair, {"alpha": "Normal(0.34, 0.05)"})
     assert not laws_with_priors(pair, {"chinchilla.alpha": "Normal(0.34, 0.05)"})[1].replaced
 

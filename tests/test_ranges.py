@@ -105,7 +105,7 @@ def test_draws_without_a_best_split_count_against_the_range():
 
 
 def two_modes(left, both, right):
-    """Return ends, in ln(D/N), of draws of 8 % on either side and 84 % over both: the probability dips between."""
+    """Return ends, in ln(D/N), of draws of 8% on either side and 84% over both: the probability dips between."""
     return np.repeat(np.array([left, both, right], dtype=float), [8, 84, 8], axis=0).T
 
 

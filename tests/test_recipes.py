@@ -104,7 +104,7 @@ def test_the_slip_in_one_count_of_tokens_is_corrected_and_said(made):
     for note in (
         "1 row left out: the number of training tokens is not published",
         "1 row left out: no score on MMLU",
-        "cerebras/btlm-3b-8k-base: 627 T tokens upstream, corrected to 0.627 T",
+        "cerebras/btlm-3b-8k-base: 627T tokens upstream, corrected to 0.627T",
     ):
         assert note in table.notes
     other = table.frame[~table.frame["run"].str.contains("btlm")]
@@ -275,7 +275,7 @@ def test_the_benchmarks_agree_but_for_the_slip_in_one_count_of_tokens(name, colu
     other.loc[slip, ["tokens", "flops"]] /= 1000
     agree(table.frame, other, BASIC | {"error": "error"})
     assert table.frame.loc[table.frame["run"].str.contains("btlm"), "D"].item() == pytest.approx(6.27e11)
-    assert "cerebras/btlm-3b-8k-base: 627 T tokens upstream, corrected to 0.627 T" in table.notes
+    assert "cerebras/btlm-3b-8k-base: 627T tokens upstream, corrected to 0.627T" in table.notes
 
 
 def test_the_learning_curves_agree_without_repeated_rows(runs):

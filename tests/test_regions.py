@@ -34,13 +34,13 @@ def outline(ax, words):
 
 def test_the_region_is_the_range_of_the_verdict(axes):
     verdict = results()[1]
-    flops, lower, upper = outline(axes, "split costs less than 5 % more compute")
+    flops, lower, upper = outline(axes, "split costs less than 5% more compute")
     told = verdict.tokens_per_parameter
     typical = np.abs(np.log(flops / told.flops)).argmin()
     assert (lower[typical], upper[typical]) == pytest.approx((told.lower, told.upper), rel=1e-5)
     for told in verdict.ranges:
         near = [np.exp(np.interp(np.log(told.flops), np.log(flops), np.log(side))) for side in (lower, upper)]
-        # Straight lines between budgets a decade apart; 5 % of D/N is a hundredth of the figure's width.
+        # Straight lines between budgets a decade apart; 5% of D/N is a hundredth of the figure's width.
         assert near == pytest.approx([told.lower, told.upper], rel=0.05)
 
 
@@ -51,7 +51,7 @@ def test_the_region_reaches_from_the_smallest_run_to_far_beyond_the_largest(axes
 
 
 def test_the_best_split_lies_in_its_band_and_the_band_in_the_region(axes):
-    flops, lower, upper = outline(axes, "best split, 90 % credible interval")
+    flops, lower, upper = outline(axes, "best split, 90% credible interval")
     N, D = labelled(axes, "best split, median").get_data()
     _, outer_lower, outer_upper = outline(axes, "split costs less")
     assert flops == pytest.approx(FLOPS_PER_TOKEN * N * D)
@@ -97,7 +97,7 @@ def test_budgets_without_a_range_are_not_shaded():
     ax = plot_iso_loss(loss_map(fitted, tolerance=0.001, probability=0.99))
     assert not [patch for patch in ax.patches if "split costs less" in str(patch.get_label())]
     assert ax.get_title(loc="left") == "Loss over parameters and tokens"
-    assert "best split, 99 % credible interval" in svg_text(ax, "salt")
+    assert "best split, 99% credible interval" in svg_text(ax, "salt")
 
 
 def test_a_law_without_a_best_split_cannot_be_mapped(synthetic_fit, make_runs, wide_runs):

@@ -62,19 +62,19 @@ def test_an_interval_that_was_not_scored_is_refused():
     ],
 )
 def test_what_was_earned_is_told_by_the_nearest_bin_below(factor, words):
-    assert earned(MIXED[MIXED["method"] == "plain"], factor) == f"90 % intervals of runs {words}"
+    assert earned(MIXED[MIXED["method"] == "plain"], factor) == f"90% intervals of runs {words}"
 
 
 def test_forecasts_inside_the_range_are_said_to_be():
     row = {"low": 0.0, "high": 1.0, "reach": 0.5, "held": 1, "forecasts": 1, "runs": 1}
-    assert held_text(row) == "90 % intervals of runs within the fitted runs held 1 of 1"
+    assert held_text(row) == "90% intervals of runs within the fitted runs held 1 of 1"
 
 
 def test_the_statement_counts_each_method_and_names_the_nearest():
     said = reliability_statement(MIXED)
-    assert "plain 2 of 4 (50 %), conformal 1 of 1 (100 %)" in said
-    assert "50 % intervals held: plain 0 %, conformal 0 %." in said
-    assert "Nearest to the 90 % that all promise: conformal." in said
-    assert "50 % intervals held: plain 0 %, conformal 0 %." in said
+    assert "plain 2 of 4 (50%), conformal 1 of 1 (100%)" in said
+    assert "50% intervals held: plain 0%, conformal 0%." in said
+    assert "Nearest to the 90% that all promise: conformal." in said
+    assert "50% intervals held: plain 0%, conformal 0%." in said
     assert "Nearest" not in reliability_statement(MIXED[MIXED["method"] == "plain"])
     assert np.isclose(reliability(MIXED)["coverage"].max(), 1.0)

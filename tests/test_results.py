@@ -93,7 +93,7 @@ def test_an_interval_has_a_probability_of_its_own():
 
 
 def test_results_print_their_answer(wide_runs, wide_fit, wide_comparison, verdict, allocation):
-    assert repr(wide_runs).startswith("120 runs of wide\nN 9.13 M to 91.3 B")
+    assert repr(wide_runs).startswith("120 runs of wide\nN 9.13M to 91.3B")
     assert re.match(r"Fit of chinchilla to 120 runs of wide \(4 x 500 draws, diagnostics passed\)\n", repr(wide_fit))
     assert "chinchilla predicts best" in repr(wide_comparison)
     assert repr(verdict).startswith("Split matters (probability that the split matters: above 0.99)\nOn wide")

@@ -67,7 +67,7 @@ def test_hundreds_of_trillions_of_tokens_pass_with_a_note(tmp_path):
         ("seven", "this is no number, so write a count such as 7e9, 7B or 7,000,000,000"),
         ("7 B tokens", "this is no number, so write a count such as 7e9, 7B or 7,000,000,000"),
         ("0x10", "hexadecimal is not understood, so write the decimal number"),
-        ("3%", "percentages are not understood, so write the part, such as 0.231 for 23.1 %"),
+        ("3%", "percentages are not understood, so write the part, such as 0.231 for 23.1%"),
     ],
 )
 def test_text_in_a_number_column_is_refused_with_its_row(tmp_path, text, remedy):

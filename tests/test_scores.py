@@ -101,7 +101,7 @@ def test_intervals_that_are_too_narrow_or_too_wide_are_seen():
 
 
 def test_scores_of_one_run_by_hand():
-    draws = np.log(np.arange(1.0, 20.0))[:, None]  # 19 draws: the 90 % interval ends at the 1st and the 19th
+    draws = np.log(np.arange(1.0, 20.0))[:, None]  # 19 draws: the 90% interval ends at the 1st and the 19th
     points = pointwise(forecast_of(draws, [-1.5]), np.log([12.0]))
     (row,) = points.to_dict("records")
     assert row["width_90"] == pytest.approx(18.0)

@@ -207,7 +207,7 @@ def test_the_record_has_the_promised_shape_and_is_json(table, sampled):
         assert set(row["coverage"]) == {"0.5", "0.8", "0.9"}
         assert {"median", "lower", "upper", "mean"} == set(row["extra_compute"])
     assert [row["law"] for row in record["scores"]] == [LAW, None]
-    assert record["statement"].startswith("90 % intervals of the best size held: law ")
+    assert record["statement"].startswith("90% intervals of the best size held: law ")
 
 
 def test_failed_diagnostics_of_a_refit_are_doubts(table, monkeypatch):

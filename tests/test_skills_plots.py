@@ -28,7 +28,7 @@ def test_families_are_drawn_by_multiplier(fitted):
     table = family_table(fitted)
     assert line(ax, "median").get_xdata() == pytest.approx(table["multiplier"])
     assert [text.get_text() for text in ax.get_yticklabels()] == [f"{name} (4)" for name in table["family"]]
-    assert "90 % credible interval" in legend(ax)
+    assert "90% credible interval" in legend(ax)
 
 
 def test_skills_are_drawn_against_compute(fitted):

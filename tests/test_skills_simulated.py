@@ -27,7 +27,7 @@ def gains_of(fitted):
 
 
 def held(fitted, gains):
-    """Return whether the 90 % interval of each family's gain holds the true one."""
+    """Return whether the 90% interval of each family's gain holds the true one."""
     low, high = np.quantile(gains_of(fitted), [0.05, 0.95], axis=0)
     truth = np.array([gains[name] for name in fitted.table.families])
     truth -= truth.mean()

@@ -19,7 +19,7 @@ LOPSIDED = {"E": 2.1, "A": 230.0, "B": 3e6, "alpha": 0.3, "beta": 0.7}
 
 
 OFF_BUDGET = {"E": 1.82, "A": 482.0, "alpha": 0.3478, "B": 2085.0, "beta": 0.3658}
-"""Small models of a published table miss their budgets by 12 % one way, large ones by 18 % the other; its law."""
+"""Small models of a published table miss their budgets by 12% one way, large ones by 18% the other; its law."""
 
 
 @pytest.mark.parametrize("truth", ["even", "lopsided"])

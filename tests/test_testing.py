@@ -115,7 +115,7 @@ def test_published_values_in_another_unit_are_told():
 
 def test_a_prior_of_another_scale_is_told():
     absolute = {**SOUND.priors, "E": Prior("LogNormal", {"mu": log(50.0), "sigma": 0.1})}
-    assert problem(priors=absolute).startswith("at a typical run the prior puts 90 % of its values between ")
+    assert problem(priors=absolute).startswith("at a typical run the prior puts 90% of its values between ")
 
 
 def test_a_law_that_falls_below_zero_is_told():

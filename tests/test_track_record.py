@@ -19,9 +19,9 @@ def counts(monkeypatch):
 
 @pytest.mark.usefixtures("counts")
 def test_the_bin_of_the_factor_is_quoted():
-    assert "90 % intervals of runs 1 to 3 times beyond the fitted runs held 95 % of 200" in coverage_earned(2.0)
+    assert "90% intervals of runs 1 to 3 times beyond the fitted runs held 95% of 200" in coverage_earned(2.0)
     far = coverage_earned(20.0)
-    assert "more than 3 times beyond the fitted runs held 80 % of 50 forecasts (3 tables)" in far
+    assert "more than 3 times beyond the fitted runs held 80% of 50 forecasts (3 tables)" in far
     assert "none so far" not in far
     assert coverage_earned(1000.0).endswith("none so far beyond")
 
@@ -35,9 +35,9 @@ def test_no_count_is_no_promise():
 def test_what_intervals_of_the_best_size_held_and_wasted_is_quoted():
     near = size_coverage_earned(2.0)
     assert (
-        "90 % intervals of the best size by law chinchilla 1 to 3 times beyond the fitted runs held 95 % of 200" in near
+        "90% intervals of the best size by law chinchilla 1 to 3 times beyond the fitted runs held 95% of 200" in near
     )
-    assert near.endswith("following them wasted 1.2 % of the compute on average (95 % point 5 %)")
+    assert near.endswith("following them wasted 1.2% of the compute on average (95% point 5%)")
     assert "none so far beyond" in size_coverage_earned(100.0)
     assert size_coverage_earned(0.5).startswith("no backtest")
 

@@ -92,7 +92,7 @@ def test_a_wide_table_of_a_law_of_compute_says_that_compute_suffices(compute_com
     assert verdict.difference.elpd_diff > 0
     assert verdict.reasons == ()
     assert "compute alone explains loss well enough" in verdict.statement
-    error = (verdict.tilt.upper - verdict.tilt.lower) / (2 * 1.645)  # of an interval of 90 %
+    error = (verdict.tilt.upper - verdict.tilt.lower) / (2 * 1.645)  # of an interval of 90%
     assert abs(verdict.tilt.median) < 2.6 * error
     assert error < 0.005  # so that a tilt of 0.013 would be found; loss moves with compute by an exponent of 0.17
 
@@ -120,7 +120,7 @@ def test_a_split_that_costs_little_over_all_the_runs_does_not_matter_there(ridge
     assert 0.05 < verdict.probability < 0.95
     assert verdict.answer == "compute_suffices"
     assert verdict.effect.upper < 0.2
-    assert "ignoring the split costs less than 20 % extra compute between" in verdict.statement
+    assert "ignoring the split costs less than 20% extra compute between" in verdict.statement
 
 
 def test_a_split_whose_cost_is_not_known_to_be_small_is_no_yes(ridge_comparison):

@@ -78,7 +78,7 @@ def test_tables_of_compute_cost_nothing_and_others_what_their_law_says(simulator
     own = np.log(np.quantile(design.D / design.N, simulator.OWN))
     flops = float(np.exp(np.log(6 * design.N * design.D).mean()))
     expected = extra_compute_at(law, flops, own[None]).mean()
-    assert simulator.true_cost(truth, design) == pytest.approx(expected, rel=0.02)  # grids of 2 % in C and 4 % in D/N
+    assert simulator.true_cost(truth, design) == pytest.approx(expected, rel=0.02)  # grids of 2% in C and 4% in D/N
     for index in range(14):
         facts, _ = simulator.describe_table(index, mix=False)
         assert (facts["cost"] > 0) == (facts["truth"] in simulator.SPLIT)

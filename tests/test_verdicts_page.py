@@ -158,7 +158,7 @@ def test_the_runs_between_two_tables_favour_each_by_its_own_law(tools, make_runs
     words = tools.duel(known)
     assert "1 of 1 pairs disagree" in words
     assert "Furthest apart are many and few" in words
-    gains = [float(value) for value in re.findall(r"better by (\d+\.\d) %", words)]
+    gains = [float(value) for value in re.findall(r"better by (\d+\.\d)%", words)]
     assert len(gains) == 2
     assert min(gains) > 0
     assert "No two tables that can tell disagree" in tools.duel([known[0], known[0]])

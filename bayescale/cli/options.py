@@ -268,7 +268,7 @@ Probability = Annotated[
 Tolerance = Annotated[
     float,
     Parameter(
-        help="Extra compute for the same loss that counts as little: 0.05 is 5 %.",
+        help="Extra compute for the same loss that counts as little: 0.05 is 5%.",
         metavar="PART",
         validator=_check_tolerance,
         show_default=True,

@@ -28,7 +28,7 @@ def number(value: float | None, digits: int = 3, *, missing: str = "none") -> st
 
 
 def count(value: float, digits: int = 3) -> str:
-    """Return a number of parameters or tokens: 86.8 B."""
+    """Return a number of parameters or tokens: 86.8B."""
     return words.count_text(value, digits)
 
 

@@ -152,7 +152,7 @@ def _bootstrap(densities: np.ndarray, units: np.ndarray, random_seed: int) -> np
 
 
 def _weights_converged(pointwise: Mapping[str, Any], weights: np.ndarray) -> bool:
-    """Return whether stacking weights are the optimum: there no law's gradient exceeds 1 (by 1 % at most)."""
+    """Return whether stacking weights are the optimum: there no law's gradient exceeds 1 (by 1% at most)."""
     densities = np.stack([loo.elpd_i.to_numpy() for loo in pointwise.values()])
     relative = np.exp((densities - densities.max(axis=0)).clip(LOWEST_DENSITY))
     return bool((relative / (weights @ relative)).mean(axis=1).max() <= 1.01)

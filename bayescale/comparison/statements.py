@@ -64,7 +64,7 @@ def _cost(grounds: Grounds) -> str:
 
 
 def part(found: Interval) -> str:
-    """Return extra compute with its interval: 12 % (90 % interval 3 % to 25 %)."""
+    """Return extra compute with its interval: 12% (90% interval 3% to 25%)."""
     ends = f"{percent(found.lower, 2)} to {percent(found.upper, 2)}"
     return f"{percent(found.median, 2)} ({percent(found.probability)} interval {ends})"
 

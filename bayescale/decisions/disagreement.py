@@ -13,10 +13,10 @@ from bayescale.splits.optimum import find_optimum
 from bayescale.words import short
 
 BEYOND_CHANCE = 9.21
-"""99 % point of the chi-square with two degrees of freedom: the chance of a false alarm is about 1 %."""
+"""99% point of the chi-square with two degrees of freedom: the chance of a false alarm is about 1%."""
 
 WORTH_SAYING = np.log(1.1)
-"""A size 10 % off its best costs a thousandth of the compute."""
+"""A size 10% off its best costs a thousandth of the compute."""
 
 LAW_DRAWS = 400
 """Draws of the laws that are compared with the minima, together."""
@@ -35,7 +35,7 @@ def disagreement(minima: IsoflopMinima, log_sizes: np.ndarray) -> float:
     Returns
     -------
     float
-        The squared distance of level and exponent over the sum of both covariances; by chance it exceeds 9.21 in 1 % of
+        The squared distance of level and exponent over the sum of both covariances; by chance it exceeds 9.21 in 1% of
         tables.
     """
     law = _lines(minima, log_sizes)

@@ -357,10 +357,10 @@ def _moved(name: str, fitted: Interval, other: Rescaled) -> str:
         return f"moves {name} by {about}{after - before:+.2g} ({_pair(before, after)})"
     part = after / before - 1
     if abs(part) < 0.0005:
-        return f"moves {name} by {about}less than 0.1 %"
+        return f"moves {name} by {about}less than 0.1%"
     digits = 1 if abs(part) < 0.095 else 0
     return (
-        f"{'raises' if part > 0 else 'lowers'} {name} by {about}{100 * abs(part):.{digits}f} % ({_pair(before, after)})"
+        f"{'raises' if part > 0 else 'lowers'} {name} by {about}{100 * abs(part):.{digits}f}% ({_pair(before, after)})"
     )
 
 
@@ -383,7 +383,7 @@ def _narrowed(number: _Number, fitted: Interval, other: Rescaled) -> str:
     if not before > 0:
         return ""
     part = after / before - 1
-    return f" and makes its interval {100 * abs(part):.0f} % {'wider' if part > 0 else 'narrower'}"
+    return f" and makes its interval {100 * abs(part):.0f}% {'wider' if part > 0 else 'narrower'}"
 
 
 def _notes(shifts: Sequence[Shift]) -> list[str]:

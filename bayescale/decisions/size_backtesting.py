@@ -85,7 +85,7 @@ def backtest_sizes(
     What is forecast is where the held-out runs themselves have their least loss, which is known with an error s of
     its own: coverage and log density are those of the forecast with Normal(0, s) added, width is that of the forecast
     alone. Following the median of the forecast would have wasted ``cosh(0.35 u)^(2 / 0.35) - 1`` of the compute, for
-    u = ln N forecast less observed: 18 % at 2 times off, 91 % at 4. This is exact for a law whose loss falls as
+    u = ln N forecast less observed: 18% at 2 times off, 91% at 4. This is exact for a law whose loss falls as
     N^-0.35 and D^-0.35.
 
     Parameters

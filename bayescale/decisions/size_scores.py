@@ -121,7 +121,7 @@ def overall(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def statement(scores: pd.DataFrame) -> str:
-    """Return in a few sentences how often 90 % intervals held, and what following each method would have wasted."""
+    """Return in a few sentences how often 90% intervals held, and what following each method would have wasted."""
     total = overall(scores)
     several = len(set(total["law"]) - {""}) > 1
     rows = [(_title(row) if several else row["method"], row) for _, row in total.iterrows()]
@@ -130,11 +130,11 @@ def statement(scores: pd.DataFrame) -> str:
         for title, row in rows
     ]
     wasted = [
-        f"{title} {percent(row['extra_mean'], 2)} on average (95 % point {percent(row['extra_95'], 2)})"
+        f"{title} {percent(row['extra_mean'], 2)} on average (95% point {percent(row['extra_95'], 2)})"
         for title, row in rows
     ]
     return (
-        f"90 % intervals of the best size held: {', '.join(held)}. Following their medians would have wasted of the "
+        f"90% intervals of the best size held: {', '.join(held)}. Following their medians would have wasted of the "
         f"compute: {', '.join(wasted)}."
     )
 
@@ -155,7 +155,7 @@ def size_earned(points: pd.DataFrame, factor: float) -> str:
     row = (below if len(below) else rows.iloc[:1]).iloc[-1]
     end = f"{row['high']:g}" if np.isfinite(row["high"]) else short(row["factor"])
     words = (
-        f"90 % intervals of the best size {row['low']:g} to {end} times beyond the runs fitted held "
+        f"90% intervals of the best size {row['low']:g} to {end} times beyond the runs fitted held "
         f"{row['coverage_90'] * row['held_out']:.0f} of {row['held_out']:.0f}, and following them wasted "
         f"{percent(row['extra_mean'], 2)} of the compute on average"
     )

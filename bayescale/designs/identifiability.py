@@ -43,7 +43,7 @@ PARTLY = 0.5
 """Expected contraction above which runs are said to tell a number, and below which they do not."""
 
 WIDE = 1.645
-"""Standard deviations either side of the centre of a 90 % interval."""
+"""Standard deviations either side of the centre of a 90% interval."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Expectation:
     contraction : float
         Expected 1 less posterior variance over prior variance: near 1 the runs will decide, near 0 the prior.
     width : float
-        Expected width of the 90 % interval: of N* the factor between its ends, of the tilt their difference, of a
+        Expected width of the 90% interval: of N* the factor between its ends, of the tilt their difference, of a
         parameter their difference over the prior's.
     """
 
@@ -315,6 +315,6 @@ def _size_sentence(sizes: Sequence[Expectation]) -> str:
     known = [each for each in sizes if each.contraction >= PARTLY]
     lost = [each.name.removeprefix(f"{SIZE} ") for each in sizes if each not in known]
     widths = [f"{short(each.width)} {each.name.removeprefix(f'{SIZE} ')}" for each in known]
-    parts = [f"The 90 % interval of the best size would span a factor of {', '.join(widths)}."] if widths else []
+    parts = [f"The 90% interval of the best size would span a factor of {', '.join(widths)}."] if widths else []
     parts += [f"The best size {', '.join(lost)} would be left to the prior."] if lost else []
     return " ".join(parts)

@@ -48,7 +48,7 @@ class Backtest(Value):
     points : pandas.DataFrame
         One row for each law, method, threshold and held-out run: ``law``, ``method``, ``threshold``, ``run``,
         ``factor`` (its C, or what was held out by, over the largest of the training runs), ``observed`` and the ends
-        ``low_90`` and ``high_90`` of its 90 % interval (in the response's unit), and the columns of
+        ``low_90`` and ``high_90`` of its 90% interval (in the response's unit), and the columns of
         :func:`bayescale.forecasts.scores.pointwise`.
     scores : pandas.DataFrame
         One row for each law, method and threshold: ``held_out``, ``factor`` (of the largest run), ``coverage_50`` to
@@ -244,7 +244,7 @@ def _forecast(task: Task, fold: Fold, method: str, fitted: Fit | None) -> Result
 
 
 def _ends(forecast: Forecast, observed: pd.Series) -> dict[str, np.ndarray]:
-    """Return what was observed and the ends of the 90 % intervals."""
+    """Return what was observed and the ends of the 90% intervals."""
     low, high = equal_tailed(forecast.draws, 0.9)
     return {"observed": observed.to_numpy(dtype=float), "low_90": np.exp(low), "high_90": np.exp(high)}
 
@@ -335,5 +335,5 @@ def threshold_text(threshold: float | str, by: str) -> str:
     if isinstance(threshold, str):
         return f"{by} {threshold}"
     if threshold < 1:
-        return f"largest {100 * threshold:.0f} % by {by}"
+        return f"largest {100 * threshold:.0f}% by {by}"
     return f"{by} within {short(threshold)}x of the largest"

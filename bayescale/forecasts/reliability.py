@@ -33,7 +33,7 @@ def reliability(points: pd.DataFrame, probability: float = 0.9) -> pd.DataFrame:
     pandas.DataFrame
         One row for each method and bin of the factor, methods in the order of the points: ``method``, ``low`` and
         ``high`` (of the bin), ``reach`` (the largest factor), ``forecasts``, ``held``, ``runs`` (different ones among
-        the forecasts), ``coverage`` and its 90 % interval ``lower`` to ``upper``.
+        the forecasts), ``coverage`` and its 90% interval ``lower`` to ``upper``.
 
     Raises
     ------
@@ -89,24 +89,24 @@ def reach_text(low: float, high: float, reach: float) -> str:
 
 
 def held_text(row: Mapping[str, Any]) -> str:
-    """Return a row of :func:`reliability`, of 90 % intervals, as a clause."""
+    """Return a row of :func:`reliability`, of 90% intervals, as a clause."""
     counted = f"{row['held']} of {row['forecasts']}"
     again = f" forecasts ({row['runs']} different runs)" if row["runs"] < row["forecasts"] else ""
-    return f"90 % intervals of runs {reach_text(row['low'], row['high'], row['reach'])} held {counted}{again}"
+    return f"90% intervals of runs {reach_text(row['low'], row['high'], row['reach'])} held {counted}{again}"
 
 
 def reliability_statement(points: pd.DataFrame) -> str:
-    """Return in a few sentences how many of the 90 % intervals of each method held, over all thresholds."""
+    """Return in a few sentences how many of the 90% intervals of each method held, over all thresholds."""
     held = points.groupby("method", sort=False)["inside_90"]
     counts = [f"{method} {group.sum()} of {len(group)} ({percent(group.mean(), 2)})" for method, group in held]
     off = (held.mean() - 0.9).abs()
     nearest = [str(name) for name in off.index if np.isclose(off[name], off.min())]
-    sentences = [f"90 % intervals held: {', '.join(counts)}."]
+    sentences = [f"90% intervals held: {', '.join(counts)}."]
     if len(off) > 1:
-        sentences.append(f"Nearest to the 90 % that all promise: {' and '.join(nearest)}.")
+        sentences.append(f"Nearest to the 90% that all promise: {' and '.join(nearest)}.")
     half = points.groupby("method", sort=False)["inside_50"].mean()
     sentences.append(
-        f"50 % intervals held: {', '.join(f'{method} {percent(part, 2)}' for method, part in half.items())}."
+        f"50% intervals held: {', '.join(f'{method} {percent(part, 2)}' for method, part in half.items())}."
     )
     return f"{' '.join(sentences)} Fewer means intervals that are too narrow, more too wide."
 

@@ -23,7 +23,7 @@ class Scores(Value):
     coverage : mapping of float to float
         Part of the runs inside their equal-tailed interval, by the interval's probability.
     width : float
-        Mean width of the 90 % interval, in the response's unit.
+        Mean width of the 90% interval, in the response's unit.
     lpd : float
         Mean log predictive density of the log response, in nats per run.
     crps : float
@@ -112,7 +112,7 @@ def pointwise(forecast: Forecast, log_response: np.ndarray) -> pd.DataFrame:
     Notes
     -----
     The ends of an interval are the draws of rank ``p (draws + 1)``, so that intervals of few draws hold as often as
-    they promise. With fewer than 39 draws the 95 % interval ends at the outermost draws, and promises too much.
+    they promise. With fewer than 39 draws the 95% interval ends at the outermost draws, and promises too much.
     """
     log_response = np.asarray(log_response, dtype=float)
     runs = forecast.log_density.shape

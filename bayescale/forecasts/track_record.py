@@ -13,7 +13,7 @@ SIZES = "size-calibration.json"
 
 
 def coverage_earned(factor: float) -> str:
-    """Say how often 90 % intervals held for runs so many times beyond those that a law was fitted to.
+    """Say how often 90% intervals held for runs so many times beyond those that a law was fitted to.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def coverage_earned(factor: float) -> str:
 
 
 def size_coverage_earned(factor: float) -> str:
-    """Say how often 90 % intervals of the best size held at budgets so many times the largest run, and what it cost.
+    """Say how often 90% intervals of the best size held at budgets so many times the largest run, and what it cost.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def size_coverage_earned(factor: float) -> str:
     return (
         f"over published tables with isoFLOP slices, {percent(record['probability'])} intervals of the best size by "
         f"law {record['law']} {_span(entry)} times beyond the fitted runs {_held(entry, factor)}, and following them "
-        f"wasted {percent(entry['extra_compute'], 2)} of the compute on average (95 % point "
+        f"wasted {percent(entry['extra_compute'], 2)} of the compute on average (95% point "
         f"{percent(entry['extra_compute_95'], 2)})"
     )
 

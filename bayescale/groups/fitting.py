@@ -23,9 +23,9 @@ OFFSETS: Mapping[str, float] = {"gain": 1.0, "turn": 0.1, "lean": 0.5, "floor": 
 over compute at a typical run; ``turn``, its slope on log compute; ``lean``, the log of tokens per parameter at the best
 split; ``floor``, the log of the loss that no compute gets below; the last two over those of the average group.
 
-Why floors: where they differ by 1 % in truth and the model has one floor, 90 % intervals of the multiplier held it in
-35 % of 80 simulated tables at 100 times the largest run; with floors of their own in all, three times as wide. Between
-the runs 90 % held it with one floor, 98 % with several, equally wide."""
+Why floors: where they differ by 1% in truth and the model has one floor, 90% intervals of the multiplier held it in
+35% of 80 simulated tables at 100 times the largest run; with floors of their own in all, three times as wide. Between
+the runs 90% held it with one floor, 98% with several, equally wide."""
 
 ONE_UNIT = ("loss_unit", "tokenizer", "vocabulary")
 """Columns that must not differ between groups whose loss per token is compared."""

@@ -39,7 +39,7 @@ def import_runs(
 ) -> RunTable:
     """Import training runs from what an experiment tracker kept of them, one row per run.
 
-    The loss of a run is that of its end: the last evaluation loss, or without one the mean of the last 5 % of the
+    The loss of a run is that of its end: the last evaluation loss, or without one the mean of the last 5% of the
     training losses logged. Runs whose schedule looks unfinished are kept, named in the notes, and have ``finished`` 0.
 
     Parameters

@@ -147,7 +147,7 @@ def choose_loss(source: str, runs: Sequence[TrackedRun]) -> str:
 
 
 def finished_loss(run: TrackedRun, key: str) -> float:
-    """Return the last value of a loss, or the mean of its last 5 % where it is a training loss; NaN without any."""
+    """Return the last value of a loss, or the mean of its last 5% where it is a training loss; NaN without any."""
     points = run.series.get(key)
     if points and is_training_loss(key):
         last = points[-max(1, math.ceil(LAST_PART * len(points))) :]

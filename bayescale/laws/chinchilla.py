@@ -27,7 +27,7 @@ CHINCHILLA = Law(
     },
     meanings=common("E", "A", "B", "alpha", "beta"),
     published={
-        # Full precision: with the rounded values the B term at 1e11 tokens is 13 % off.
+        # Full precision: with the rounded values the B term at 1e11 tokens is 13% off.
         "Hoffmann et al. (2022)": {
             "E": exp(0.5267228),
             "A": exp(6.0073404),
@@ -37,7 +37,7 @@ CHINCHILLA = Law(
         },
         "Besiroglu et al. (2024)": {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
     },
-    # On logs: a quarter of the logs of the published 95 % intervals for A and B, standard errors for the others.
+    # On logs: a quarter of the logs of the published 95% intervals for A and B, standard errors for the others.
     published_sd={
         "Besiroglu et al. (2024)": {
             "E": 0.02566 / 1.8172,

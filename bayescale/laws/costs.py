@@ -22,7 +22,7 @@ FEED_FORWARD = 6.0
 """FLOP per active parameter and token."""
 
 ROUTING = 14.0
-"""FLOP per entry of the router and token; with it Eq. 10 gives the FLOP of the paper's Table 2 to 0.5 %."""
+"""FLOP per entry of the router and token; with it Eq. 10 gives the FLOP of the paper's Table 2 to 0.5%."""
 
 WIDTH_PER_BLOCK = 64.0
 """Shape of the paper's models: embedding dimension over number of blocks."""

@@ -41,7 +41,7 @@ DATASTORE = Law(
         "E": Share(4.0),
         "A": Share(1.5),
         "B": Share(1.5),
-        # 95 % between 0.003 and 0.95: on both sides of the price of a token, and seldom worth more than one read.
+        # 95% between 0.003 and 0.95: on both sides of the price of a token, and seldom worth more than one read.
         "rho": Prior("LogNormal", {"mu": log(0.05), "sigma": 1.5}),
         "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),

@@ -69,7 +69,7 @@ ISOFLOP = Law(
         "K": Share(3.0),
         "gamma": Prior("LogNormal", {"mu": log(0.15), "sigma": 0.4}),
         "a": Prior("Normal", {"mu": 0.5, "sigma": 0.15}),
-        "G": Prior("LogNormal", {"mu": 0.0, "sigma": 1.4}),  # 90 %: ten times a typical run's size either way
+        "G": Prior("LogNormal", {"mu": 0.0, "sigma": 1.4}),  # 90%: ten times a typical run's size either way
         "alpha": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "beta": Prior("LogNormal", {"mu": log(0.30), "sigma": 0.45}),
         "span": Prior("LogNormal", {"mu": log(2.0), "sigma": 0.5}, relative=True),

@@ -9,7 +9,7 @@ from bayescale.errors import InputError
 from bayescale.laws import Law, Prior, in_ones
 
 DRAWS = 20_000
-"""Enough for means and standard deviations to 1 %."""
+"""Enough for means and standard deviations to 1%."""
 
 
 def published_priors(law: Law, reference: Mapping[str, float], response: str) -> dict[str, Prior]:

@@ -39,7 +39,7 @@ def plot_answer(curve: Allocation, asked: Allocation | None = None, ax: Axes | N
     Returns
     -------
     matplotlib.axes.Axes
-        Median of the best size with its 50 % band and that of the allocation's probability, the runs, the recommended
+        Median of the best size with its 50% band and that of the allocation's probability, the runs, the recommended
         sizes with their numbers, and what lies beyond the runs shaded.
     """
     ax = new_axes(ax, height=HEIGHT)

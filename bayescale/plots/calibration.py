@@ -70,7 +70,7 @@ def plot_calibration(found: Backtest | pd.DataFrame, ax: Axes | None = None, *, 
     Returns
     -------
     matplotlib.axes.Axes
-        Coverage in each bin of :func:`bayescale.forecasts.backtesting.scores_by_factor`, bars of its 90 %
+        Coverage in each bin of :func:`bayescale.forecasts.backtesting.scores_by_factor`, bars of its 90%
         interval by the number of different runs, and the nominal probability.
 
     Raises
@@ -151,7 +151,7 @@ def plot_held_out(found: Backtest, ax: Axes | None = None, *, method: str = "dis
     Returns
     -------
     matplotlib.axes.Axes
-        90 % forecast intervals and runs over the predicted median, less 1, in percent.
+        90% forecast intervals and runs over the predicted median, less 1, in percent.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def plot_held_out(found: Backtest, ax: Axes | None = None, *, method: str = "dis
     median = (points["error"] + points["observed"]).to_numpy()
     low, high, observed = (100 * (points[name].to_numpy() / median - 1) for name in ("low_90", "high_90", "observed"))
     inside, x = points["inside_90"].to_numpy(dtype=bool), points["factor"].to_numpy(dtype=float)
-    label = f"90 % forecast interval (held {inside.sum()} of {len(inside)})"
+    label = f"90% forecast interval (held {inside.sum()} of {len(inside)})"
     draw_ticks(ax, x, np.stack([low, high]), SKY, label, width=3)
     ax.axhline(0.0, color=BLUE, lw=1)
     ax.plot(x[inside], observed[inside], "o", color=INK, ms=3.5, mew=0, alpha=0.65, label="run inside")

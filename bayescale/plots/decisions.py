@@ -34,7 +34,7 @@ from bayescale.runs import RunTable
 from bayescale.words import count_text, percent, typed
 
 TOP, TOPS = 2.0, (0.2, 2.0)
-"""Extra compute is drawn up to so many times the 95 % point of the recommended size, between these ends."""
+"""Extra compute is drawn up to so many times the 95% point of the recommended size, between these ends."""
 
 type Quantity = Literal["N", "D", "tokens_per_parameter"]
 
@@ -96,7 +96,7 @@ def plot_loss(
     -------
     matplotlib.axes.Axes
         Loss against compute: runs by tokens per parameter, median with bands, what lies beyond the runs shaded, and
-        the 90 % forecast interval of each run that was held out by the threshold that held out most.
+        the 90% forecast interval of each run that was held out by the threshold that held out most.
     """
     ax = new_axes(ax)
     runs = source.runs
@@ -145,7 +145,7 @@ def _draw_forecasts(ax: Axes, runs: RunTable, points: pd.DataFrame) -> None:
     """Draw the interval that was forecast for each held-out run."""
     C = points["run"].map(runs.frame.set_index("run")["C"]).to_numpy(dtype=float)
     ends = points[["low_90", "high_90"]].to_numpy(dtype=float).T
-    draw_ticks(ax, C, ends, INK, "90 % forecast of a held-out run", width=1.6)
+    draw_ticks(ax, C, ends, INK, "90% forecast of a held-out run", width=1.6)
 
 
 @styled
@@ -169,7 +169,7 @@ def plot_allocation(
     Returns
     -------
     matplotlib.axes.Axes
-        Median with 50 % band and that of the allocation's probability, the split of least expected loss, the
+        Median with 50% band and that of the allocation's probability, the split of least expected loss, the
         near-optimal sizes, the end of the data, and published recommendations where the response is a loss.
     """
     ax = new_axes(ax)
@@ -241,7 +241,7 @@ def plot_regret(allocation: Allocation, budget: int = 0, ax: Axes | None = None)
     if np.isfinite(near).all():
         ax.axvspan(*near, color=GREEN, alpha=0.2, lw=0, label=_near_label(allocation, near))
     ax.plot(N, 100 * median(np.log(N)), color=BLUE, lw=1.8, label="median")
-    ax.plot(N, 100 * high(np.log(N)), color=BLUE, lw=1.4, ls=":", label="95 % point")
+    ax.plot(N, 100 * high(np.log(N)), color=BLUE, lw=1.4, ls=":", label="95% point")
     ax.axvline(
         float(best["N"]), color=VERMILLION, ls="--", lw=1.5, label=f"recommended: {count_text(float(best['N']))}"
     )

@@ -41,7 +41,7 @@ def plot_pointwise(comparison: Comparison, first: str, second: str, ax: Axes | N
     Returns
     -------
     matplotlib.axes.Axes
-        Three classes a side, the same for both: a third of the 90 % quantile of the absolute difference (nats), the
+        Three classes a side, the same for both: a third of the 90% quantile of the absolute difference (nats), the
         quantile, and beyond.
 
     Raises

@@ -35,7 +35,7 @@ def plot_prior_predictive(found: PriorPredictive, covariate: str | None = None, 
     Returns
     -------
     matplotlib.axes.Axes
-        Median, 50 % and 90 % of the law over the typical response, without the noise of single runs.
+        Median, 50% and 90% of the law over the typical response, without the noise of single runs.
 
     Raises
     ------

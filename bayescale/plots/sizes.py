@@ -50,7 +50,7 @@ def plot_size_errors(found: SizeBacktest | pd.DataFrame, ax: Axes | None = None)
     log_axis(ax, "y", "ratio")
     return finish(
         ax,
-        title="Forecast best sizes, and 90 % intervals that held",
+        title="Forecast best sizes, and 90% intervals that held",
         xlabel="budget of the held-out slice over the largest run fitted (times)",
         ylabel="forecast size over the one found (times)",
     )

@@ -155,14 +155,14 @@ def _draw_left_out(ax: Axes, forecast: ScoreForecast, response: str, comparison:
     models = comparison.scores.models.set_index("run")
     cells = cells[[models.loc[run, "family"] == forecast.family for run in cells["run"]]]
     compute = models.loc[cells["run"], "C"].to_numpy(dtype=float)
-    ax.vlines(compute, cells["lower"], cells["upper"], color=VERMILLION, lw=1, label="forecast when left out, 90 %")
+    ax.vlines(compute, cells["lower"], cells["upper"], color=VERMILLION, lw=1, label="forecast when left out, 90%")
     ax.plot(compute, cells["score"], "s", color=INK, ms=4, label="measured")
 
 
 @styled
 @checks.kinds
 def plot_score_calibration(comparison: SkillComparison, ax: Axes | None = None) -> Axes:
-    """Draw the part of each response's scores that the 90 % interval of each law held when they were left out.
+    """Draw the part of each response's scores that the 90% interval of each law held when they were left out.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ def interval_label(probability: float) -> str:
 def draw_bands(
     ax: Axes, x: np.ndarray, draws: np.ndarray, probability: float, *, color: str = BLUE, label: str = "median"
 ) -> None:
-    """Draw the median with a 50 % band and one of the probability asked; bars where points are few.
+    """Draw the median with a 50% band and one of the probability asked; bars where points are few.
 
     Parameters
     ----------

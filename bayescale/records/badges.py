@@ -40,7 +40,7 @@ def badges(
     Returns
     -------
     list of dict
-        ``kind`` (``inside``, ``checked`` or ``unchecked``), ``text``, and ``loss`` and ``size``: how many 90 %
+        ``kind`` (``inside``, ``checked`` or ``unchecked``), ``text``, and ``loss`` and ``size``: how many 90%
         intervals of forecasts as far out ``held`` ``of`` how many, or None.
     """
     losses, sizes = _points(backtest, METHOD), _points(size_backtest, SIZE_METHOD)

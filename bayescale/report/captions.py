@@ -41,7 +41,7 @@ def best(curve: Allocation, what: Quantity) -> str:
     if what != "N":
         return f"{see}."
     wide = percent(curve.probability)
-    return f"{see}. Median with 50 % and {wide} credible intervals; shaded: beyond the largest run."
+    return f"{see}. Median with 50% and {wide} credible intervals; shaded: beyond the largest run."
 
 
 def loss(source: Allocation | LossCurve, *, backtested: bool) -> str:
@@ -55,14 +55,14 @@ def loss(source: Allocation | LossCurve, *, backtested: bool) -> str:
     lowest = f"The lowest {runs.response} of a run is {short(float(runs.frame[runs.response].min()), 3)} {runs.unit}"
     if isinstance(source, LossCurve):
         return (
-            f"{lowest}. The line is what {source.law} expects of runs of the usual D/N, with 50 % and 90 % "
+            f"{lowest}. The line is what {source.law} expects of runs of the usual D/N, with 50% and 90% "
             f"credible intervals{bars}."
         )
     flops = float(source.recommended["flops"].to_numpy()[-1])
     expected = float(np.median(source.optima["loss"].transpose("draw", "budget").to_numpy()[:, -1]))
     return (
         f"{lowest}; the best split of {typed(flops)} FLOP is expected to reach {short(expected, 3)} by the law. Bands "
-        f"hold the law alone (50 % and {percent(source.probability)} credible intervals){bars}; shaded: beyond "
+        f"hold the law alone (50% and {percent(source.probability)} credible intervals){bars}; shaded: beyond "
         "the largest run."
     )
 
@@ -140,7 +140,7 @@ def exponents(fits: Sequence[Fit]) -> str:
     return (
         f"The runs, rather than the prior, determine {known} of {len(contractions)} exponents "
         "(contraction of at least 0.5). "
-        "Posterior medians with 50 % and 90 % credible intervals, on the 90 % interval of the prior (grey; it may run "
+        "Posterior medians with 50% and 90% credible intervals, on the 90% interval of the prior (grey; it may run "
         "off the figure), beside published values. Exponents are the same at both scales."
     )
 
@@ -183,7 +183,7 @@ def pareto_k(comparison: Comparison) -> str:
 def calibration() -> str:
     """Say how to read coverage by reach."""
     return (
-        "Coverage by how far beyond the fitted runs the forecasts reached. Bars are 90 % intervals by the number of "
+        "Coverage by how far beyond the fitted runs the forecasts reached. Bars are 90% intervals by the number of "
         "different runs; forecasts from one fit share their errors, so these bars are probably too short."
     )
 

@@ -320,7 +320,7 @@ const explorer = (() => {
   const UNITS = [[1e15, "Q"], [1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
   const counted = (value) => {
     const unit = UNITS.find(([size]) => value >= size * 0.9995);
-    return unit ? `${significant(value / unit[0], 3)}\u00a0${unit[1]}` : significant(value, 3);
+    return unit ? `${significant(value / unit[0], 3)}${unit[1]}` : significant(value, 3);
   };
   const flops = (value) => Number(value.toPrecision(3)).toExponential().replace("e+", "e");
 

@@ -30,7 +30,7 @@ BEYOND = 100.0
 """How far beyond the largest run the slider of the budget goes; a larger budget can be typed."""
 
 STEP = 0.02
-"""Of that slider, in powers of ten: 5 %."""
+"""Of that slider, in powers of ten: 5%."""
 
 ARGUMENTS = "N, D, C, ln_N, ln_D, ln_C, p, i"
 """Of a law's formula in the page: covariates over their reference values, their logs, parameters and the draw."""

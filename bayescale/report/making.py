@@ -126,7 +126,7 @@ def make_report(
     probability : float
         Of the credible intervals.
     tolerance : float
-        Extra compute for the same loss that counts as little: 0.05 is 5 %.
+        Extra compute for the same loss that counts as little: 0.05 is 5%.
     random_seed : int
         The same seed, table and versions give the same report.
     cache : bool

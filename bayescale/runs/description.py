@@ -19,7 +19,7 @@ TYPICAL_EXPONENT = 0.35  # alpha and beta of the Chinchilla law, near enough
 WEAK_CONDITION = 200.0
 LOST_CONDITION = 1e6
 BINS_PER_DECADE = 4
-LIKE_SIZES = 3  # decimals of log10 within which digitised sizes count as one (0.2 %)
+LIKE_SIZES = 3  # decimals of log10 within which digitised sizes count as one (0.2%)
 ENOUGH_SPREAD = 0.1  # dex; an isoFLOP grid has about 0.3
 ENOUGH_SPAN = 0.5  # dex, a factor of 3 in N at like C
 ENOUGH_DECADES = 1.5  # of C, below which a floor and a slope look alike
@@ -42,7 +42,7 @@ class Description(Value):
         Lowest and highest N (parameters), D (tokens), C (FLOP), ``tokens_per_parameter`` (D/N) and response; of every
         numeric column where N or D is not there.
     distinct_N, distinct_D : int
-        Number of sizes; those that agree to 0.2 % count once.
+        Number of sizes; those that agree to 0.2% count once.
     correlation : float
         Correlation of log N and log D; NaN where one never varies.
     spread_N_at_like_C : float
@@ -163,7 +163,7 @@ def condition_number(N: Vector, D: Vector) -> float:
 
 
 def _distinct(values: Vector) -> int:
-    """Count sizes by chaining: a step to the next size of less than 0.2 % is digitising jitter."""
+    """Count sizes by chaining: a step to the next size of less than 0.2% is digitising jitter."""
     steps = np.diff(np.sort(np.log10(values)))
     return 1 + int(np.sum(steps > 10.0**-LIKE_SIZES))
 

@@ -19,7 +19,7 @@ TWICE = re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+\s*[a-zA-Z]")
 PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
 ODD_FORMS = {
-    re.compile(r".*%", re.DOTALL): "percentages are not understood, so write the part, such as 0.231 for 23.1 %",
+    re.compile(r".*%", re.DOTALL): "percentages are not understood, so write the part, such as 0.231 for 23.1%",
     re.compile(r"[+-]*0[xX].*", re.DOTALL): "hexadecimal is not understood, so write the decimal number",
     TWICE: "an exponent and a letter are two factors, so write one of them, such as 7e9 or 7B",
     GROUPED: "groups of digits do not stand before an exponent or a letter, so write 1,234e9 as 1234e9 or 1.234e9",

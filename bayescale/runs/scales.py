@@ -24,7 +24,7 @@ SMALLEST_COUNT = 1e4
 BYTES = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 SECONDS = {"days": 86400.0, "day": 86400.0, "seconds": 1.0, "second": 1.0, "sec": 1.0, "secs": 1.0, "minutes": 60.0}
 FLOPS_OF_SECOND = 4e14
-"""FLOP a second of an H100 in dense bfloat16 at 40 % of its peak."""
+"""FLOP a second of an H100 in dense bfloat16 at 40% of its peak."""
 FLOP_UNITS = {"yottaFLOP": 1e24, "zettaFLOP": 1e21, "PF-days": 8.64e19, "exaFLOP": 1e18, "petaFLOP": 1e15}
 SMALLEST_COMPUTE = 1e9
 """FLOP that no training run falls short of."""
@@ -73,7 +73,7 @@ def _other_quantity(column: str, header: str) -> str:
         remedy = how_to_map("C", f"{header} * {typed(FLOPS_OF_SECOND * seconds, 3)}")
         return (
             f"{call} is time, not FLOP; multiply it by the FLOP of its unit, peak times utilization, as in {remedy} "
-            "for an H100 at 40 %, or leave it out"
+            "for an H100 at 40%, or leave it out"
         )
     if column == "C" and is_of_a_pass(header):
         remedy = how_to_map("C", f"{header} * {typed(read_header(header).factor, 4)}")

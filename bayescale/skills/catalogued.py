@@ -54,7 +54,7 @@ def _obsscaling(frame: pd.DataFrame) -> ScoreTable:
     slip = (frame["Model"] == TRILLIONS_TOO_LARGE) & (frame[tokens] > 100)
     frame = frame.assign(**{each: frame[each].where(~slip, frame[each] / 1000) for each in (tokens, compute)})
     table = read_scores(frame)
-    note = f"{TRILLIONS_TOO_LARGE}: 627 T tokens upstream, corrected to 0.627 T"
+    note = f"{TRILLIONS_TOO_LARGE}: 627T tokens upstream, corrected to 0.627T"
     return dataclasses.replace(table, notes=(note, *table.notes)) if slip.any() else table
 
 

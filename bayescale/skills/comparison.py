@@ -44,7 +44,7 @@ class SkillComparison(Value):
     table : pandas.DataFrame
         One row for each law, best first: ``law``, ``elpd`` (log predictive density of the scores left out, those of one
         model jointly), ``elpd_diff`` to the best law, its standard error over families ``dse``, ``coverage_90``,
-        ``mean_error`` (of the median), ``width`` of the 90 % interval, and ``doubtful`` (refits that fail the gate).
+        ``mean_error`` (of the median), ``width`` of the 90% interval, and ``doubtful`` (refits that fail the gate).
     pointwise : pandas.DataFrame
         Log density of each model's scores, a column for each law; index ``run`` and ``family``.
     cells : pandas.DataFrame
@@ -70,7 +70,7 @@ class SkillComparison(Value):
         return [
             f"SkillComparison of {len(self.table)} laws on {len(self.pointwise)} models of {self.scores.name}, "
             f"left out by {self.by}",
-            f"best: {best['law']}; 90 % intervals hold {percent(best['coverage_90'])}, mean error "
+            f"best: {best['law']}; 90% intervals hold {percent(best['coverage_90'])}, mean error "
             f"{short(best['mean_error'])}",
         ]
 

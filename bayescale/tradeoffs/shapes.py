@@ -146,7 +146,7 @@ def adaptive_compute(first: Values, second: Values, error: Number) -> ShapeCompu
     -------
     ShapeCompute
         Arrays (draw,). Where there is no switch, or the error is reached before it, the adaptive run is the cheaper
-        of the two. ``(saved > 0.1).mean()`` is the probability that adapting saves more than 10 %.
+        of the two. ``(saved > 0.1).mean()`` is the probability that adapting saves more than 10%.
 
     Raises
     ------

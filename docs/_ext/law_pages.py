@@ -78,7 +78,7 @@ def law_page(law: bs.Law) -> str:
         *published(law),
         *examples(law),
         "## What the prior expects",
-        f"![Median, 50 % and 90 % of the prior of {law.name}, along each of its columns]({law.name}.svg)",
+        f"![Median, 50% and 90% of the prior of {law.name}, along each of its columns]({law.name}.svg)",
         "Before a run is seen: the law over its value at a typical run (1000 draws), without the noise of single runs.",
         calibration(law.name, calibrated()),
         "## The code",
@@ -238,8 +238,8 @@ def calibration(name: str, results: Mapping[str, Mapping[str, Any]]) -> str:
     found = results[name]
     held = [100 * value for value in found["coverage"].values()]
     return (
-        f"## Calibration\n\nIn {found['tables']} simulated tables, 90 % intervals held the truth in "
-        f"{sum(held) / len(held):.1f} % of cases ({min(held):.0f} to {max(held):.0f} % by quantity): "
+        f"## Calibration\n\nIn {found['tables']} simulated tables, 90% intervals held the truth in "
+        f"{sum(held) / len(held):.1f}% of cases ({min(held):.0f} to {max(held):.0f}% by quantity): "
         "[all laws](../laws-calibration.md)."
     )
 

@@ -33,9 +33,9 @@ def test_allocate_averages_a_comparison_over_default_budgets(verbs, wide_compari
     printed = capsys.readouterr().out
     for words in ("budgets: 1, 10 and 100 times the largest run (default)", "parameters", "tokens per parameter"):
         assert words in printed
-    assert "median [90 % interval]" in printed
+    assert "median [90% interval]" in printed
     assert "by law chinchilla alone" in printed
-    assert "extra compute with 90 % probability" in " ".join(printed.split())
+    assert "extra compute with 90% probability" in " ".join(printed.split())
     assert max(map(len, printed.splitlines())) <= 80
 
 
@@ -74,5 +74,5 @@ def test_a_range_of_sizes_is_named_only_where_sizes_are_safe(run_json, capsys, s
     allocation["near_optimal"]["N"] = [5e9, 2e10] if safe else None
     show_allocate(ResultConsole(), record)
     out = " ".join(capsys.readouterr().out.split())
-    assert ("Any size from 5 B to 20 B costs less than 5 % extra compute with 90 % probability" in out) == safe
-    assert ("No size is safe to 5 % extra compute with 90 % probability" in out) != safe
+    assert ("Any size from 5B to 20B costs less than 5% extra compute with 90% probability" in out) == safe
+    assert ("No size is safe to 5% extra compute with 90% probability" in out) != safe

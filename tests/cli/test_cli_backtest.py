@@ -36,9 +36,9 @@ def test_backtest_prints_scores_by_threshold_and_by_reach(width, monkeypatch, ca
     lines = [line.split() for line in printed.splitlines()]
     assert sum(line[:1] == ["discrepancy"] and len(line) == 10 for line in lines) == 2
     words = " ".join(printed.split())
-    for part in ("Largest 20 % by C", "C within 10x of the largest", "times beyond the fitted runs"):
+    for part in ("Largest 20% by C", "C within 10x of the largest", "times beyond the fitted runs"):
         assert part in words
-    for part in ("mind the fold", "laws: compute_power", "90 % intervals held", "Nearest to the"):
+    for part in ("mind the fold", "laws: compute_power", "90% intervals held", "Nearest to the"):
         assert part in words
 
 
@@ -59,4 +59,4 @@ def test_failed_refits_of_a_backtest_are_doubts(verbs, capsys):
     assert main(["backtest", "wide"]) == 0
     assert "(doubtful)" in capsys.readouterr().out
     assert main(["backtest", "wide", "--strict"]) == 4
-    assert "doubtful: chinchilla: diagnostics failed with largest 20 % by C held out" in capsys.readouterr().err
+    assert "doubtful: chinchilla: diagnostics failed with largest 20% by C held out" in capsys.readouterr().err

@@ -66,7 +66,7 @@ def test_it_prints_tables_by_distance_and_a_failed_refit_is_a_doubt(width, monke
     words = " ".join(told.out.split())
     assert "All distances: 2 forecasts by each method" in words
     assert "12 to 64 times beyond the fitted runs: 1 forecast by each method" in words
-    assert "90 % intervals of the best size held: law 2 of 2 (100 %), line 0 of 2 (0 %)" in words
+    assert "90% intervals of the best size held: law 2 of 2 (100%), line 0 of 2 (0%)" in words
     assert "doubtful: chinchilla: diagnostics failed with 2 slices held out" in told.err
 
 

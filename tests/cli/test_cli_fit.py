@@ -39,8 +39,8 @@ def test_fit_prints_parameters_at_both_scales_and_diagnostics(run_json, capsys):
     assert main(["fit", "wide"]) == 0
     printed = capsys.readouterr().out
     assert "diagnostics passed" in printed
-    assert "50 %" not in printed
-    assert "90 % credible interval" in printed
+    assert "50%" not in printed
+    assert "90% credible interval" in printed
 
 
 @pytest.mark.usefixtures("verbs")

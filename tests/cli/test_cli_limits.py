@@ -63,9 +63,9 @@ def test_every_limit_is_passed_on(allocated, capsys):
     words = " ".join(capsys.readouterr().out.split())
     for said in (
         "within: inference tokens 1e12; unique tokens 1e13;",
-        "Served 1 T tokens, the best run saves",
+        "Served 1T tokens, the best run saves",
         "Probability that the best run is at a limit: unique tokens 0.00, max tokens 0.00,",
-        "All 10 T tokens are used from",
+        "All 10T tokens are used from",
         "tokens are repeated",
     ):
         assert said in words

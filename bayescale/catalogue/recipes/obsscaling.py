@@ -30,6 +30,6 @@ def extract(files: Mapping[str, Path], variant: str) -> Extract:
     notes = (
         *left_out(int(without_tokens.sum()), "the number of training tokens is not published"),
         *left_out(int((without_score & ~without_tokens).sum()), f"no score on {variant}"),
-        *([f"{TRILLIONS_TOO_LARGE}: 627 T tokens upstream, corrected to 0.627 T"] if slip.any() else []),
+        *([f"{TRILLIONS_TOO_LARGE}: 627T tokens upstream, corrected to 0.627T"] if slip.any() else []),
     )
     return Extract(frame[~without_tokens & ~without_score].reset_index(drop=True), notes)

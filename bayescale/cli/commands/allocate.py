@@ -173,7 +173,7 @@ def _sentences(allocation: Record, record: Record) -> Iterator[str]:
     yield f"{safe[0].upper()}{safe[1:]}."
     if near["N"] is not None:
         yield (
-            f"The recommended split costs {percent(best['extra_compute'], 2)} extra compute in the median, with 95 % "
+            f"The recommended split costs {percent(best['extra_compute'], 2)} extra compute in the median, with 95% "
             f"probability less than {percent(best['extra_compute_95'], 2)}."
         )
     spread = allocation["spread"]
@@ -230,8 +230,8 @@ def _target(target: Record, probability: float) -> Iterator[str]:
 def _show_ladder(console: Console, sizes: Iterable[Record] | None, unit: str) -> None:
     if sizes is None:
         return
-    title = f"Allowed sizes: probability of being best, mean and 95 % value of the regret ({unit})"
-    table = make_table("N", "D", "best", "regret", "95 %", title=title)
+    title = f"Allowed sizes: probability of being best, mean and 95% value of the regret ({unit})"
+    table = make_table("N", "D", "best", "regret", "95%", title=title)
     for each in sizes:
         if each["D"] is None:
             table.add_row(count(each["N"]), "beyond the budget", "", "", "")

@@ -161,7 +161,7 @@ def show_backtest(console: Console, record: Record) -> None:
     unit = record["runs"]["unit"]
     show_hanging(
         console,
-        "50 to 95 %: part of the runs inside the interval of that probability; width: of the 90 % interval; lpd: log "
+        "50 to 95%: part of the runs inside the interval of that probability; width: of the 90% interval; lpd: log "
         "predictive density, in nats per run (higher is better); CRPS: lower is better; bias: predicted less observed; "
         f"width, CRPS, bias and RMSE are in {unit}.",
         "",
@@ -188,7 +188,7 @@ def _grouped(rows: Iterable[Record], name: str) -> list[tuple[Any, list[Record]]
 def _scores_table(scores: Sequence[Record], what: str) -> Table:
     """Return the scores of one threshold: a line for each law, below it one for each method."""
     probabilities = ("0.5", "0.8", "0.9", "0.95")
-    columns = ("law, method", "50 %", "80 %", "90 %", "95 %", "width", "lpd", "CRPS", "bias", "RMSE")
+    columns = ("law, method", "50%", "80%", "90%", "95%", "width", "lpd", "CRPS", "bias", "RMSE")
     reach = f"{scores[0]['held_out']} runs held out, to {number(scores[0]['factor'], 2)} times the training runs"
     table = make_table(*columns, title=f"{what[0].upper()}{what[1:]}: {reach}", wide=columns[:1])
     for law, rows in _grouped(scores, "law"):
@@ -202,10 +202,10 @@ def _scores_table(scores: Sequence[Record], what: str) -> Table:
 
 
 def _reach_table(record: Record) -> Table:
-    """Return how many 90 % intervals held, by law and method, for each bin of the extrapolation factor."""
+    """Return how many 90% intervals held, by law and method, for each bin of the extrapolation factor."""
     cells = {(row["law"], row["method"], *row["factor"]): row for row in record["by_factor"]}
     bins = sorted({tuple(row["factor"]) for row in record["by_factor"]}, key=lambda ends: ends[0])
-    title = "90 % intervals that held, by times beyond the fitted runs"
+    title = "90% intervals that held, by times beyond the fitted runs"
     table = make_table("law, method", *map(_bin_text, bins), title=title, wide=("law, method",))
     for law, rows in _grouped(record["scores"], "law"):
         table.add_row(Text(law, style="bold"))

@@ -66,8 +66,8 @@ def show_size_backtest(console: Console, record: Record) -> None:
         show_table(console, _scores_table(rows, f"{_reach(ends)} times beyond the fitted runs"))
     show_hanging(
         console,
-        "50 to 90 %: part of the slices whose own minimum, known up to an error that counts, is inside the interval; "
-        "width of the 90 % interval, bias (forecast less observed) and RMSE are in ln N; lpd: log predictive density "
+        "50 to 90%: part of the slices whose own minimum, known up to an error that counts, is inside the interval; "
+        "width of the 90% interval, bias (forecast less observed) and RMSE are in ln N; lpd: log predictive density "
         "of ln N, in nats per slice (higher is better); wasted: extra compute of the forecast's median.",
         "",
     )
@@ -82,7 +82,7 @@ def _reach(ends: Sequence[float | None]) -> str:
 
 def _scores_table(rows: Sequence[Record], what: str) -> Table:
     """Return a line for each law and method."""
-    columns = ("method", "law", "50 %", "80 %", "90 %", "width", "bias", "RMSE", "lpd", "wasted, mean", "95 % point")
+    columns = ("method", "law", "50%", "80%", "90%", "width", "bias", "RMSE", "lpd", "wasted, mean", "95% point")
     forecasts = max(row["held_out"] for row in rows)
     title = f"{what}: {forecasts} forecast{'s' * (forecasts != 1)} by each method"
     table = make_table(*columns, title=title, wide=columns[:2])

@@ -312,7 +312,7 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
 def _show_laws(console: Console, record: Mapping[str, Any]) -> None:
     if not record["laws"]:
         return
-    table = make_table("law", "elpd", "difference", "s.e.", "held by 90 %", "mean error", title="Scores left out")
+    table = make_table("law", "elpd", "difference", "s.e.", "held by 90%", "mean error", title="Scores left out")
     for row in record["laws"]:
         numbers = [nats(row[name]) for name in ("elpd", "elpd_diff", "dse")]
         table.add_row(row["name"], *numbers, f"{row['coverage_90']:.0%}", number(row["mean_error"], 2))
