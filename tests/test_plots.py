@@ -136,11 +136,13 @@ def test_nothing_is_cut_or_covered(name):
         "legend": words.get_window_extent(),
         "x": ax.xaxis.get_tightbbox(),
         "y": ax.yaxis.get_tightbbox(),
+        "title": ax._left_title.get_window_extent(),
     }
     for part, box in parts.items():
         assert box.x0 >= 0, part
         assert box.y0 >= 0, part
     assert parts["x"].x1 <= figure.bbox.x1
+    assert parts["title"].x1 <= figure.bbox.x1
     assert parts["legend"].y1 < parts["x"].y0
     assert ax.bbox.height > 0.4 * figure.bbox.height
     assert ax.bbox.width > 0.6 * figure.bbox.width

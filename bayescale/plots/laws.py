@@ -67,7 +67,7 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None) -> Axes:
     name_rows(ax, [str(name) for name in table.index])
     return finish(
         ax,
-        title="How well each law predicts an unseen run, best first",
+        title="How well laws predict unseen runs, best first",
         xlabel=f"difference of elpd (nats over {len(comparison.runs.frame)} runs)",
         ylabel="law",
     )
@@ -144,7 +144,7 @@ def plot_exponents(
     _show_posteriors(ax, [*posterior.ravel(), *_draw_published(ax, rows)])
     name_rows(ax, [f"{fitted.law.name} {name}" for fitted, name in rows])
     return finish(
-        ax, title="Exponents against prior and published values", xlabel="exponent (no unit)", ylabel="law and exponent"
+        ax, title="Exponents, priors, published values", xlabel="exponent (no unit)", ylabel="law and exponent"
     )
 
 
