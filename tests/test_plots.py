@@ -142,7 +142,7 @@ def test_nothing_is_cut_or_covered(name):
         assert box.x0 >= 0, part
         assert box.y0 >= 0, part
     assert parts["x"].x1 <= figure.bbox.x1
-    assert parts["title"].x1 <= figure.bbox.x1
+    assert parts["title"].x1 < 0.86 * figure.bbox.x1  # bold type of a browser is wider
     assert parts["legend"].y1 < parts["x"].y0
     assert ax.bbox.height > 0.4 * figure.bbox.height
     assert ax.bbox.width > 0.6 * figure.bbox.width

@@ -172,7 +172,7 @@ def plot_held_out(found: Backtest, ax: Axes | None = None, *, method: str = "dis
     law, response = points["law"].iloc[0], found.runs.response
     return finish(
         ax,
-        title=f"Forecasts by {law} ({threshold_text(points['threshold'].iloc[0], found.by)} held out)",
+        title=f"{law}, held out: {threshold_text(points['threshold'].iloc[0], found.by)}",
         xlabel="held-out run over the largest training run (times)",
         ylabel=f"observed over predicted {response} (%)",
         columns=1,

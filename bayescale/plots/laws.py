@@ -67,7 +67,7 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None) -> Axes:
     name_rows(ax, [str(name) for name in table.index])
     return finish(
         ax,
-        title="How well laws predict unseen runs, best first",
+        title="Laws by how they predict unseen runs",
         xlabel=f"difference of elpd (nats over {len(comparison.runs.frame)} runs)",
         ylabel="law",
     )
