@@ -182,7 +182,7 @@ def test_a_run_that_diverged_is_named_with_what_it_lies_above_runs_like_it(synth
     named = [note for note in compare(fits, max_refits=0).notes if "did it diverge?" in note]
     assert len(named) == 1
     assert f"of run '{label}'" in named[0]
-    excess = float(re.search(r"is ([\d.]+) % above", named[0])[1])
+    excess = float(re.search(r"is ([\d.]+)% above", named[0])[1])
     assert excess == pytest.approx(170, abs=10)
 
 

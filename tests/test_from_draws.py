@@ -16,6 +16,7 @@ from bayescale.fits.fit import PUBLISHED, Fit, published_draws
 from bayescale.fits.saving import load_fit
 from bayescale.fits.sealing import seal
 from bayescale.laws import LAWS, published_scale, reference_scale
+from bayescale.words import typed
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_the_tree_of_a_fit_has_both_scales_and_says_which_is_which(fitted):
     for name, values in published_draws(fitted).items():
         np.testing.assert_allclose(published[name].to_numpy().ravel(), values)
     assert published.attrs["scale"].startswith("N = D = C = 1")
-    assert f"N in units of {fitted.reference['N']:.6g}" in posterior.attrs["scale"]
+    assert f"N in units of {typed(fitted.reference['N'], 6)}" in posterior.attrs["scale"]
     assert posterior.attrs["response_unit"] == published.attrs["response_unit"] == "nats per token"
     summary = azs.summary(fitted.data, group=PUBLISHED, round_to="none")
     assert summary.loc["A", "mean"] == pytest.approx(500, rel=0.01)

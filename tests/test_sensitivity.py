@@ -207,7 +207,7 @@ def test_weights_that_cannot_be_trusted_are_carried_on_from_nearer_ones_or_left_
     assert double.pareto_k > 0.7
     assert double.extrapolated
     assert double.interval.median > shift_of(found, "alpha").fitted.median
-    assert any("doubling the prior's weight needs draws that are not there" in note for note in found.notes)
+    assert any("doubling the prior's weight is extrapolated from a change by a quarter" in note for note in found.notes)
 
     hopeless = with_log_prior(wide_fit, alpha=Prior("LogNormal", {"mu": np.log(0.8), "sigma": 0.005}))
     shift = shift_of(reweigh(hopeless, flops=()), "alpha")

@@ -281,6 +281,7 @@ def _statements(found: Disparities) -> tuple[str, ...]:
     return tuple(sentences)
 
 
+@checks.kinds
 def sign_conflicts(first: Disparities, second: Disparities) -> pd.DataFrame:
     """Return, for each group that two metrics share, how likely their slopes differ in sign.
 

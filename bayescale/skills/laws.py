@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
+from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.laws import Given, Prior
 from bayescale.laws.given import read_prior
@@ -157,6 +158,7 @@ def priors_of[P](law: SkillLaw, priors: Mapping[str, P]) -> dict[str, P]:
     return general | own
 
 
+@checks.kinds
 def with_second_skill(law: str | SkillLaw, responses: Sequence[str]) -> SkillLaw:
     """Return a law in which some responses share a second skill of each model, such as those of code and mathematics.
 

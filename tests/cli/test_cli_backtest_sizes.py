@@ -51,7 +51,7 @@ def test_options_of_the_backtest_of_losses_are_refused(options, capsys):
 def test_its_json_has_the_public_fields(run_json):
     record = run_json("backtest", "wide", "--of", "size")
     assert record["schema"] == "bayescale/backtest-sizes/1"
-    assert [(row["law"], row["method"]) for row in record["scores"]] == [("chinchilla", "law"), (None, "line")]
+    assert [(row["law"], row["method"]) for row in record["scores"]] == [("chinchilla", "path"), (None, "line")]
     assert [row["factor"] for row in record["by_factor"]] == [[1, 3], [12, 64]] * 2
     assert record["scores"][1]["extra_compute"]["mean"] == pytest.approx(0.03, abs=0.01)
 
@@ -66,7 +66,7 @@ def test_it_prints_tables_by_distance_and_a_failed_refit_is_a_doubt(width, monke
     words = " ".join(told.out.split())
     assert "All distances: 2 forecasts by each method" in words
     assert "12 to 64 times beyond the fitted runs: 1 forecast by each method" in words
-    assert "90% intervals of the best size held: law 2 of 2 (100%), line 0 of 2 (0%)" in words
+    assert "90% intervals of the best size held: path 2 of 2 (100%), line 0 of 2 (0%)" in words
     assert "doubtful: chinchilla: diagnostics failed with 2 slices held out" in told.err
 
 

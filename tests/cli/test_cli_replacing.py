@@ -29,8 +29,12 @@ def table(tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", OF_A_TABLE)
 def test_no_command_writes_over_the_table_that_it_reads(command, table, capsys):
     assert len(OF_A_TABLE) >= 8
-    needed = {"plan": ["--spend", "1e21", "--target", "1e23"], "data-limit": ["--unique-tokens", "1T"]}.get(command, [])
-    assert main([command, "runs.csv", "--output", "runs.csv", *needed]) == 2
+    needed = {
+        "plan": ["--spend", "1e21", "--target", "1e23"],
+        "data-limit": ["--unique-tokens", "1T"],
+        "groups": ["--responses", "loss"],
+    }
+    assert main([command, "runs.csv", "--output", "runs.csv", *needed.get(command, [])]) == 2
     assert "--output runs.csv would write over runs.csv, which is read; name another file" in capsys.readouterr().err
     assert table.read_text() == TABLE
 
