@@ -109,7 +109,7 @@ def disparities(
     Parameters
     ----------
     fitted : ResponseFit
-        Of :func:`fit_responses`.
+        Of :func:`bayescale.fit_responses`.
     from_flops, to_flops : float
         The scales, in FLOP, the smaller first.
     reference : str, optional

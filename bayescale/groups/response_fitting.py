@@ -130,7 +130,8 @@ def fit_responses(
         One row for each run or checkpoint, with N and D or C, and a column for each response; missing cells are no
         matter. ``training_run`` names the run of a checkpoint.
     responses : sequence of str or Response
-        Columns; a :class:`Response` says which direction is better, and what is known of its errors.
+        Columns; a :class:`~bayescale.groups.Response` says which direction is better, and what is known of its
+        errors.
     law : str or Law
         A law, of losses: ``level_g * law_g / law_g(typical run) + turn_g * ln(D / typical D)``, in which only ``turn``
         can turn a curve round; parameters of a group are those of all times a factor of its own. ``share``: a share of
