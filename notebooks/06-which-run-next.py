@@ -78,15 +78,15 @@ table.map("{:.2g}".format)
 
 # %% [markdown]
 # Round 0 is what the cheap runs say, the last row what all 245 runs say. `lower` and `upper` are the ends of the 90%
-# interval of the best size. It narrows in every round, and the expected regret falls. `regret by all runs` is what the
-# chosen size gives away if all runs are believed. It is much lower after the purchases than before, but it need not
-# fall in every round: a few runs carry noise, and that can move the size the wrong way.
+# interval of the best size, which has what a law misses of it. It narrows, and the expected regret falls, but not to
+# nothing: plans count what runs teach the parameters of the law, and what it may miss so far beyond them stays.
+# `regret by all runs` is what the chosen size gives away if all runs are believed. It is much lower after the purchases
+# than before, but it need not fall in every round: a few runs carry noise, and that can move the size the wrong way.
 #
-# The last interval of the rounds hardly overlaps that of all runs. It holds if the law does, which is also what the
-# plan's first note says: what cheap runs tell of a large one rests on the law. One start proves little, too. Leave out
-# every run of fewer than two tokens per parameter, done or on offer, and the same rounds end at about twice the size
-# that all runs name, as sure of it as here. [Decision 10](../docs/decisions/0010-plan.md) has fifty starts of three
-# tables: on two of them the plan saves most of the compute that random choice needs, on the third it does worse.
+# One start proves little. Leave out every run of fewer than two tokens per parameter, done or on offer, and the same
+# rounds end at more than twice the size that all runs name, with an interval that misses theirs.
+# [Decision 10](../docs/decisions/0010-plan.md) has fifty starts of three tables: on two of them the plan saves most of
+# the compute that random choice needs, on the third it does worse.
 #
 # ## The headline, asserted
 #
@@ -97,6 +97,6 @@ table.map("{:.2g}".format)
 first, last = table.iloc[0], table.loc[len(rounds) - 1]
 assert table["cost"].loc[1 : len(rounds) - 1].sum() < 0.05 * target
 assert last["upper"] / last["lower"] < first["upper"] / first["lower"] / 2
-assert last["expected regret"] < first["expected regret"] / 2
+assert last["expected regret"] < 0.75 * first["expected regret"]
 assert last["regret by all runs"] < first["regret by all runs"] / 2
 assert plan.targets["flops_saved"].sum() < plan.runs["flops"].sum()
