@@ -84,14 +84,14 @@ def study(seed):
     """Return whether the intervals of N*, D* and loss hold the truth at each budget, and which cost was used."""
     factor = factor_of(seed)
     fitted = sample_posterior_alone(LAWS["chinchilla"], table(factor, seed), Settings(**SHORT, random_seed=seed))
-    laws, best = mixture(fitted, BUDGETS).locate(BUDGETS)
-    best = own_cost(laws, best, BUDGETS)
     held = {}
-    for name, found in (("N", best.N), ("D", best.D), ("loss", best.loss)):
-        low, high = np.quantile(found, [0.05, 0.95], axis=0)
-        place = ("N", "D", "loss").index(name)
-        for i, budget in enumerate(BUDGETS):
-            held[f"{name} at {budget:g}"] = low[i] <= best_run(factor, budget)[place] <= high[i]
+    for whose, alone in (("", True), ("allocated ", False)):
+        laws, best = mixture(fitted, BUDGETS, alone=alone).locate(BUDGETS)
+        best = own_cost(laws, best, BUDGETS)
+        for place, (name, found) in enumerate((("N", best.N), ("D", best.D), ("loss", best.loss))):
+            low, high = np.quantile(found, [0.05, 0.95], axis=0)
+            for i, budget in enumerate(BUDGETS):
+                held[f"{whose}{name} at {budget:g}"] = low[i] <= best_run(factor, budget)[place] <= high[i]
     return held | {"measured": isinstance(fitted.draws.cost, MeasuredCost)}
 
 
@@ -107,6 +107,8 @@ def rows():
 def test_intervals_of_the_best_run_hold_where_a_token_does_not_cost_6N(rows):
     assert rows.pop("measured").all()
     held = rows.mean().groupby(lambda name: name.split(" at ")[0]).mean()
-    assert ((held >= 0.88) & (held <= 0.94)).all(), rows.mean()
+    by_law = held.drop([name for name in held.index if name.startswith("allocated")])
+    assert ((by_law >= 0.88) & (by_law <= 0.94)).all(), rows.mean()
+    assert (held >= 0.88).all(), rows.mean()  # sizes that allow for what a right law does not miss hold more: 0.95
     least = stats.binom(TABLES, 0.9).ppf(FALSE_ALARM / rows.shape[1]) / TABLES
     assert (rows.mean() >= least).all(), rows.mean()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import published
 import pytest
+from scipy import stats
 
 import bayescale as bs
 from bayescale.laws import in_ones
@@ -85,7 +86,8 @@ def test_two_laws_of_annealing_predict_the_curves_of_the_smallest_model_alike():
     fits = bs.fit_laws(replace(table, frame=rows), ["multi_power", "lr_anneal"])
     assert all(fit.diagnostics.passed for fit in fits.values())
     compared = bs.compare(fits).table
-    assert compared["elpd_diff"].abs().max() < 2 * compared["dse"].max()
+    # Runs are left out whole, and nine of them decide nothing between 7 nats and none (t of 8 degrees, 99%).
+    assert compared["elpd_diff"].abs().max() < stats.t.ppf(0.995, 8) * compared["dse"].max()
     found, paper = bs.published_draws(fits["multi_power"]), bs.tradeoffs.MULTI_POWER["Luo et al. (2025), 25M"]
     assert np.median(found["L_0"]) - paper["L_0"] == pytest.approx(0.117, abs=0.01)
     for name in ("A", "B"):

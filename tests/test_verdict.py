@@ -157,18 +157,18 @@ def test_a_table_that_cannot_tell_is_given_the_runs_that_would_decide_and_what_t
 
 
 @pytest.mark.slow
-def test_the_runs_that_would_decide_do(make_runs):
+def test_the_runs_that_would_decide_take_the_probability_to_the_side_of_the_truth(make_runs):
     N, D = make_runs.isoflop(budgets=(1e19, 1e20), sizes=6, width=0.3)
-    for law, truth, answer in (
-        ("chinchilla", make_runs.truth, "split_matters"),
-        ("compute_floor", make_runs.floor_truth, "compute_suffices"),
+    for law, truth, low, high in (
+        ("chinchilla", make_runs.truth, 0.9, 1.0),
+        ("compute_floor", make_runs.floor_truth, 0.0, 0.1),
     ):
         before = make_runs.of(N, D, law=law, truth=truth, noise=0.01, name="before")
         first = judge(compare(fit_laws(before, LAWS_ASKED)))
         assert first.answer in UNDECIDED
         more = (np.append(N, first.deciding.N), np.append(D, first.deciding.D))
         after = make_runs.of(*more, law=law, truth=truth, noise=0.01, name="after")
-        assert judge(compare(fit_laws(after, LAWS_ASKED))).answer == answer
+        assert low < judge(compare(fit_laws(after, LAWS_ASKED))).probability < high
 
 
 def test_noisier_runs_need_more_of_them(wide_runs, synthetic_fit, make_runs):
