@@ -1,32 +1,23 @@
 """Sampling a law's posterior: one compiled model per law and process, refitted with new data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import nutpie
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from pytensor.configdefaults import config
 
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics, diagnose
 from bayescale.fits.model import build_model, build_prior
+from bayescale.fits.sampler import compile_model, run_sampler, with_used
 from bayescale.fits.settings import Settings
 from bayescale.laws import Law, law_record
 from bayescale.laws.priors import free_from_parameters, parameters_from_free
 from bayescale.runs.checkpoints import RUN_SHARE, TOGETHER
 from bayescale.storage import content_hash
-
-STATISTICS = ("diverging", "energy", "maxdepth_reached", "n_steps", "step_size", "logp")
-
-# PyTensor keeps the source of whatever it compiles: a score of files for each law, in the system's folder for temporary
-# files unless told otherwise, and there for ever. In a folder of its own they are named by content, and pruned by age.
-if getattr(config, "generated_src_dir", None) == "":
-    config.generated_src_dir = str(Path(config.compiledir) / "generated_src")
 
 _MODELS: dict[str, pm.Model] = {}
 _COMPILED: dict[str, Any] = {}
@@ -141,32 +132,21 @@ def missed_modes(
 def _sample_once(
     law: Law, data: Mapping[str, np.ndarray], settings: Settings, attempt: Attempt
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    compiled = compiled_model(law, shared=_shared(data))
-    draws = settings.draws * attempt.factor
-    used = {str(key.name) for key in compiled.shared_var_keys}
-    try:
-        tree = nutpie.sample(
-            compiled.with_data(**{name: value for name, value in model_data(law, data).items() if name in used}),
-            draws=draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            seed=settings.random_seed,
-            save_warmup=False,
-            progress_bar=False,
-            adaptation=attempt.adaptation,
-            target_accept=attempt.target_accept,
-        )
-    except RuntimeError as error:
-        raise InputError(
-            f"law '{law.name}': no starting point has a finite density ({str(error).splitlines()[0]}); look for "
-            f"extreme values in {', '.join(law.covariates)} or the response, and for priors that exclude the data"
-        ) from error
-    free = tree["posterior"].to_dataset()
-    if dict(free.sizes) != {"chain": settings.chains, "draw": draws} or not _all_finite(free):
-        raise KeyboardInterrupt(f"sampling of law '{law.name}' was interrupted")
-    free, stats = (_thinned(group, attempt.thin) for group in (free, tree["sample_stats"].to_dataset()))
+    compiled = with_used(compiled_model(law, shared=_shared(data)), model_data(law, data))
+    free, stats = run_sampler(
+        compiled,
+        replace(settings, draws=settings.draws * attempt.factor),
+        what=f"law '{law.name}'",
+        remedy=(
+            f"look for extreme values in {', '.join(law.covariates)} or the response, and for priors that exclude the "
+            "data"
+        ),
+        target_accept=attempt.target_accept,
+        adaptation=attempt.adaptation,
+    )
+    free, stats = (_thinned(group, attempt.thin) for group in (free, stats))
     posterior = parameters_from_free(law, {str(k): v for k, v in free.items()}, float(data["loss_unit"]))
-    return xr.Dataset(posterior), stats[[name for name in STATISTICS if name in stats]]
+    return xr.Dataset(posterior), stats
 
 
 def _thinned(group: xr.Dataset, thin: int) -> xr.Dataset:
@@ -175,10 +155,6 @@ def _thinned(group: xr.Dataset, thin: int) -> xr.Dataset:
         return group
     kept = group.isel(draw=slice(thin - 1, None, thin))
     return kept.assign_coords(draw=np.arange(kept.sizes["draw"]))
-
-
-def _all_finite(dataset: xr.Dataset) -> bool:
-    return all(bool(np.isfinite(values).all()) for values in dataset.values())
 
 
 def model_data(law: Law, data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -210,15 +186,10 @@ def model_of(law: Law, *, shared: bool = False) -> pm.Model:
 
 
 def compiled_model(law: Law, *, shared: bool = False) -> Any:  # noqa: ANN401  (nutpie names no public type)
-    """Return the law's compiled model: made at most once in a process, and good for every table.
-
-    Floating-point operations keep their order. Numba would otherwise order them by what it can inline, which depends
-    on what was compiled before: the same seed then gave other draws the second time.
-    """
+    """Return the law's compiled model: made at most once in a process, and good for every table."""
     key = _key(law, shared=shared)
     if key not in _COMPILED:
-        with config.change_flags(numba__fastmath=False):
-            _COMPILED[key] = nutpie.compile_pymc_model(model_of(law, shared=shared))
+        _COMPILED[key] = compile_model(model_of(law, shared=shared))
     return _COMPILED[key]
 
 

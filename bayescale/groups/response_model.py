@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import nutpie
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from pytensor.configdefaults import config
 
-from bayescale.errors import InputError
 from bayescale.fits.model import NORMAL_SCORES
+from bayescale.fits.sampler import compile_model, run_sampler
 from bayescale.fits.settings import Settings
 from bayescale.laws import Law, Share
 from bayescale.laws.priors import free_priors, parameters_from_free
@@ -32,8 +30,6 @@ SCALES = {
 """Scales of the half-normal priors of the effect of a run on all its responses, of a training run on each of its own,
 and of the noise of a value: on log response, on the logit (noise: on the share), and over the typical spread of a
 response."""
-
-STATISTICS = ("diverging", "energy", "maxdepth_reached")
 
 
 def sample_responses(
@@ -60,28 +56,14 @@ def sample_responses(
     InputError
         If no starting point has a finite density.
     """
-    model = _model(law, form, data)
-    with config.change_flags(numba__fastmath=False):
-        compiled = nutpie.compile_pymc_model(model)
-    try:
-        tree = nutpie.sample(
-            compiled,
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            seed=settings.random_seed,
-            save_warmup=False,
-            progress_bar=False,
-            adaptation="low_rank",
-            target_accept=0.9,
-        )
-    except RuntimeError as error:
-        raise InputError(f"no starting point has a finite density ({str(error).splitlines()[0]})") from error
-    posterior = tree["posterior"].to_dataset()
-    if dict(posterior.sizes)["draw"] != settings.draws:
-        raise KeyboardInterrupt("sampling of responses was interrupted")
-    stats = tree["sample_stats"].to_dataset()
-    return posterior, stats[[name for name in STATISTICS if name in stats]]
+    return run_sampler(
+        compile_model(_model(law, form, data)),
+        settings,
+        what="responses",
+        remedy="look for extreme values in the responses",
+        target_accept=0.9,
+        adaptation="low_rank",
+    )
 
 
 def _model(law: Law | None, form: str, data: Mapping[str, np.ndarray]) -> pm.Model:
