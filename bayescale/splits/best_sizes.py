@@ -5,10 +5,8 @@ import numpy as np
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.runs import RunTable
-from bayescale.splits.frontier import frontiers
-from bayescale.splits.optimum import check_splits, find_optimum
+from bayescale.splits.optimum import find_optimum
 from bayescale.splits.paths import Minima, Paths, sample_paths
-from bayescale.splits.search import Search
 from bayescale.splits.valleys import Valleys, read_valleys
 
 SAMPLES = 1000
@@ -40,10 +38,7 @@ def best_sizes(fitted: Fit, flops: np.ndarray, *, random_seed: int = 0) -> np.nd
     InputError
         If the law is not a law of N and D alone.
     """
-    check_splits(fitted.law)
-    (frontier,) = frontiers(fitted.law, cost=fitted.draws.cost)
-    found = Search(fitted.draws, frontier, paths=paths_of(fitted, random_seed=random_seed)).find_best(flops).known
-    return np.asarray(np.log(found.N))
+    return np.asarray(np.log(find_optimum(fitted.draws, flops, paths=paths_of(fitted, random_seed=random_seed)).N))
 
 
 def paths_of(fitted: Fit, *, random_seed: int = 0) -> Paths | None:

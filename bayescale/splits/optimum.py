@@ -8,6 +8,7 @@ from bayescale.fits.fit import Fit
 from bayescale.laws import Law
 from bayescale.laws.measured import sizes
 from bayescale.splits.frontier import frontiers
+from bayescale.splits.paths import Paths
 from bayescale.splits.search import BestRuns, Search
 
 THINNED = 40
@@ -41,7 +42,7 @@ def has_optimum(fitted: Fit, flops: np.ndarray) -> bool:
     return bool(find_optimum(few, ends).located.mean() > 0.5)
 
 
-def find_optimum(draws: Draws, flops: np.ndarray) -> BestRuns:
+def find_optimum(draws: Draws, flops: np.ndarray, *, paths: Paths | None = None) -> BestRuns:
     """Find the best split of each budget under each draw, where nothing limits it.
 
     Parameters
@@ -50,6 +51,8 @@ def find_optimum(draws: Draws, flops: np.ndarray) -> BestRuns:
         Of a law of N and D.
     flops : numpy.ndarray
         Budgets in FLOP: (budget,), or (draw, budget) when draws have budgets of their own.
+    paths : Paths, optional
+        What the law misses of ln N*, for these draws.
 
     Returns
     -------
@@ -63,4 +66,4 @@ def find_optimum(draws: Draws, flops: np.ndarray) -> BestRuns:
     """
     check_splits(draws.law)
     (frontier,) = frontiers(draws.law, cost=draws.cost)
-    return Search(draws, frontier).find_best(flops).known
+    return Search(draws, frontier, paths=paths).find_best(flops).known
