@@ -271,6 +271,7 @@ def allocation_curve(comparison: Comparison, allocation: Allocation) -> Allocati
             constraints=allocation.constraints,
             probability=allocation.probability,
             tolerance=allocation.tolerance,
+            random_seed=allocation.random_seed,
         )
     except InputError:
         return allocation
