@@ -24,6 +24,11 @@ def shortened(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def capital(text: str) -> str:
+    """Return the beginning of a sentence with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def short(value: float, digits: int = 2) -> str:
     """Return a number with so many significant digits, 45, 0.36, 2.0; very large or small as :func:`typed`, 8e19."""
     rounded = float(f"{value:.{digits - 1}e}")

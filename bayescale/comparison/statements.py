@@ -8,7 +8,7 @@ from bayescale.comparison.ranking import Difference
 from bayescale.intervals import Interval
 from bayescale.runs import RunTable
 from bayescale.splits.ranges import RatioRange
-from bayescale.words import nats, odds, percent, short
+from bayescale.words import capital, nats, odds, percent, short
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,3 @@ def _range(answer: str, ratios: RatioRange) -> str:
     if answer == "cannot_tell":
         return f"{where}, splits between {span} cost {cost} with {sure}, if the law holds."
     return f"{where}, ignoring the split costs {cost} between {span} ({sure})."
-
-
-def capital(words: str) -> str:
-    """Return the beginning of a sentence with a capital letter."""
-    return words[:1].upper() + words[1:]

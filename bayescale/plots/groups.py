@@ -7,11 +7,8 @@ from bayescale import checks
 from bayescale.groups.disparities import Disparities
 from bayescale.plots.style import (
     BLUE,
-    GREEN,
+    COLORS,
     MUTED,
-    ORANGE,
-    PURPLE,
-    SKY,
     VERMILLION,
     draw_ranges,
     finish,
@@ -23,7 +20,6 @@ from bayescale.plots.style import (
 )
 from bayescale.words import percent
 
-COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 ROW = 0.26
 """Height of a row of names, in inches."""
 

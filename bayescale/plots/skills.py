@@ -7,12 +7,9 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.plots.style import (
     BLUE,
-    GREEN,
+    COLORS,
     INK,
     MUTED,
-    ORANGE,
-    PURPLE,
-    SKY,
     VERMILLION,
     draw_bands,
     draw_ranges,
@@ -25,9 +22,6 @@ from bayescale.plots.style import (
 )
 from bayescale.skills import ScoreForecast, SkillComparison, SkillFit, family_table
 from bayescale.words import percent
-
-COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
-"""Of the families with most models; the others are grey."""
 
 ROW = 0.22
 """Height of a row of names, in inches."""

@@ -19,6 +19,7 @@ from bayescale.words import count_text, percent, short, typed
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
+COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 """Okabe and Ito (2008): told apart by colour-blind readers, on white and on black."""
 
 INK = "#1a1a1a"

@@ -15,7 +15,7 @@ from bayescale.records.badges import SAME
 from bayescale.report.explorer import explorer_script, page_script
 from bayescale.report.figures import CARDS, Picture, inline_svg
 from bayescale.report.terms import TERMS, with_terms
-from bayescale.words import count_text, odds, percent, short, typed
+from bayescale.words import capital, count_text, odds, percent, short, typed
 
 MARKS = re.compile(r"[\\`*{}\[\]<>|#~$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would take as more than text; an underscore inside a word is text."""
@@ -163,7 +163,7 @@ def _data_link(text: str, kind: str) -> str:
 
 def sentence(note: str) -> str:
     """Return a note as a sentence: it begins with a capital, unless with a name, and ends with a stop."""
-    text = note[:1].upper() + note[1:] if re.match(r"[a-z]+[ ,:]", note) else note
+    text = capital(note) if re.match(r"[a-z]+[ ,:]", note) else note
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 

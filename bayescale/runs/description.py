@@ -13,7 +13,7 @@ from bayescale.runs.headers import MEANINGS
 from bayescale.runs.reading import as_table
 from bayescale.runs.table import RunTable
 from bayescale.values import Value
-from bayescale.words import typed
+from bayescale.words import capital, typed
 
 TYPICAL_EXPONENT = 0.35  # alpha and beta of the Chinchilla law, near enough
 WEAK_CONDITION = 200.0
@@ -144,7 +144,7 @@ def split_problem(runs: RunTable) -> tuple[str, str] | None:
     if facts.condition <= LOST_CONDITION:
         return None
     why, _, remedy = _why_lost(facts, _remedy(facts, runs.frame)).partition("; ")
-    return _sentence(why), _sentence(remedy)
+    return capital(why), capital(remedy)
 
 
 def condition_number(N: Vector, D: Vector) -> float:
@@ -211,15 +211,15 @@ def _exponents(facts: Description, remedy: str) -> _Finding:
     what = "separate exponents of N and D, and with them the compute-optimal allocation"
     condition = f"condition number {_rounded(facts.condition)}"
     if facts.condition > LOST_CONDITION:
-        return _Finding(False, f"{_sentence(what)}, are not identified ({condition}): {_why_lost(facts, remedy)}.")
+        return _Finding(False, f"{capital(what)}, are not identified ({condition}): {_why_lost(facts, remedy)}.")
     if facts.condition > WEAK_CONDITION:
         decades = [f"{math.log10(high / low):.1f} decades in {name}" for name, (low, high) in _sizes(facts).items()]
         return _Finding(
             False,
-            f"{_sentence(what)}, are weakly identified ({condition}, doubtful above {WEAK_CONDITION:.0f}): "
+            f"{capital(what)}, are weakly identified ({condition}, doubtful above {WEAK_CONDITION:.0f}): "
             f"the runs span {' and '.join(decades)}; add runs three to ten times smaller or larger in both.",
         )
-    return _Finding(True, f"{_sentence(what)} ({condition}).")
+    return _Finding(True, f"{capital(what)} ({condition}).")
 
 
 def _why_lost(facts: Description, remedy: str) -> str:
@@ -243,8 +243,8 @@ def _compute_alone(facts: Description, remedy: str) -> _Finding:
     if factor == "1":
         seen = "all runs of equal compute have the same size"
     if facts.spread_N_at_like_C < ENOUGH_SPREAD or facts.span_N_at_like_C < ENOUGH_SPAN:
-        return _Finding(False, f"{_sentence(what)} cannot be decided: {seen}; {remedy}.")
-    return _Finding(True, f"{_sentence(what)}: {seen}.")
+        return _Finding(False, f"{capital(what)} cannot be decided: {seen}; {remedy}.")
+    return _Finding(True, f"{capital(what)}: {seen}.")
 
 
 def _floor(facts: Description) -> _Finding:
@@ -315,7 +315,3 @@ def _remedy(facts: Description, frame: pd.DataFrame) -> str:
 
 def _rounded(value: float) -> str:
     return typed(value, 2)
-
-
-def _sentence(words: str) -> str:
-    return words[0].upper() + words[1:]

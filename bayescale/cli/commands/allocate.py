@@ -43,7 +43,7 @@ from bayescale.cli.tables import (
     show_table,
     writer,
 )
-from bayescale.words import chance, safe_sizes
+from bayescale.words import capital, chance, safe_sizes
 
 
 def _check_targets(_: object, losses: tuple[float, ...]) -> None:
@@ -170,7 +170,7 @@ def _sentences(allocation: Record, record: Record) -> Iterator[str]:
     """Give what a table has no room for: near-optimal sizes, limits that bind, serving, the loss to reach."""
     best, near = allocation["recommended"], allocation["near_optimal"]
     safe = safe_sizes(near, best)
-    yield f"{safe[0].upper()}{safe[1:]}."
+    yield f"{capital(safe)}."
     if near["N"] is not None:
         yield (
             f"The recommended split costs {percent(best['extra_compute'], 2)} extra compute in the median, with 95% "

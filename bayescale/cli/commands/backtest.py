@@ -29,6 +29,7 @@ from bayescale.cli.parsing import UsageError
 from bayescale.cli.stages import Stages, progress
 from bayescale.cli.steps import choose_laws, forecast_folds, laws_of, load_table
 from bayescale.cli.tables import Record, make_table, number, show_hanging, show_heading, show_list, show_table
+from bayescale.words import capital
 
 if TYPE_CHECKING:
     from bayescale.forecasts.backtesting import Backtest
@@ -190,7 +191,7 @@ def _scores_table(scores: Sequence[Record], what: str) -> Table:
     probabilities = ("0.5", "0.8", "0.9", "0.95")
     columns = ("law, method", "50%", "80%", "90%", "95%", "width", "lpd", "CRPS", "bias", "RMSE")
     reach = f"{scores[0]['held_out']} runs held out, to {number(scores[0]['factor'], 2)} times the training runs"
-    table = make_table(*columns, title=f"{what[0].upper()}{what[1:]}: {reach}", wide=columns[:1])
+    table = make_table(*columns, title=f"{capital(what)}: {reach}", wide=columns[:1])
     for law, rows in _grouped(scores, "law"):
         table.add_row(Text(law, style="bold"))
         for row in rows:
