@@ -15,6 +15,7 @@ from made import without_paths
 import bayescale as bs
 from bayescale.cli.output import without_infinities
 from bayescale.decisions import mixture
+from bayescale.decisions.slice_price import slice_price
 from bayescale.planning.beliefs import believe, decide, effective_noise, split_loss
 from bayescale.planning.goals import LawGoal, NormalGoal, choose
 from bayescale.planning.proposals import design_candidates
@@ -277,6 +278,27 @@ def test_a_plan_that_would_change_nothing_says_so(wide_fit):
     plan = bs.plan(wide_fit, spend=1e17, target=1e22)
     assert not plan.worthwhile
     assert plan.headline.startswith("No affordable run would change the decision")
+
+
+def test_without_slices_a_plan_says_what_one_would_save_and_which_runs_make_it(make_runs, synthetic_fit):
+    rng = np.random.default_rng(0)
+    N = 10 ** rng.uniform(8, 10, 12)
+    fitted = synthetic_fit("chinchilla", make_runs.of(N, N * 10 ** rng.uniform(1, 2, 12), name="no slices"))
+    found = bs.plan(fitted, spend=1e21, target=1e24)
+    assert found.headline.startswith("First train one isoFLOP slice: 5 runs of ")
+    listed = next(note for note in found.notes if note.startswith("the isoFLOP slice, N x D"))
+    assert listed.count(" x ") == 6
+    assert any(note.startswith("no isoFLOP slice of these runs") for note in found.notes)
+    small = slice_price(believe(fitted, found.targets["flops"].to_numpy())[0], np.array([1e24]), 0.9, spend=7e19)
+    assert small is not None
+    assert small.flops == pytest.approx(1e19)
+    np.testing.assert_allclose(6 * small.N * small.D, small.flops, rtol=1e-9)
+    assert small.span_after < small.span_before
+    assert small.wasted_after < small.wasted_before
+
+
+def test_a_table_with_slices_is_offered_none(found):
+    assert not any("isoFLOP slice" in each for each in (found.headline, *found.notes))
 
 
 def test_five_hundred_candidates_are_searched(few_fit):

@@ -5,7 +5,7 @@ import xarray as xr
 
 from bayescale.decisions.disagreement import minima_notes
 from bayescale.decisions.mixture import Mixture
-from bayescale.decisions.slice_price import slice_notes
+from bayescale.decisions.slice_price import slice_notes, slice_price
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import check_draws
 from bayescale.fits.fit import Fit
@@ -55,7 +55,7 @@ def notes_of(mixture: Mixture, recommended: xr.Dataset, training: np.ndarray, pr
         *_limit_notes(recommended, mixture.constraints, mixture.runs),
         *_cost_notes(mixture, recommended),
         *minima_notes(mixture.fits, mixture.weights, training, probability),
-        *slice_notes(mixture, training, probability),
+        *slice_notes(slice_price(mixture, training, probability), probability),
     ]
 
 

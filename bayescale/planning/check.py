@@ -10,12 +10,16 @@ from bayescale.fits.draws import evenly_spaced
 from bayescale.fits.student import log_student
 from bayescale.planning.beliefs import Decision, size_grid, split_loss
 from bayescale.values import Value
+from bayescale.words import short
 
 TRUTHS = 300
 """Draws that are the truth in turn."""
 
 LEAST_EFFECTIVE = 20.0
 """Median effective number of the reweighted draws below which they say nothing."""
+
+DIFFER = 1.5
+"""Times by which the two ways of computing what is left may differ before that is said."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,3 +87,19 @@ def _weights(
     density[np.arange(truths.size), truths] = -np.inf  # the truth is not among the draws one has
     weights = np.exp(density - density.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True), truths
+
+
+def check_notes(check: Check, expected: tuple[float, float]) -> list[str]:
+    """Say where the regret that is left, now and with the runs, differs from what a plan expects."""
+    if not check.reliable:
+        return [
+            f"this gain could not be cross-checked: importance weights are too uneven (effective sample size "
+            f"{short(check.effective)})"
+        ]
+    pairs = zip(expected, (check.before, check.after), strict=True)
+    if all(low > 0 and high < DIFFER * low for low, high in map(sorted, pairs)):
+        return []
+    return [
+        f"reweighting the draws with simulated outcomes gives an expected regret of {short(check.before)} now and "
+        f"{short(check.after)} with these runs: the normal approximation behind the plan is rough here"
+    ]

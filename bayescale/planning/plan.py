@@ -15,9 +15,10 @@ from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.hardware import read_budgets
 from bayescale.planning.beliefs import candidate_points
-from bayescale.planning.check import Check, simulate_outcomes
+from bayescale.planning.check import Check, check_notes, simulate_outcomes
 from bayescale.planning.goals import Goal, NormalGoal, choose
 from bayescale.planning.question import Question, ask, goals_of, list_candidates
+from bayescale.planning.slice_offer import slice_offer
 from bayescale.runs import RunTable
 from bayescale.runs.frames import Frame, to_pandas
 from bayescale.values import Value
@@ -38,9 +39,6 @@ LEAST_SAVING = 1e-3
 
 LEAST_PART = 0.05
 """Part of what an aim lowers; runs that take away less do not count."""
-
-DIFFER = 1.5
-"""Times by which the two ways of computing what is left may differ before that is said."""
 
 MOST_RUNS = 100
 
@@ -140,7 +138,8 @@ def plan(
     Outcomes of candidates and what is to be learned are taken as jointly normal, with the covariance of the posterior
     draws, the noise of single runs, and what the law is expected to miss away from the target. What is left once some
     runs are done then follows without a refit. Draws count by the curvature of their loss, so that for the aim
-    ``regret`` it is the expected regret of the best rule that is linear in the outcomes.
+    ``regret`` it is the expected regret of the best rule that is linear in the outcomes. Single runs teach a law's
+    parameters; where no isoFLOP slice shows what the law misses of its best size, the plan says what one would save.
 
     Parameters
     ----------
@@ -183,7 +182,7 @@ def plan(
     costs = listed["flops"].to_numpy()
     chosen = choose(goals[aim], costs, spend, runs or MOST_RUNS)
     found = _plan(question, listed, goals, chosen, aim=aim, spend=spend, probability=probability)
-    return _with_check(found, question, random_seed)
+    return _with_slice(_with_check(found, question, random_seed), question)
 
 
 def _check(source: Fit | Comparison, spend: object, aim: str, runs: object, probability: float) -> None:
@@ -203,7 +202,18 @@ def _with_check(found: Plan, question: Question, random_seed: int) -> Plan:
         return found
     points = candidate_points(question.laws.fits, found.runs)
     check = simulate_outcomes(question.laws, question.decision, points, random_seed)
-    return dataclasses.replace(found, check=check, notes=(*found.notes, *_check_notes(found, check)))
+    said = (found.expected_regret_before, found.expected_regret_after)
+    return dataclasses.replace(found, check=check, notes=(*found.notes, *check_notes(check, said)))
+
+
+def _with_slice(found: Plan, question: Question) -> Plan:
+    """Say first what an isoFLOP slice would save, for the aims that are about the size."""
+    if question.laws is None or found.aim not in ("regret", "size"):
+        return found
+    first, notes = slice_offer(question.laws, question.flops, found.spend, found.probability)
+    rest = f" Single runs: {found.headline[:1].lower()}{found.headline[1:]}" if found.paying else ""
+    headline = first + rest if first else found.headline
+    return dataclasses.replace(found, headline=headline, notes=(*found.notes, *notes))
 
 
 # Notes
@@ -374,18 +384,3 @@ def _worthless(aim: str, lowered: np.ndarray, saving: np.ndarray) -> str:
         )
     part = 1 - lowered[-1] / lowered[0] if lowered[0] > 0 else 0.0
     return f"No affordable run would be informative: the best remove {percent(part, 2)} of the {AIMS[aim]}."
-
-
-def _check_notes(found: Plan, check: Check) -> list[str]:
-    if not check.reliable:
-        return [
-            f"this gain could not be cross-checked: importance weights are too uneven (effective sample size "
-            f"{short(check.effective)})"
-        ]
-    pairs = ((found.expected_regret_before, check.before), (found.expected_regret_after, check.after))
-    if all(low > 0 and high < DIFFER * low for low, high in map(sorted, pairs)):
-        return []
-    return [
-        f"reweighting the draws with simulated outcomes gives an expected regret of {short(check.before)} now and "
-        f"{short(check.after)} with these runs: the normal approximation behind the plan is rough here"
-    ]
