@@ -41,9 +41,7 @@ AIMS = {
 def known_models() -> ScoreTable:
     """Return the base models of published compute."""
     table = bs.skills.load_scores("obsscaling")
-    known = table.models["C"].notna().to_numpy()
-    models = table.models[known].reset_index(drop=True)
-    return ScoreTable(models, table.responses, table.scores[known], table.name, table.notes)
+    return table.only(table.models["C"].notna().to_numpy(), "models of published compute")
 
 
 def measure(law: str, table: ScoreTable) -> dict[str, dict[str, float]]:

@@ -36,6 +36,8 @@ LEFT_OUT = {
     "steplaw-dense": "most rows are badly chosen learning rates and batch sizes; steplaw-dense-best holds the best",
     "steplaw-moe": "N is the same in every row, and no law here is of active_N and D",
     "steplaw-moe-best": "N is the same in every row, and no law here is of active_N and D",
+    "sloth-mmlu": "the models of obsscaling-mmlu and llm-skills-mmlu again, some instructed",
+    "sloth-bbh": "the models of llm-skills-bbh again",
     "regmix-pile-cc": "differs in the mixture of data, and no law here is of mixtures",
 }
 """Tables of the catalogue that are not fitted, and why."""

@@ -26,7 +26,7 @@ from bayescale.skills import (
 )
 from bayescale.skills.comparison import planned_refits
 from bayescale.skills.families import family_draws
-from bayescale.skills.folds import score_folds
+from bayescale.skills.folds import score_folds, table_by
 from bayescale.skills.laws import skill_law
 from bayescale.skills.model import _log_density
 
@@ -253,6 +253,17 @@ def test_dates_divide_a_table_and_are_needed_for_it(table):
     dated = read_scores(frame)
     (fold,) = score_folds(dated, "date", folds=None, cutoff="2024-10-01", target=None, random_seed=0)
     assert (fold.held.any(axis=1) == (dated.models["date"] >= "2024-10-01")).all()
+
+
+def test_models_without_a_date_are_neither_fitted_nor_forecast_by_date():
+    frame = made_scores()[0]
+    frame["date"] = [f"2024-{1 + i % 12:02d}-01" if i % 4 else None for i in range(len(frame))]
+    table = read_scores(frame)
+    kept = table_by(table, "date")
+    assert list(kept.models["run"]) == [run for i, run in enumerate(table.models["run"]) if i % 4]
+    assert kept.scores.shape == (24, 4)
+    assert "8 models have no date" in kept.notes[-1]
+    assert table_by(table, "model") is table
 
 
 @pytest.mark.usefixtures("own_cache")

@@ -173,7 +173,7 @@ def test_unknown_responses_and_qualities_are_refused(wide):
 
 @pytest.mark.parametrize(
     ("name", "models", "families", "responses"),
-    [("obsscaling", 148, 47, 8), ("llm-skills-v1", 168, 75, 6), ("llm-skills-v2", 215, 146, 6)],
+    [("obsscaling", 148, 47, 8), ("llm-skills-v1", 168, 75, 6), ("llm-skills-v2", 215, 146, 6), ("sloth", 197, 54, 14)],
 )
 def test_catalogued_tables_of_scores_are_read(name, models, families, responses):
     source, file, _ = SCORE_TABLES[name]

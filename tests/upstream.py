@@ -189,6 +189,16 @@ def llm_skills():
     return files
 
 
+def sloth():
+    """Every second model is instructed, one has no tokens, one no score."""
+    tokens, score = D / 1e12, np.full(ROWS, ACCURACY)
+    tokens[5], score[7] = np.nan, np.nan
+    facts = {"Model": [f"model {row}" for row in range(ROWS)], "Family": "lab", "Instruct": np.arange(ROWS) % 2 == 1}
+    sizes = {"date": "2024-05-16", "#Params (B)": N / 1e9, "Pretraining Data Size (T)": tokens}
+    frame = pd.DataFrame({**facts, **sizes, "FLOPs (1E21)": 6 * N * tokens / 1e9, "MMLU": score, "BBH": score})
+    return {"data_v1.csv": frame.reset_index(names="")}
+
+
 VISION = [("IC", f"{data}_{shots}") for data in ("bird", "c", "cal", "inet") for shots in (5, 10, 25)]
 LANGUAGE = [("LM", "val_loss"), ("NMT", "log_perplexity")]
 LANGUAGE += [("BB", f"('{task}', '{n}-shot')") for task in ("date", "ling", "mult", "qa", "unit") for n in (1, 2)]
@@ -223,6 +233,7 @@ SOURCES = {
     "opt-trajectories": opt_trajectories,
     "regmix": regmix,
     "routed-lm": routed_lm,
+    "sloth": sloth,
     "steplaw": steplaw,
     "vocab-scaling": vocab_scaling,
 }

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.catalogue import source_files
+from bayescale.catalogue.recipes import sloth
 from bayescale.catalogue.recipes.obsscaling import TRILLIONS_TOO_LARGE
 from bayescale.errors import InputError
 from bayescale.skills.reading import read_scores
@@ -72,9 +73,22 @@ def _normalised(frame: pd.DataFrame) -> ScoreTable:
     return dataclasses.replace(table, responses=table.responses.assign(kind="bounded"))
 
 
+BOTH_LEADERBOARDS = (
+    ("MMLU", "ARC", "HellaSwag", "Winogrande", "TruthfulQA", "GSM8K", "XWinograd", "HumanEval"),
+    ("IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO"),
+)
+"""Benchmarks of the table with dates; its other columns are parts of them, or judges' scores of four models."""
+
+
+def _dated(frame: pd.DataFrame) -> ScoreTable:
+    """Read base and instructed models with dates, of which the instructed are families of their own."""
+    return read_scores(frame.assign(Family=sloth.families(frame)), responses=sum(BOTH_LEADERBOARDS, ()))
+
+
 SCORE_TABLES: Mapping[str, tuple[str, str, Callable[[pd.DataFrame], ScoreTable]]] = {
     "obsscaling": ("obsscaling", "base_llm_benchmark_eval.csv", _obsscaling),
     "llm-skills-v1": ("llm-skills", "df_full_v1.csv", _leaderboard),
     "llm-skills-v2": ("llm-skills", "df_full_v2.csv", _normalised),
+    "sloth": ("sloth", "data_v1.csv", _dated),
 }
 """Tables of scores: source in the catalogue, file, and how it is read; ``bayescale data get SOURCE`` fetches them."""

@@ -15,7 +15,7 @@ from bayescale.fits.versions import source_hash, versions
 from bayescale.laws import Given
 from bayescale.skills.fit import SkillFit, inverse_items, log_densities, model_scores, score_scale
 from bayescale.skills.fitting import sample_fit
-from bayescale.skills.folds import ScoreFold, Target, score_folds
+from bayescale.skills.folds import ScoreFold, Target, score_folds, table_by
 from bayescale.skills.laws import DEGREES, SKILL_LAWS, SkillLaw, priors_of, skill_law
 from bayescale.skills.reading import Scores, read_scores
 from bayescale.skills.table import ScoreTable
@@ -102,8 +102,8 @@ def compare_skills(
         Laws to compare; by default all of :data:`bayescale.skills.SKILL_LAWS`.
     by : str
         ``model`` (all scores of a model whose family is known), ``family`` (of a family), ``largest`` (models of most
-        compute), ``date`` (the latest), ``cell`` (single scores) or ``response`` (one response of the largest models,
-        from their other scores).
+        compute), ``date`` (the latest; models without a date are not used at all), ``cell`` (single scores) or
+        ``response`` (one response of the largest models, from their other scores).
     folds : int, optional
         By model, family or cell; 5 by default.
     cutoff : float or str, optional
@@ -129,7 +129,8 @@ def compare_skills(
     InputError
         If the table cannot be divided so, or there is no such law.
     """
-    table = read_scores(scores)
+    read = read_scores(scores)
+    table = table_by(read, by)
     chosen = [_with(law, priors) for law in (SKILL_LAWS if laws is None else laws)]
     parts = score_folds(table, by, folds=folds, cutoff=cutoff, target=target, random_seed=random_seed)
     settings = dataclasses.replace(REFIT, random_seed=random_seed)
@@ -140,7 +141,7 @@ def compare_skills(
             if progress:
                 progress(law.name, done, len(parts))
             found[law.name].append(_forecast(law, table, fold, settings, cache=cache))
-    return _comparison(table, by, parts, found)
+    return _comparison(table, by, parts, found, notes=table.notes[len(read.notes) :])
 
 
 def _with(law: str | SkillLaw, priors: Given | None) -> SkillLaw:
@@ -161,6 +162,7 @@ def planned_refits(
     cache: bool = True,
 ) -> dict[str, tuple[int, int]]:
     """Return how many refits :func:`compare_skills` needs of each law, and how many of them the cache holds."""
+    table = table_by(table, by)
     parts = score_folds(table, by, folds=None, cutoff=cutoff, target=target, random_seed=random_seed)
     settings = dataclasses.replace(REFIT, random_seed=random_seed)
     planned = {}
@@ -222,7 +224,12 @@ def _log_mean(density: np.ndarray) -> np.ndarray:
 
 
 def _comparison(
-    table: ScoreTable, by: str, parts: list[ScoreFold], found: Mapping[str, list[dict[str, Any]]]
+    table: ScoreTable,
+    by: str,
+    parts: list[ScoreFold],
+    found: Mapping[str, list[dict[str, Any]]],
+    *,
+    notes: tuple[str, ...] = (),
 ) -> SkillComparison:
     pointwise = {
         law: pd.concat([pd.Series(fold["elpd"], index=fold["runs"]) for fold in folds]).groupby(level=0).sum()
@@ -244,7 +251,7 @@ def _comparison(
     ]
     runs = table.models["run"].iloc[frame.index]
     frame.index = pd.MultiIndex.from_arrays([runs, family], names=["run", "family"])  # a law may be called family
-    notes = (f"left out: {'; '.join(part.what for part in parts)}", "standard errors are over families")
+    notes = (f"left out: {'; '.join(part.what for part in parts)}", "standard errors are over families", *notes)
     return SkillComparison(ranked, frame, cells, by, table, notes, tuple(doubts))
 
 

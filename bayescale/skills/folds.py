@@ -57,6 +57,14 @@ def score_folds(
     return found
 
 
+def table_by(table: ScoreTable, by: str) -> ScoreTable:
+    """Return the models that a scheme can use: by date, those of known date, for others may be later than any."""
+    dated = table.models["date"].notna().to_numpy()
+    if by != "date" or dated.all() or not dated.any():
+        return table
+    return table.only(dated, f"{int((~dated).sum())} models have no date and are left out")
+
+
 def _seen(table: ScoreTable, fold: ScoreFold) -> np.ndarray:
     return np.asarray(np.isfinite(table.scores) & ~fold.held)
 

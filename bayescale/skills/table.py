@@ -65,6 +65,11 @@ class ScoreTable(Value):
         content = [each.to_json(orient="split") for each in (models, self.responses)]
         return content_hash({"tables": content, "scores": np.where(np.isnan(self.scores), -1.0, self.scores).tolist()})
 
+    def only(self, kept: np.ndarray, note: str) -> "ScoreTable":
+        """Return the table of some of its models (run,), with a note that says which; others are as if never read."""
+        models = self.models[kept].reset_index(drop=True)
+        return ScoreTable(models, self.responses, self.scores[kept], self.name, (*self.notes, note))
+
     def _lines(self) -> list[str]:
         runs, responses = self.scores.shape
         known = int(self.models["C"].notna().sum())

@@ -20,6 +20,7 @@ from bayescale.catalogue.recipes import (
     opt_trajectories,
     regmix,
     routed_lm,
+    sloth,
     steplaw,
     vocab_scaling,
 )
@@ -38,6 +39,7 @@ RECIPES: dict[str, Recipe] = {
     "opt-trajectories": opt_trajectories.extract,
     "regmix": regmix.extract,
     "routed-lm": routed_lm.extract,
+    "sloth": sloth.extract,
     "steplaw": steplaw.extract,
     "vocab-scaling": vocab_scaling.extract,
 }

@@ -140,8 +140,8 @@ SkillBudgets = Annotated[
 Scores = Annotated[
     Runs,
     Parameter(
-        help="A file of scores (CSV, TSV, JSON Lines, Parquet), - for standard input, or obsscaling, llm-skills-v1 or "
-        "llm-skills-v2, once `bayescale data get` has fetched it."
+        help="A file of scores (CSV, TSV, JSON Lines, Parquet), - for standard input, or obsscaling, llm-skills-v1, "
+        "llm-skills-v2 or sloth, once `bayescale data get` has fetched it."
     ),
 ]
 
