@@ -56,12 +56,14 @@ def free_draws(table, law, skill, *, draws=60, spread=0.03, seed=0):
         "residual": (0.3, ()),
         "gain_scale": (0.5, ()),
         "turn_scale": (0.1, ()),
+        "publication": (0.4, ()),
         "level_scale": (np.full(count, 0.1), (count,)),
         "second": (np.zeros(runs), (runs,)),
         "second_loading": (np.full(count, 0.4), (count,)),
         "level_score": (np.zeros((len(table.families), count)), (len(table.families), count)),
     }
-    del law, spread_x
+    values = {name: value for name, value in values.items() if name != "publication" or law.publication}
+    del spread_x
     free = {}
     for name, (value, shape) in values.items():
         noise = spread * rng.standard_normal((4, draws, *shape))

@@ -22,6 +22,7 @@ from bayescale.skills import (
     judge_skills,
     next_scores,
     read_scores,
+    with_publication,
     with_second_skill,
 )
 from bayescale.skills.comparison import planned_refits
@@ -91,6 +92,36 @@ def test_gains_of_families_are_drawn_from_their_normal_distribution():
         )
         assert found[0].mean(axis=0) == pytest.approx(prior @ inverse @ misfit, abs=0.015)
         assert found[0].var(axis=0) == pytest.approx(spread, rel=0.03)
+
+
+def test_gains_that_go_with_compute_are_drawn_around_where_compute_puts_them():
+    """As much as a law without publication gives of skills from which that part was taken away."""
+    rng = np.random.default_rng(3)
+    family = np.array([0, 0, 1, 1, 2, 2])
+    data = {"x": rng.normal(size=6), "x_sd": np.full(6, 0.05), "family": family, "family_x": family - 1.0}
+    scales = {name: np.full((1, 500), value) for name, value in
+              {"residual": 0.3, "gain_scale": 0.5, "turn_scale": 0.0, "publication": 0.8}.items()}  # fmt: skip
+    skill = np.broadcast_to(data["x"] + rng.normal(size=6), (1, 500, 6))
+    law = with_publication("family")
+    found = family_draws(law, data, skill, scales, 3, random_seed=0)
+    plain = family_draws(SKILL_LAWS["family"], data, skill - 0.4 * data["family_x"], scales, 3, random_seed=0)
+    assert found[0] == pytest.approx(plain[0])
+    assert found[1] == pytest.approx(plain[1] + 0.4 * np.array([-1.0, 0.0, 1.0]))
+
+
+def test_where_gains_go_with_compute_a_new_family_gains_from_compute_twice():
+    plain, law = made_skill_fit(), made_skill_fit(with_publication("family_benchmark"))
+    gained = []
+    for each in (plain, law):
+        found = forecast_scores(each, flops=[1e21, 1e23], responses=["MMLU"], random_seed=1)
+        gained.append(np.diff(np.median(found.scores[:, :, 0], axis=0))[0])
+    assert gained[1] > gained[0] + 0.03
+    known = [
+        forecast_scores(each, family="family-0", flops=1e23, random_seed=1).table["score"] for each in (plain, law)
+    ]
+    assert known[0].to_numpy() == pytest.approx(known[1].to_numpy(), abs=0.03)
+    with pytest.raises(InputError, match="no gains of families"):
+        with_publication("compute")
 
 
 def test_a_law_without_families_has_no_gains():

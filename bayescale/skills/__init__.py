@@ -6,7 +6,7 @@ from bayescale.skills.evaluation import next_scores
 from bayescale.skills.fit import SkillFit, family_table
 from bayescale.skills.fitting import fit_skills
 from bayescale.skills.forecast import ScoreForecast, forecast_scores
-from bayescale.skills.laws import SKILL_LAWS, SkillLaw, with_second_skill
+from bayescale.skills.laws import SKILL_LAWS, SkillLaw, with_publication, with_second_skill
 from bayescale.skills.reading import read_scores
 from bayescale.skills.table import ScoreTable
 from bayescale.skills.verdict import SkillVerdict, equivalent_compute, judge_skills
@@ -29,5 +29,6 @@ __all__ = [
     "load_scores",
     "next_scores",
     "read_scores",
+    "with_publication",
     "with_second_skill",
 ]

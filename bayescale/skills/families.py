@@ -1,10 +1,31 @@
 """Gains of families given skills: normal, so drawn after sampling."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from bayescale.skills.laws import SkillLaw
+from bayescale.skills.reading import log_compute
+from bayescale.skills.table import ScoreTable
+
+
+@dataclass(frozen=True)
+class FamilyCompute:
+    """Mean log10 compute of families: in standard deviations (family,), and the mean and spread over families."""
+
+    standard: np.ndarray
+    mean: float
+    spread: float
+
+
+def family_compute(table: ScoreTable) -> FamilyCompute:
+    """Return how families differ in the compute of their models."""
+    logs, _ = log_compute(table)
+    counts = np.bincount(table.family_of)
+    means = np.bincount(table.family_of, weights=logs) / counts
+    spread = float(means.std()) or 1.0
+    return FamilyCompute((means - means.mean()) / spread, float(means.mean()), spread)
 
 
 def family_draws(
@@ -23,11 +44,11 @@ def family_draws(
     law : SkillLaw
         The law.
     data : mapping of str to numpy.ndarray
-        ``x``, ``x_sd`` and ``family`` (run,).
+        ``x``, ``x_sd``, ``family`` and, for a law that uses it, ``family_x`` (run,).
     skill : numpy.ndarray
         Skills in decades (chain, draw, run).
     scales : mapping of str to numpy.ndarray
-        ``residual``, ``gain_scale`` and ``turn_scale`` (chain, draw).
+        ``residual``, ``gain_scale``, ``turn_scale`` and, for a law that has it, ``publication`` (chain, draw).
     families : int
         How many there are.
     random_seed : int
@@ -47,13 +68,17 @@ def family_draws(
     if not law.residual:
         return misfit.mean(axis=1).reshape(shape), zeros, zeros
     flat = {name: values.reshape(-1, 1) for name, values in scales.items()}
+    drift = flat["publication"] * flat["gain_scale"] if law.publication else np.zeros((draws, 1))
+    larger = np.zeros(families)
+    larger[data["family"]] = data["family_x"] if law.publication else 0.0
+    misfit = misfit - drift * larger[data["family"]]
     member = (data["family"][:, None] == np.arange(families)).astype(float)
     groups = _Groups(data["x"], 1 / (flat["residual"] ** 2 + data["x_sd"] ** 2), member, flat)
     ones = np.ones_like(misfit)
     weight = groups.product(ones, ones)
     location = groups.product(ones, misfit) / weight + rng.standard_normal(draws) / np.sqrt(weight)
     gain, turn = groups.draw(misfit - location[:, None], rng)
-    return location.reshape(shape), gain.reshape(zeros.shape), turn.reshape(zeros.shape)
+    return location.reshape(shape), (gain + drift * larger).reshape(zeros.shape), turn.reshape(zeros.shape)
 
 
 class _Groups:

@@ -33,8 +33,8 @@ class SkillFit(Value):
         (chain, draw, response); ``skill``, in decades of an average family's compute over the mean of the models
         (chain, draw, run); ``second``, the second skill in standard deviations (chain, draw, run), and
         ``second_loading`` in logits (chain, draw, response); ``gain`` and ``turn`` (chain, draw, family), ``level``
-        (chain, draw, family, response); ``residual``, ``gain_scale``, ``turn_scale``, ``slope`` and ``location``
-        (chain, draw). What a law does not have is zero.
+        (chain, draw, family, response); ``residual``, ``gain_scale``, ``turn_scale``, ``publication``, ``slope`` and
+        ``location`` (chain, draw). What a law does not have is zero.
     center : float
         Mean of log10 compute over the models, from which skills are counted.
     diagnostics : Diagnostics

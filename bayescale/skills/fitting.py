@@ -16,7 +16,7 @@ from bayescale.fits.sealing import check_seal, seal
 from bayescale.fits.settings import Settings
 from bayescale.fits.versions import source_hash, versions
 from bayescale.laws import Given
-from bayescale.skills.families import family_draws
+from bayescale.skills.families import family_compute, family_draws
 from bayescale.skills.fit import SkillFit, inverse_items
 from bayescale.skills.laws import LEAST_NOISE, SkillLaw, skill_law
 from bayescale.skills.reading import Scores, log_compute, read_scores
@@ -136,6 +136,7 @@ def model_data(law: SkillLaw, table: ScoreTable, seen: np.ndarray) -> dict[str, 
         "x_sd": spread,
         "weight": any_seen / any_seen.sum(),
         "family": table.family_of.astype(np.int64),
+        "family_x": family_compute(table).standard[table.family_of],
         "score": np.where(seen, table.scores, 0.5),
         "seen": seen.astype(float),
         "chance": chance,
@@ -163,7 +164,7 @@ def posterior_of(
         else data["x"] + data["x_sd"] * value["compute_score"]
     )
     skill = standard - (data["weight"] * standard).sum(axis=-1, keepdims=True)
-    scales = {name: value.get(name, zero) for name in ("residual", "gain_scale", "turn_scale")}
+    scales = {name: value.get(name, zero) for name in ("residual", "gain_scale", "turn_scale", "publication")}
     location, gain, turn = family_draws(law, data, skill, scales, len(table.families), random_seed=random_seed)
     found = {
         **{name: (("chain", "draw"), each) for name, each in {**scales, "slope": slope, "location": location}.items()},

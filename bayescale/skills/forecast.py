@@ -10,6 +10,7 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
+from bayescale.skills.families import family_compute
 from bayescale.skills.fit import SkillFit, expected_scores, inverse_items, score_scale, second_in_decades
 from bayescale.skills.laws import DEGREES
 from bayescale.values import Value, folded
@@ -194,6 +195,8 @@ class _Future:
         self.fitted, self.columns = fitted, list(columns)
         draws = len(fitted.flat("location"))
         self.gain, self.turn, self.level = _family(fitted, family, rng)
+        drift = fitted.flat("publication") * fitted.flat("gain_scale")
+        self.drift, self.families = drift * (family is None), family_compute(fitted.table)
         self.rest = fitted.flat("residual") * rng.standard_normal(draws)
         self.second = second_in_decades(fitted, rng.standard_normal((draws, 1)))[:, :, self.columns]
         self.noise = rng.standard_t(DEGREES, size=(draws, 1, len(self.columns)))
@@ -202,7 +205,8 @@ class _Future:
         """Return draws of scores (draw, budget, response)."""
         x = log_flops - self.fitted.center
         own = (self.fitted.flat("location") + self.gain + self.rest)[:, None]
-        skill = (1 + self.turn[:, None]) * x + own
+        larger = (log_flops - self.families.mean) / self.families.spread
+        skill = (1 + self.turn[:, None]) * x + own + self.drift[:, None] * larger
         own_level = self.level[:, None, self.columns] + self.second
         return _noisy(self.fitted, skill[:, :, None] + own_level, self.columns, self.noise)
 

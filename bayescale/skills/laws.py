@@ -29,18 +29,20 @@ PRIORS: Mapping[str, Prior] = {
     "turn_scale": Prior("HalfNormal", {"sigma": 0.3}),
     "level_scale": Prior("LogNormal", {"mu": log(0.3), "sigma": 0.7}),
     "second_loading": Prior("HalfNormal", {"sigma": 0.5}),
+    "publication": Prior("Normal", {"mu": 0.0, "sigma": 0.3}),
 }
 """``slope``: logits of a typical response for ten times the compute. ``intercept``: logit of a response at the mean
 skill. ``noise``: scale of a response's noise above 0.012. ``residual``, ``gain_scale`` and ``turn_scale``: standard
 deviations, in decades of compute, of models of one family, of families, and of families for each further decade of
 compute. ``level_scale``: of families on one response beside their gain, in logits of a typical response.
-``second_loading``: logits of a response for one standard deviation of the second skill."""
+``second_loading``: logits of a response for one standard deviation of the second skill. ``publication``: standard
+deviations of gain that go with one standard deviation of the family's mean log compute."""
 
 FEW_INDICATORS = 3
 """Two responses cannot say which of their noise is common: a second skill needs one more."""
 
 
-ENDS = {"residual": "", "gain": "_scale", "turn": "_scale", "level": "_scale", "second": "_loading"}
+ENDS = {"residual": "", "gain": "_scale", "turn": "_scale", "level": "_scale", "second": "_loading", "publication": ""}
 """What the parameter of each part of a skill is called behind the name of the part."""
 
 
@@ -59,6 +61,8 @@ class SkillLaw(Value):
     second : tuple of str
         Responses with a second skill of each model in common, which knows nothing of compute; see
         :func:`with_second_skill`.
+    publication : bool
+        Whether gains of families may go with their compute; see :func:`with_publication`.
     priors : mapping of str to Prior
         Of each parameter that it has.
     """
@@ -70,6 +74,7 @@ class SkillLaw(Value):
     turn: bool = False
     level: bool = False
     second: tuple[str, ...] = ()
+    publication: bool = False
     priors: Mapping[str, Prior] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,7 +91,7 @@ class SkillLaw(Value):
     @property
     def record(self) -> dict[str, object]:
         """All that decides its posterior, as plain data."""
-        parts = {name: getattr(self, name) for name in ("name", "residual", "gain", "turn", "level")}
+        parts = {name: getattr(self, name) for name in ("name", "residual", "gain", "turn", "level", "publication")}
         parts["second"] = list(self.second)
         return {**parts, "priors": {name: str(prior) for name, prior in self.priors.items()}}
 
@@ -187,6 +192,39 @@ def with_second_skill(law: str | SkillLaw, responses: Sequence[str]) -> SkillLaw
         )
     formula = f"{found.formula}, and a second skill of {', '.join(names)}"
     return dataclasses.replace(found, name=f"{found.name}_second", formula=formula, second=names)
+
+
+@checks.kinds
+def with_publication(law: str | SkillLaw) -> SkillLaw:
+    """Return a law in which gains of families may go with their compute, to see what rests on what is published.
+
+    Weak results are rarely published, and those who train more may also have better data. Then families of more compute
+    have larger gains, and what looks like compute is in part the choice of families. Forecasts that hardly move under
+    this law do not rest on that choice.
+
+    Parameters
+    ----------
+    law : str or SkillLaw
+        A law with gains of families.
+
+    Returns
+    -------
+    SkillLaw
+        Named like the law, with ``_publication`` behind; its parameter ``publication`` is nothing by its prior, give or
+        take 0.3.
+
+    Raises
+    ------
+    InputError
+        If the law has no gains of families.
+    """
+    found = skill_law(law)
+    if not found.gain:
+        raise InputError(
+            f"law '{found.name}' has no gains of families that could go with compute; take family_benchmark"
+        )
+    formula = f"{found.formula}, g rising or falling with the family's compute"
+    return dataclasses.replace(found, name=f"{found.name}_publication", formula=formula, publication=True)
 
 
 def _as_prior(name: str, prior: object) -> Prior:

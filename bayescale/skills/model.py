@@ -65,6 +65,7 @@ def _data(runs: int, responses: int) -> dict[str, Variable]:
         "x_sd": by_run + 0.05,
         "weight": by_run + 1 / runs,
         "family": np.zeros(runs, dtype=np.int64),
+        "family_x": by_run,
         "score": cells + 0.5,
         "seen": cells,
         "chance": by_response,
@@ -92,10 +93,11 @@ def _standard_skill(law: SkillLaw, data: dict[str, Variable], slope: Variable, r
     logits = x + pm.ZeroSumNormal("skill_offset", FLAT, shape=runs)
     skill = logits / slope
     variance = _draw(law, "residual") ** 2 + x_sd**2
-    gain = _draw(law, "gain_scale") ** 2 if law.gain else pt.constant(0.0)
-    turn = _draw(law, "turn_scale") ** 2 if law.turn else pt.constant(0.0)
+    gain = _draw(law, "gain_scale") if law.gain else pt.constant(0.0)
+    turn = _draw(law, "turn_scale") if law.turn else pt.constant(0.0)
+    shift = _draw(law, "publication") * gain * data["family_x"] if law.publication else 0.0
     member = pt.eq(pt.arange(families)[:, None], data["family"][None, :]).astype("float64")
-    density = _log_density(skill - x, x, 1 / variance, member=member, gain=gain, turn=turn)
+    density = _log_density(skill - x - shift, x, 1 / variance, member=member, gain=gain**2, turn=turn**2)
     pm.Potential("skill", density - (runs - 1) * pt.log(slope))
     return skill
 
