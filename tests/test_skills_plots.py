@@ -7,7 +7,7 @@ from skills_made import comparison_of, made_skill_fit
 from bayescale import plots
 from bayescale.errors import InputError
 from bayescale.plots.rendering import svg_text
-from bayescale.skills import family_table, forecast_scores
+from bayescale.skills import family_table, forecast_scores, with_second_skill
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +66,22 @@ def test_figures_of_skills_have_titles_and_render(fitted):
     drawn = (
         plots.plot_families(fitted),
         plots.plot_skills(fitted),
+        plots.plot_loadings(fitted),
         plots.plot_scores(forecast, "GSM8K"),
         plots.plot_score_calibration(comparison_of(fitted.table)),
     )
     for ax in drawn:
         assert ax.get_title(loc="left")
         assert "<svg" in svg_text(ax, "salt")
+
+
+def test_loadings_are_drawn_steepest_first_with_those_of_a_second_skill():
+    fitted = made_skill_fit(with_second_skill("family_benchmark", ["MMLU", "GSM8K", "TruthfulQA"]))
+    ax = plots.plot_loadings(fitted)
+    middle = dict(zip(fitted.table.names, np.median(fitted.flat("loading"), axis=0), strict=True))
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert names == sorted(middle, key=middle.get, reverse=True)
+    assert line(ax, "skill, for ten times the compute").get_xdata() == pytest.approx([middle[name] for name in names])
+    second = line(ax, "second skill, for one standard deviation")
+    assert [names[round(row - 0.25)] for row in second.get_ydata()] == [name for name in names if name != "HellaSwag"]
+    assert len(plots.plot_loadings(made_skill_fit()).collections) == 1

@@ -35,6 +35,7 @@ from bayescale.plots.serving import plot_data_limit as plot_data_limit
 from bayescale.plots.serving import plot_serving as plot_serving
 from bayescale.plots.sizes import plot_size_errors as plot_size_errors
 from bayescale.plots.skills import plot_families as plot_families
+from bayescale.plots.skills import plot_loadings as plot_loadings
 from bayescale.plots.skills import plot_score_calibration as plot_score_calibration
 from bayescale.plots.skills import plot_scores as plot_scores
 from bayescale.plots.skills import plot_skills as plot_skills

@@ -102,6 +102,42 @@ def plot_families(fitted: SkillFit, ax: Axes | None = None, *, probability: floa
 
 @styled
 @checks.kinds
+def plot_loadings(fitted: SkillFit, ax: Axes | None = None, *, probability: float = 0.9) -> Axes:
+    """Draw what ten times the compute adds to each response, and what a second skill does.
+
+    Parameters
+    ----------
+    fitted : SkillFit
+        The fit.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; by default those of a new figure.
+    probability : float
+        Of the credible intervals.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        One row for each response, the steepest on top.
+    """
+    order = np.argsort(-np.median(fitted.flat("loading"), axis=0))
+    ax = new_axes(ax, height=1.6 + ROW * len(order))
+    kinds = [("loading", "skill, for ten times the compute", BLUE, 0.0)]
+    if fitted.law.second:
+        kinds.append(("second_loading", "second skill, for one standard deviation", VERMILLION, 0.25))
+    tail = (1 - probability) / 2
+    for name, label, color, below in kinds:
+        shown = order if name == "loading" else order[np.isin(np.array(fitted.table.names)[order], fitted.law.second)]
+        low, middle, high = np.quantile(fitted.flat(name)[:, shown], [tail, 0.5, 1 - tail], axis=0)
+        rows = np.flatnonzero(np.isin(order, shown)) + below
+        ax.hlines(rows, low, high, color=color, lw=2, label=interval_label(probability) if name == "loading" else None)
+        ax.plot(middle, rows, "o", color=color, ms=4, label=label)
+    ax.set_xlim(left=0)
+    name_rows(ax, [fitted.table.names[each] for each in order])
+    return finish(ax, title="What moves each response", xlabel="loading (logits)", ylabel="")
+
+
+@styled
+@checks.kinds
 def plot_scores(
     forecast: ScoreForecast, response: str, ax: Axes | None = None, *, comparison: SkillComparison | None = None
 ) -> Axes:
