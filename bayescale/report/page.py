@@ -73,8 +73,25 @@ def render_page(
     paper : bool
         Whether it is to be printed: figures in colours of their own, and their data attached rather than linked.
     """
+    script = explorer_script(explorer) if explorer else None
+    return render_template(
+        "report.html.j2", {**_facts(record, figures), "explorer": explorer, "script": script}, paper=paper
+    )
+
+
+def render_template(name: str, facts: Mapping[str, Any], *, paper: bool = False) -> str:
+    """Return a page of one of the templates here, with the style and the script that all pages have.
+
+    Parameters
+    ----------
+    name : str
+        Of the template.
+    facts : mapping
+        What it is filled with.
+    paper : bool
+        As for :func:`render_page`.
+    """
     css = Markup((HERE / "report.css").read_text(encoding="utf-8"))
-    scripts = {"script": explorer_script(explorer) if explorer else None, "page_script": page_script()}
     environment = _environment(autoescape=True)
     environment.filters |= {
         "csv_link": lambda picture: _data_link(picture.csv, "text/csv"),
@@ -82,8 +99,9 @@ def render_page(
         "file_name": lambda name: re.sub(r"\W+", "-", name).strip("-") or "report",
         "inline": partial(inline_svg, paper=paper),
     }
-    page = environment.get_template("report.html.j2")
-    return with_terms(page.render(**_facts(record, figures), css=css, explorer=explorer, **scripts, paper=paper))
+    page = environment.get_template(name)
+    text = page.render(**{**facts, "css": css, "page_script": page_script(), "paper": paper})
+    return with_terms(text, facts["glossary"])
 
 
 def render_markdown(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]], folder: str) -> str:

@@ -30,15 +30,15 @@ TAG = re.compile(r"(<[^>]*>)")
 LITERAL = ("svg", "pre", "code", "summary", "h2", "h3", "abbr", "a", "dt", "option")
 """Elements whose text stays as it is."""
 
-WORD = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(TERMS, key=len, reverse=True)))})(?![\w-]|\.csv)")
 
-
-def with_terms(page: str) -> str:
+def with_terms(page: str, terms: Mapping[str, str] = TERMS) -> str:
     """Return a page whose sections explain each term where it first occurs in them."""
-    return SECTION.sub(lambda found: _section(found[0]), page)
+    longest_first = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
+    word = re.compile(rf"(?<![\w-])(?:{longest_first})(?![\w-]|\.csv)")
+    return SECTION.sub(lambda found: _section(found[0], word, terms), page)
 
 
-def _section(text: str) -> str:
+def _section(text: str, word: re.Pattern[str], terms: Mapping[str, str]) -> str:
     """Explain terms in the text between the tags of a section, each once."""
     seen: set[str] = set()
     within = 0
@@ -49,12 +49,12 @@ def _section(text: str) -> str:
             if name in LITERAL:
                 within += -1 if part.startswith("</") else 1
         elif within == 0:
-            parts[i] = WORD.sub(lambda found: _explained(found[0], seen), part)
+            parts[i] = word.sub(lambda found: _explained(found[0], seen, terms), part)
     return "".join(parts)
 
 
-def _explained(term: str, seen: set[str]) -> str:
+def _explained(term: str, seen: set[str], terms: Mapping[str, str]) -> str:
     if term in seen:
         return term
     seen.add(term)
-    return Markup('<abbr title="{}">{}</abbr>').format(TERMS[term], escape(term))
+    return Markup('<abbr title="{}">{}</abbr>').format(terms[term], escape(term))

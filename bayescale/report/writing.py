@@ -25,8 +25,8 @@ from bayescale.report.pdf import check_pdf, page_as_pdf
 from bayescale.storage import write_whole
 
 FORMATS = (".html", ".md", ".pdf")
-REPORT = "bayescale/report"
-"""How the schema of a report's numbers begins."""
+REPORTS = ("bayescale/report/", "bayescale/skills/")
+"""How the schema of a report's numbers begins: of runs, or of scores."""
 
 
 def check_report_name(path: str | os.PathLike[str]) -> Path:
@@ -43,11 +43,11 @@ def check_report_name(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"{target}: a report is a page whose name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if target.suffix.lower() == ".pdf":
         check_pdf()
-    _check_beside(target)
+    check_beside(target)
     return target
 
 
-def _check_beside(target: Path) -> None:
+def check_beside(target: Path) -> None:
     """Refuse to replace what nobody named, unless an earlier report left it there."""
     numbers, folder = target.with_suffix(".json"), _figures_folder(target)
     if _is_report(numbers):
@@ -65,7 +65,7 @@ def _is_report(path: Path) -> bool:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(content, dict) and str(content.get("schema", "")).startswith(f"{REPORT}/")
+    return isinstance(content, dict) and str(content.get("schema", "")).startswith(REPORTS)
 
 
 def _figures_folder(target: Path) -> Path:

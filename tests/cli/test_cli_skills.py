@@ -41,8 +41,8 @@ def test_json_has_the_shape_that_others_rely_on(scores_file, sampled, run_json):
     assert record["needed"][0]["flops"].keys() == {"0.5", "0.9"}
     assert record["doubts"] == ["law compute: 1 of 2 refits fail the diagnostics gate"]
     fit, compare = sampled
-    assert fit.call_args.args[1] == "family_benchmark"
-    assert set(compare.call_args.args[1]) == {
+    assert fit.call_args.args[1].name == "family_benchmark"
+    assert {law.name for law in compare.call_args.args[1]} == {
         "compute", "separate", "residual", "family", "family_slope", "family_benchmark"
     }  # fmt: skip
 
@@ -86,6 +86,10 @@ def test_doubts_end_with_status_4_under_strict(scores_file, capsys):
         (("--by", "response"), 2, "name it with --target"),
         (("--threshold", "70"), 2, "between 0 and 1"),
         (("--chance", "MMLU=25"), 2, "score of guessing"),
+        (("--run", "model-3"), 3, "there is no model 'model-3'"),
+        (("--run", "model-03", "--family", "family-0"), 2, "leave out --family"),
+        (("--second", "MMLU,GSM8K"), 3, "expected at least 3 responses"),
+        (("--law", "compute", "--publication"), 3, "no gains of families"),
         (("--law", "chinchilla"), 3, "there is no law of skill 'chinchilla'"),
     ],
 )
@@ -111,3 +115,19 @@ def test_output_is_never_written_over_the_scores(scores_file, capsys):
 def test_priors_of_ones_own_are_passed_on(scores_file, sampled, run_json):
     run_json("skills", scores_file, "--prior", "gain_scale=HalfNormal(0.2)")
     assert sampled[0].call_args.kwargs["priors"] == {"gain_scale": "HalfNormal(0.2)"}
+
+
+def test_a_model_of_the_table_is_forecast_from_the_scores_it_has(scores_file, sampled, run_json):
+    record = run_json("skills", scores_file, "--run", "model-03", "--law", "family_benchmark", "--target", "MMLU")
+    (row,) = record["forecasts"]
+    assert (row["family"], row["response"]) == ("family-0", "MMLU")
+    models = sampled[0].return_value.table.models.set_index("run")
+    assert row["flops"] == models.loc["model-03", "C"]
+
+
+def test_a_second_skill_and_publication_are_laws_beside_the_plain_one(scores_file, sampled, run_json):
+    run_json("skills", scores_file, "--second", "MMLU,GSM8K,TruthfulQA", "--publication")
+    fit, compare = sampled
+    assert fit.call_args.args[1].name == "family_benchmark_second_publication"
+    assert fit.call_args.args[1].second == ("MMLU", "GSM8K", "TruthfulQA")
+    assert [law.name for law in compare.call_args.args[1]][:2] == [fit.call_args.args[1].name, "family_benchmark"]

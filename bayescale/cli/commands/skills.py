@@ -1,30 +1,37 @@
 """``bayescale skills``: what models of a family would score, and which law of skill forecasts scores best."""
 
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
 import bayescale as bs
 from bayescale.cli.dry_run import Work, emit_work, work_of
-from bayescale.cli.options import (
-    FITTING,
-    RESULT,
-    SAMPLING,
-    WATCHING,
-    Budgets,
-    JsonFile,
-    Probability,
-    Runs,
-    Sampling,
-    Watching,
-)
+from bayescale.cli.options import SAMPLING, WATCHING, Probability, Sampling, Watching
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError, parse_columns
+from bayescale.cli.skill_options import (
+    FURTHER_PARTS,
+    READING_SCORES,
+    By,
+    Cutoff,
+    Family,
+    FurtherParts,
+    PageOrJson,
+    ReadingScores,
+    Run,
+    Scores,
+    SkillBudgets,
+    SkillLaws,
+    Target,
+    Threshold,
+    parse_numbers,
+)
 from bayescale.cli.stages import Stages, progress
 from bayescale.cli.steps import check_cache, source_of
 from bayescale.cli.tables import interval, make_table, number, show_end, show_hanging, show_table
@@ -33,117 +40,13 @@ from bayescale.hardware import read_budgets
 from bayescale.words import chance, nats, short, typed
 
 if TYPE_CHECKING:
-    from bayescale.skills import ScoreTable, SkillComparison, SkillFit
+    from bayescale.skills import ScoreTable, SkillComparison, SkillFit, SkillLaw
+
+MANY = 60
+"""Names that an error still lists."""
 
 
-def _check_numbers(_: object, text: str | None) -> None:
-    parse_numbers(text)
-
-
-def parse_numbers(text: str | None) -> dict[str, float]:
-    """Read ``GPQA=0.25,MATH=0``.
-
-    Raises
-    ------
-    ValueError
-        If a part has no equals sign, or what follows is no number between 0 and 1.
-    """
-    found = {}
-    for name, value in (parse_columns(text) or {}).items():
-        try:
-            found[name] = float(value)
-        except ValueError:
-            found[name] = -1.0
-        if not 0 <= found[name] < 1:
-            raise ValueError(f"expected the score of guessing, such as {name}=0.25; found {name}={value}")
-    return found
-
-
-def _check_columns(_: object, text: str | None) -> None:
-    parse_columns(text)
-
-
-def _check_threshold(_: object, value: float | None) -> None:
-    if value is not None and not 0 < value < 1:
-        raise ValueError(f"expected a score between 0 and 1, such as 0.5; found {value}")
-
-
-@Parameter(name="*", group=Group.create_ordered("Reading the scores"))
-@dataclass(frozen=True)
-class ReadingScores:
-    """How to read the table of scores."""
-
-    map: Annotated[str | None, Parameter(validator=_check_columns, metavar="C=HEADER,...")] = None
-    """Columns whose headers are not the usual ones, such as run=name,C="compute * 1e21"; or scores in per cent, such
-    as "BLEU=BLEU / 100"."""
-
-    ignore: Annotated[str | None, Parameter(metavar="HEADER,...")] = None
-    """Headers to read the table without."""
-
-    chance: Annotated[str | None, Parameter(validator=_check_numbers, metavar="RESPONSE=SCORE,...")] = None
-    """Score of guessing for each benchmark that is not known by its name."""
-
-
-READING_SCORES = ReadingScores()
-
-By = Annotated[
-    Literal["model", "family", "largest", "date", "cell", "response"],
-    Parameter(
-        help="What is left out to compare laws: all scores of some models, families, the largest or the latest models; "
-        "single scores; or --target of the largest models, from their other scores.",
-        show_default=True,
-        group=FITTING,
-    ),
-]
-Cutoff = Annotated[
-    str | None,
-    Parameter(
-        help="Compute in FLOP above which models are left out, or the first date; by default that of the last third.",
-        metavar="FLOP|DATE",
-        group=FITTING,
-    ),
-]
-SkillLaws = Annotated[
-    str | None,
-    Parameter(
-        name=["--laws", "--law"],
-        help="Laws of skill, separated by commas; forecasts are of the first. With one, nothing is compared. By "
-        "default family_benchmark, compared with all others.",
-        metavar="LAW,...",
-        group=FITTING,
-    ),
-]
-Target = Annotated[
-    str | None, Parameter(help="The response to forecast; by default all.", metavar="RESPONSE", group=RESULT)
-]
-Family = Annotated[
-    str | None,
-    Parameter(help="Family of the model to forecast; by default a new one.", metavar="NAME", group=RESULT),
-]
-Threshold = Annotated[
-    float | None,
-    Parameter(
-        help="Score to pass: gives the probability of it, and the compute at which it is 0.5 and 0.9.",
-        metavar="SCORE",
-        validator=_check_threshold,
-        group=RESULT,
-    ),
-]
-SkillBudgets = Annotated[
-    Budgets,
-    Parameter(
-        help="Training compute of the model to forecast, in FLOP; repeat it for several. By default 1 and 10 times the "
-        "largest model of the family.",
-        metavar="FLOP",
-    ),
-]
-Scores = Annotated[
-    Runs,
-    Parameter(
-        help="A file of scores (CSV, TSV, JSON Lines, Parquet), - for standard input, or obsscaling, llm-skills-v1, "
-        "llm-skills-v2 or sloth, once `bayescale data get` has fetched it."
-    ),
-]
+CommandLine = Annotated[str, Parameter(parse=False)]
 
 
 def skills(
@@ -155,48 +58,90 @@ def skills(
     target: Target = None,
     budgets: SkillBudgets = (),
     family: Family = None,
+    run: Run = None,
     threshold: Threshold = None,
     laws: SkillLaws = None,
+    further: FurtherParts = FURTHER_PARTS,
     reading: ReadingScores = READING_SCORES,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
-    output: JsonFile = None,
+    output: PageOrJson = None,
     printing: Watching = WATCHING,
+    command_line: CommandLine = "bayescale skills",
 ) -> int:
     """Fit skills of public models to their scores, and forecast what a model of a family would score."""
     if by == "response" and target is None:
         raise UsageError("--by response leaves out one response; name it with --target")
+    if run is not None and (family is not None or budgets or threshold is not None):
+        raise UsageError(
+            "--run forecasts a model of the table, at its own compute; leave out --family, --budget and --threshold"
+        )
     with progress(printing) as say:
         from bayescale.records.skills import skills_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
-        names = [name.strip() for name in laws.split(",")] if laws else ["family_benchmark", *_others()]
+        page = _page(output)
         table = _read(scores, reading, say)
-        _check_names(table, family, target)
+        _check_names(table, family, target, run)
+        chosen = _laws(laws, further)
         options = {"by": by, "cutoff": cutoff, "target": target if by == "response" else None}
         flops = read_budgets(budgets) if budgets else None
         if printing.dry_run:
-            return emit_work(_work(table, names, options, sampling), printing, say)
+            return emit_work(_work(table, chosen, options, sampling), printing, say)
         if not sampling.no_cache:
             check_cache()
-        fitted = _fit(table, names, sampling, say)
-        comparison = _compare(table, names, options, sampling, say) if len(names) > 1 else None
+        fitted = _fit(table, chosen, sampling, say)
+        comparison = _compare(table, chosen, options, sampling, say) if len(chosen) > 1 else None
         verdict = _judged(comparison, fitted, probability)
         forecast = bs.skills.forecast_scores(
             fitted,
             family=family,
             flops=flops,
+            run=run,
             responses=None if target is None else [target],
             threshold=threshold,
             probability=probability,
             random_seed=sampling.seed,
         )
-        defaults = [] if budgets else ["budgets: 1 and 10 times the largest model (default)"]
-        record = skills_record(fitted, comparison, verdict, [forecast], probability=probability, defaults=defaults)
-    return emit(record, show, printing, output=output)
+        defaults = [] if budgets or run else ["budgets: 1 and 10 times the largest model (default)"]
+        written = {"probability": probability, "defaults": defaults}
+        if page is None:
+            record = skills_record(fitted, comparison, verdict, [forecast], **written)
+        else:
+            say("writing the page")
+            record = _write_page(page, (fitted, forecast, comparison, verdict), written, command_line)
+    return emit(record, show, printing, output=None if page else output)
 
 
-def _others() -> list[str]:
-    return [name for name in bs.skills.SKILL_LAWS if name != "family_benchmark"]
+def _page(output: Path | None) -> Path | None:
+    """Return where a page is to be written, if one is asked for and can be."""
+    if output is None or output.suffix.lower() != ".html":
+        return None
+    from bayescale.report.skills import check_skills_page  # noqa: PLC0415  (Matplotlib)
+
+    return check_skills_page(output)
+
+
+def _write_page(path: Path, parts: tuple[Any, ...], written: dict[str, Any], command_line: str) -> dict[str, Any]:
+    from bayescale.report.skills import write_skills_report  # noqa: PLC0415  (Matplotlib)
+
+    date = datetime.now(UTC).date().isoformat()
+    return {**write_skills_report(path, *parts, **written, command=command_line, date=date), "path": str(path)}
+
+
+def _laws(text: str | None, further: FurtherParts) -> "list[SkillLaw]":
+    """Return the laws asked for, that of the forecast first, with its further parts and beside the one without them."""
+    from bayescale.skills.laws import skill_law  # noqa: PLC0415  (as above)
+
+    usual = ["family_benchmark", *(name for name in bs.skills.SKILL_LAWS if name != "family_benchmark")]
+    plain = [skill_law(name.strip()) for name in (text.split(",") if text else usual)]
+    first = plain[0]
+    if further.second:
+        first = bs.skills.with_second_skill(first, [name.strip() for name in further.second.split(",")])
+    if further.publication:
+        first = bs.skills.with_publication(first)
+    if first is plain[0]:
+        return plain
+    return [first, *plain] if len(plain) > 1 else [first]
 
 
 def _read(scores: str, reading: ReadingScores, say: Stages) -> "ScoreTable":
@@ -212,26 +157,38 @@ def _read(scores: str, reading: ReadingScores, say: Stages) -> "ScoreTable":
         )
 
 
-def _check_names(table: "ScoreTable", family: str | None, target: str | None) -> None:
-    """Refuse a family or response that is not there before anything is sampled."""
-    for what, asked, names in (("family", family, table.families), ("response", target, table.names)):
+def _check_names(table: "ScoreTable", family: str | None, target: str | None, run: str | None) -> None:
+    """Refuse a family, response or model that is not there before anything is sampled."""
+    models = list(table.models["run"])
+    for what, asked, names in (
+        ("family", family, table.families),
+        ("response", target, table.names),
+        ("model", run, models),
+    ):
         if asked is not None and asked not in names:
-            raise bs.InputError(f"there is no {what} {asked!r} in {table.name}; found {', '.join(names)}")
+            raise bs.InputError(f"there is no {what} {asked!r} in {table.name}; {_found(asked, names)}")
 
 
-def _given(law: str, names: Sequence[str], sampling: Sampling) -> dict[str, str]:
+def _found(asked: str, names: Sequence[str]) -> str:
+    """Return all names where they are few, else those that are most like what was asked for."""
+    if len(names) <= MANY:
+        return f"found {', '.join(names)}"
+    near = difflib.get_close_matches(asked, names, n=5, cutoff=0.3)
+    return f"there are {len(names)}, such as {', '.join(near or names[:5])}"
+
+
+def _given(law: "SkillLaw", laws: "Sequence[SkillLaw]", sampling: Sampling) -> dict[str, str]:
     """Return the priors by hand for the parameters that a law has, and those that none of the laws has."""
-    own = {name: set(bs.skills.SKILL_LAWS[name].priors) for name in names if name in bs.skills.SKILL_LAWS}
-    others = set().union(*own.values()) - own.get(law, set())
+    others = set().union(*(set(each.priors) for each in laws)) - set(law.priors)
     return {key: prior for key, prior in (sampling.priors or {}).items() if "." in key or key not in others}
 
 
-def _fit(table: "ScoreTable", names: Sequence[str], sampling: Sampling, say: Stages) -> "SkillFit":
-    say(f"compiling and sampling law {names[0]}")
+def _fit(table: "ScoreTable", laws: "Sequence[SkillLaw]", sampling: Sampling, say: Stages) -> "SkillFit":
+    say(f"compiling and sampling law {laws[0].name}")
     return bs.skills.fit_skills(
         table,
-        names[0],
-        priors=_given(names[0], names, sampling),
+        laws[0],
+        priors=_given(laws[0], laws, sampling),
         draws=sampling.draws,
         random_seed=sampling.seed,
         cache=not sampling.no_cache,
@@ -240,16 +197,17 @@ def _fit(table: "ScoreTable", names: Sequence[str], sampling: Sampling, say: Sta
 
 
 def _compare(
-    table: "ScoreTable", names: Sequence[str], options: Mapping[str, Any], sampling: Sampling, say: Stages
+    table: "ScoreTable", laws: "Sequence[SkillLaw]", options: Mapping[str, Any], sampling: Sampling, say: Stages
 ) -> "SkillComparison":
-    say(f"refitting {len(names)} laws by {options['by']}")
+    say(f"refitting {len(laws)} laws by {options['by']}")
+    names = [law.name for law in laws]
 
     def show(name: str, done: int, of: int) -> None:
         say.count(names.index(name) * of + done, of * len(names))
 
     found = bs.skills.compare_skills(
         table,
-        names,
+        laws,
         **options,
         priors=sampling.priors,
         random_seed=sampling.seed,
@@ -267,7 +225,9 @@ def _judged(comparison: "SkillComparison | None", fitted: "SkillFit", probabilit
     return bs.skills.judge_skills(comparison, fitted, probability=probability)
 
 
-def _work(table: "ScoreTable", names: Sequence[str], options: Mapping[str, Any], sampling: Sampling) -> dict[str, Any]:
+def _work(
+    table: "ScoreTable", laws: "Sequence[SkillLaw]", options: Mapping[str, Any], sampling: Sampling
+) -> dict[str, Any]:
     """Return what would be fitted as plain data."""
     from bayescale.fits.settings import Settings  # noqa: PLC0415  (as above)
     from bayescale.skills.comparison import planned_refits  # noqa: PLC0415
@@ -275,12 +235,12 @@ def _work(table: "ScoreTable", names: Sequence[str], options: Mapping[str, Any],
     from bayescale.skills.laws import skill_law  # noqa: PLC0415
 
     settings = Settings(draws=sampling.draws, tune=700, random_seed=sampling.seed)
-    path = cache_path(skill_law(names[0], _given(names[0], names, sampling)), table, settings)
+    path = cache_path(skill_law(laws[0], _given(laws[0], laws, sampling)), table, settings)
     known = path.exists() and not sampling.no_cache
-    work = [Work("all scores", "fit of skills", {names[0]: (1, int(known))})]
-    if len(names) > 1:
+    work = [Work("all scores", "fit of skills", {laws[0].name: (1, int(known))})]
+    if len(laws) > 1:
         planned = planned_refits(
-            table, names, **options, priors=sampling.priors, random_seed=sampling.seed, cache=not sampling.no_cache
+            table, laws, **options, priors=sampling.priors, random_seed=sampling.seed, cache=not sampling.no_cache
         )
         work.append(Work(f"without scores, by {options['by']}", f"scores by {options['by']}", planned))
     about = {"name": table.name, "rows": len(table.models), "response": ", ".join(table.names)}
@@ -307,6 +267,8 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
     _show_families(console, record)
     _show_forecasts(console, record)
     show_end(console, record)
+    if "path" in record:
+        console.print(f"page: {record['path']}", soft_wrap=True)
 
 
 def _show_laws(console: Console, record: Mapping[str, Any]) -> None:
