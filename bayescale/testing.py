@@ -114,7 +114,7 @@ def _failure(library: str, error: Exception) -> str:
 
 
 def _made_up_case(law: Law, random_seed: int) -> _Case:
-    from bayescale.fits.sampling import sample_prior  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.sampling import sample_prior  # noqa: PLC0415  (loads LLVM)
 
     rng = np.random.default_rng(random_seed)
     ranges = {name: np.log(real_range(name)) for name in unit_columns(law)}
@@ -214,7 +214,7 @@ def _with_xarray(case: _Case, scaled: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _with_pytensor(case: _Case, scaled: Mapping[str, np.ndarray]) -> np.ndarray:
-    from bayescale.fits.sampling import evaluate_symbolically  # noqa: PLC0415  (imports PyMC)
+    from bayescale.fits.model import evaluate_symbolically  # noqa: PLC0415  (imports PyMC)
 
     parameters = {name: case.draws[name][:, None] for name in case.law.parameters}
     columns = {name: column[None, :] for name, column in scaled.items()}

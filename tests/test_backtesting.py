@@ -2,13 +2,13 @@ import dataclasses
 import json
 
 import numpy as np
-import nutpie
 import pandas as pd
 import pytest
 
 import bayescale as bs
 from bayescale.errors import InputError
 from bayescale.fits import sampling
+from bayescale.fits.kernel import kernel_of
 from bayescale.forecasts import alternatives
 from bayescale.forecasts.backtesting import METHODS, scores_by_factor, threshold_text
 from bayescale.forecasts.scores import summarise
@@ -49,20 +49,10 @@ def rest(table, labels):
 
 @pytest.fixture
 def compilations(monkeypatch):
-    """Forget compiled models, and list what is compiled; each law is really compiled once in the session."""
-    models, known = [], {}
-    real = sampling._COMPILED
-    monkeypatch.setattr(sampling, "_COMPILED", known)
-    compile_model = nutpie.compile_pymc_model
-
-    def compiled(model):
-        models.append(model)
-        key = next(key for key, value in sampling._MODELS.items() if value is model)
-        if key not in real:
-            real[key] = compile_model(model)
-        return real[key]
-
-    monkeypatch.setattr(nutpie, "compile_pymc_model", compiled)
+    """Forget compiled models, and list what is compiled."""
+    models = []
+    monkeypatch.setattr(sampling, "_COMPILED", {})
+    monkeypatch.setattr(sampling, "kernel_of", lambda law: models.append(law) or kernel_of(law))
     return models
 
 

@@ -7,12 +7,13 @@ the tables, whatever the law (Talts et al. 2018, arXiv:1804.06788). docs/decisio
 import json
 
 import numpy as np
-import nutpie
 import pytest
 from calibration import calibrate
 from scipy import stats
 from simulation import CALIBRATED, has_best_split, quantities, refit_briefly, simulate_tables, table_data
 
+from bayescale.fits import sampling
+from bayescale.fits.kernel import kernel_of
 from bayescale.fits.sampling import ATTEMPTS, sample_posterior
 from bayescale.fits.settings import Settings
 from bayescale.laws import LAWS
@@ -106,8 +107,7 @@ def gate_counts(law, tables):
 def compilations(monkeypatch):
     """Count the models that are compiled during a test."""
     models = []
-    compile_model = nutpie.compile_pymc_model
-    monkeypatch.setattr(nutpie, "compile_pymc_model", lambda model: models.append(model) or compile_model(model))
+    monkeypatch.setattr(sampling, "kernel_of", lambda law: models.append(law) or kernel_of(law))
     return models
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 
 from bayescale.catalogue import load_runs
 from bayescale.errors import InputError
-from bayescale.fits import sampling
+from bayescale.fits import model, sampling
 from bayescale.fits.diagnostics import Diagnostics
 from bayescale.fits.fit import reference_values
 from bayescale.fits.fitting import fit
@@ -169,12 +169,12 @@ def test_the_same_chains_come_first_when_there_are_more(small_runs):
 def test_a_law_is_compiled_once_for_tables_of_different_lengths(small_runs, monkeypatch):
     compiled, asked = sampling.compiled_model(LAW), []
 
-    def compile_once(model):
-        asked.append(model)
+    def compile_once(law):
+        asked.append(law)
         return compiled
 
     monkeypatch.setattr(sampling, "_COMPILED", {})
-    monkeypatch.setattr(nutpie, "compile_pymc_model", compile_once)
+    monkeypatch.setattr(sampling, "kernel_of", compile_once)
     shorter = select_runs(small_runs, "C < 5e19")
     medians = []
     for runs in (small_runs, shorter):
@@ -189,11 +189,11 @@ def test_laws_that_differ_only_in_the_order_of_their_shares_have_models_of_their
     law = LAWS["three_term"]  # K comes last in both orders, so that the free variables have the same names
     other = dataclasses.replace(law, priors={name: law.priors[name] for name in sorted(law.priors)})
     values = {"E_part": 0.5, "A_part": 0.3, "B_part": 0.4, "level": 1.0}
-    assert {each.name for each in sampling.model_of(law).free_RVs} >= set(values)
-    free = {each.name: values.get(each.name, 0.3) for each in sampling.model_of(law).free_RVs}
+    assert {each.name for each in model.model_of(law).free_RVs} >= set(values)
+    free = {each.name: values.get(each.name, 0.3) for each in model.model_of(law).free_RVs}
     assert parameters_from_free(law, free, 1.0)["A"] != parameters_from_free(other, free, 1.0)["A"]
-    assert sampling.model_of(law) is not sampling.model_of(other)
-    assert sampling.model_of(law) is sampling.model_of(dataclasses.replace(law))
+    assert model.model_of(law) is not model.model_of(other)
+    assert model.model_of(law) is model.model_of(dataclasses.replace(law))
 
 
 def test_data_without_a_finite_density_are_refused_by_the_law_and_its_columns(small_runs):

@@ -98,7 +98,7 @@ def test_a_wrong_claim_of_monotonicity_is_told():
 
 
 def test_a_wrong_floor_is_told():
-    assert problem(floor="A").startswith("the law says that it tends to A as N grow, and it does not for 100.0% of")
+    assert problem(floor="A").startswith("the law says that it tends to A as N grow, and it does not for 99.5% of")
 
 
 def test_a_wrong_example_is_told():

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
 from bayescale.errors import InputError
+from bayescale.fits.sampling import model_key
 from bayescale.laws import EXTRA_DEGREES, SMALLEST_VALUE, Law, Prior, Quantity
 from bayescale.laws.priors import free_priors, parameters_from_free
 from bayescale.runs.checkpoints import PATH_SHARE, RUN_SHARE
+
+_MODELS: dict[str, pm.Model] = {}
 
 
 class _NormalScore(Transform):  # type: ignore[misc]  # PyMC tells mypy nothing
@@ -120,6 +124,52 @@ def build_prior(law: Law, *, shared: bool = False) -> pm.Model:
     with pm.Model() as model:
         _free_variables(law, shared=shared)
     return model
+
+
+def model_of(law: Law, *, shared: bool = False) -> pm.Model:
+    """Return the law's PyMC model, of rows that share training runs or not, built at most once in a process."""
+    key = model_key(law, shared=shared)
+    if key not in _MODELS:
+        _MODELS[key] = build_model(law, shared=shared)
+    return _MODELS[key]
+
+
+def draw_prior(law: Law, draws: int, random_seed: int, *, shared: bool) -> dict[str, np.ndarray]:
+    """Return draws of the free variables of a law's model (draw,), of whatever family their priors are."""
+    variables = build_prior(law, shared=shared).free_RVs
+    values = pm.draw(variables, draws=draws, random_seed=random_seed, mode="FAST_COMPILE")
+    return {variable.name: value for variable, value in zip(variables, values, strict=True)}
+
+
+def prior_densities(law: Law, free: Mapping[str, np.ndarray], *, shared: bool) -> dict[str, np.ndarray]:
+    """Return the log density of each free variable's prior, in one function, of whatever family it is."""
+    variables = build_prior(law, shared=shared).free_RVs
+    densities = [pm.logp(variable, free[variable.name]) for variable in variables]
+    values = pytensor.function([], densities, mode="FAST_COMPILE")()
+    return {variable.name: value for variable, value in zip(variables, values, strict=True)}
+
+
+def evaluate_symbolically(law: Law, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the law computed by PyTensor from the same numbers as the model would see.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    values : mapping of str to numpy.ndarray
+        Covariates (1, point) and parameters (draw, 1).
+
+    Returns
+    -------
+    numpy.ndarray
+        The law (draw, point).
+    """
+    symbols = {
+        name: pt.tensor(name, dtype="float64", shape=tuple(None if size > 1 else 1 for size in column.shape))
+        for name, column in values.items()
+    }
+    given = {symbols[name]: column for name, column in values.items()}
+    return np.asarray(law.loss(**symbols).eval(given, mode="FAST_COMPILE", on_unused_input="ignore"))
 
 
 def _free_variables(law: Law, *, shared: bool) -> dict[str, Quantity]:

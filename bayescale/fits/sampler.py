@@ -1,23 +1,17 @@
-"""The sampler: a PyMC model is compiled for nutpie, and drawn from, in one way for laws, skills and responses."""
+"""The sampler: machine code or a PyMC model is drawn from by nutpie, in one way for laws, skills and responses."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import nutpie
 import xarray as xr
-from pytensor.configdefaults import config
 
 from bayescale.errors import InputError
+from bayescale.fits.kernel import Bound, Kernel
+from bayescale.fits.kernel.chains import STATISTICS
 from bayescale.fits.settings import Settings
-
-STATISTICS = ("diverging", "energy", "maxdepth_reached", "n_steps", "step_size", "logp")
-
-# PyTensor keeps the source of whatever it compiles: a score of files for each law, in the system's folder for temporary
-# files unless told otherwise, and there for ever. In a folder of its own they are named by content, and pruned by age.
-if getattr(config, "generated_src_dir", None) == "":
-    config.generated_src_dir = str(Path(config.compiledir) / "generated_src")
 
 
 def compile_model(model: Any) -> Any:  # noqa: ANN401  (nutpie names no public type)
@@ -26,12 +20,22 @@ def compile_model(model: Any) -> Any:  # noqa: ANN401  (nutpie names no public t
     Floating-point operations keep their order. Numba would otherwise order them by what it can inline, which depends
     on what was compiled before: the same seed then gave other draws the second time.
     """
+    import nutpie  # noqa: PLC0415  (imports ArviZ and its plots)
+    from pytensor.configdefaults import config  # noqa: PLC0415  (imports PyTensor)
+
+    # PyTensor keeps the source of whatever it compiles: a score of files for each law, in the system's folder for
+    # temporary files unless told otherwise, and there for ever. In a folder of its own they are named by content, and
+    # pruned by age.
+    if getattr(config, "generated_src_dir", None) == "":
+        config.generated_src_dir = str(Path(config.compiledir) / "generated_src")
     with config.change_flags(numba__fastmath=False):
         return nutpie.compile_pymc_model(model)
 
 
 def with_used(compiled: Any, data: Mapping[str, np.ndarray]) -> Any:  # noqa: ANN401  (nutpie names no public type)
-    """Return a compiled model with those of the data that it uses."""
+    """Return a compiled model, or machine code, with those of the data that it uses."""
+    if isinstance(compiled, Kernel):
+        return compiled.with_data(data)
     used = {str(key.name) for key in compiled.shared_var_keys}
     return compiled.with_data(**{name: value for name, value in data.items() if name in used})
 
@@ -49,7 +53,7 @@ def run_sampler(
 
     Parameters
     ----------
-    compiled : nutpie.sample.CompiledModel
+    compiled : nutpie.sample.CompiledModel or Bound
         With its data.
     settings : Settings
         Draws, tuning steps, chains, seed.
@@ -69,28 +73,40 @@ def run_sampler(
     InputError
         If no starting point has a finite density.
     """
+    sample = compiled.sample if isinstance(compiled, Bound) else functools.partial(_by_nutpie, compiled)
     try:
-        tree = nutpie.sample(
-            compiled,
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            seed=settings.random_seed,
-            save_warmup=False,
-            progress_bar=False,
-            adaptation=adaptation,
-            target_accept=target_accept,
-        )
+        free, stats = sample(settings, target_accept=target_accept, adaptation=adaptation)
     except RuntimeError as error:
         raise InputError(
             f"{what}: no starting point has a finite density ({str(error).splitlines()[0]}); {remedy}"
         ) from error
-    free = tree["posterior"].to_dataset()
     sizes = {name: free.sizes[name] for name in ("chain", "draw")}
     if sizes != {"chain": settings.chains, "draw": settings.draws} or not _all_finite(free):
         raise KeyboardInterrupt(f"sampling of {what} was interrupted")
-    stats = tree["sample_stats"].to_dataset()
     return free, stats[[name for name in STATISTICS if name in stats]]
+
+
+def _by_nutpie(
+    compiled: Any,  # noqa: ANN401  (nutpie names no public type)
+    settings: Settings,
+    *,
+    target_accept: float,
+    adaptation: str,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    import nutpie  # noqa: PLC0415  (imports ArviZ and its plots)
+
+    tree = nutpie.sample(
+        compiled,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        seed=settings.random_seed,
+        save_warmup=False,
+        progress_bar=False,
+        adaptation=adaptation,
+        target_accept=target_accept,
+    )
+    return tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
 
 
 def _all_finite(dataset: xr.Dataset) -> bool:

@@ -5,21 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
 import xarray as xr
 
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics, diagnose
-from bayescale.fits.model import build_model, build_prior
+from bayescale.fits.kernel import Kernel, NoMachineCode, kernel_of
 from bayescale.fits.sampler import compile_model, run_sampler, with_used
 from bayescale.fits.settings import Settings
 from bayescale.laws import Law, law_record
-from bayescale.laws.priors import free_from_parameters, parameters_from_free
+from bayescale.laws.priors import free_from_parameters, free_priors, from_normal, log_density, parameters_from_free
 from bayescale.runs.checkpoints import RUN_SHARE, TOGETHER
 from bayescale.storage import content_hash
 
-_MODELS: dict[str, pm.Model] = {}
 _COMPILED: dict[str, Any] = {}
 
 
@@ -172,25 +169,35 @@ def _shared(data: Mapping[str, np.ndarray]) -> bool:
     return TOGETHER[0] in data
 
 
-def _key(law: Law, *, shared: bool) -> str:
+def model_key(law: Law, *, shared: bool) -> str:
     """Return what two laws of one model share: all of them, and the order in which their shares are drawn."""
     return content_hash({"law": law_record(law), "order": list(law.priors), **({"shared": True} if shared else {})})
 
 
-def model_of(law: Law, *, shared: bool = False) -> pm.Model:
-    """Return the law's PyMC model, of rows that share training runs or not, built at most once in a process."""
-    key = _key(law, shared=shared)
-    if key not in _MODELS:
-        _MODELS[key] = build_model(law, shared=shared)
-    return _MODELS[key]
-
-
 def compiled_model(law: Law, *, shared: bool = False) -> Any:  # noqa: ANN401  (nutpie names no public type)
-    """Return the law's compiled model: made at most once in a process, and good for every table."""
-    key = _key(law, shared=shared)
+    """Return the law's compiled model: made at most once in a process, and good for every table.
+
+    It is machine code where there is such a thing for the law, and otherwise the PyMC model by nutpie's own compiler.
+    """
+    key = model_key(law, shared=shared)
     if key not in _COMPILED:
-        _COMPILED[key] = compile_model(model_of(law, shared=shared))
+        _COMPILED[key] = _machine_code(law, shared=shared) or _by_pymc(law, shared=shared)
     return _COMPILED[key]
+
+
+def _machine_code(law: Law, *, shared: bool) -> Kernel | None:
+    if shared:  # rows of one training run are no single loop
+        return None
+    try:
+        return kernel_of(law)
+    except NoMachineCode:
+        return None
+
+
+def _by_pymc(law: Law, *, shared: bool) -> Any:  # noqa: ANN401  (nutpie names no public type)
+    from bayescale.fits.model import model_of  # noqa: PLC0415  (imports PyMC)
+
+    return compile_model(model_of(law, shared=shared))
 
 
 def sample_prior(law: Law, unit: float, draws: int, random_seed: int, *, shared: bool = False) -> xr.Dataset:
@@ -214,9 +221,14 @@ def sample_prior(law: Law, unit: float, draws: int, random_seed: int, *, shared:
     xarray.Dataset
         Parameters at reference scale and those of the noise (chain, draw), with one chain.
     """
-    variables = build_prior(law, shared=shared).free_RVs
-    values = pm.draw(variables, draws=draws, random_seed=random_seed, mode="FAST_COMPILE")
-    free = {variable.name: value for variable, value in zip(variables, values, strict=True)}
+    priors = free_priors(law, shared=shared)
+    scores = np.random.default_rng(random_seed).standard_normal((len(priors), draws))
+    try:
+        free = {name: from_normal(prior, score) for (name, prior), score in zip(priors.items(), scores, strict=True)}
+    except InputError:  # a family of which PyMC alone has draws
+        from bayescale.fits.model import draw_prior  # noqa: PLC0415  (imports PyMC)
+
+        free = draw_prior(law, draws, random_seed, shared=shared)
     parameters = parameters_from_free(law, free, unit)
     return xr.Dataset({name: (("chain", "draw"), np.atleast_1d(value)[None, :]) for name, value in parameters.items()})
 
@@ -243,32 +255,12 @@ def log_prior(law: Law, posterior: xr.Dataset, unit: float) -> xr.Dataset:
     """
     parameters = {str(name): values.to_numpy() for name, values in posterior.items()}
     free = free_from_parameters(law, parameters, unit)
-    densities = {
-        variable.name: pm.logp(variable, free[variable.name]).eval(mode="FAST_COMPILE")
-        for variable in build_prior(law, shared=RUN_SHARE in parameters).free_RVs
-    }
+    priors = free_priors(law, shared=RUN_SHARE in parameters)
+    try:
+        densities = {name: log_density(prior, free[name]) for name, prior in priors.items()}
+    except InputError:  # a family of which PyMC alone has the density
+        from bayescale.fits.model import prior_densities  # noqa: PLC0415  (imports PyMC)
+
+        densities = prior_densities(law, free, shared=RUN_SHARE in parameters)
     coords = {name: posterior[name] for name in ("chain", "draw")}
     return xr.Dataset({name: (("chain", "draw"), values) for name, values in densities.items()}, coords)
-
-
-def evaluate_symbolically(law: Law, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the law computed by PyTensor from the same numbers as the model would see.
-
-    Parameters
-    ----------
-    law : Law
-        The law.
-    values : mapping of str to numpy.ndarray
-        Covariates (1, point) and parameters (draw, 1).
-
-    Returns
-    -------
-    numpy.ndarray
-        The law (draw, point).
-    """
-    symbols = {
-        name: pt.tensor(name, dtype="float64", shape=tuple(None if size > 1 else 1 for size in column.shape))
-        for name, column in values.items()
-    }
-    given = {symbols[name]: column for name, column in values.items()}
-    return np.asarray(law.loss(**symbols).eval(given, mode="FAST_COMPILE", on_unused_input="ignore"))

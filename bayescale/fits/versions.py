@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy")
+LIBRARIES = ("bayescale", "pymc", "pytensor", "nutpie", "llvmlite", "arviz", "numpy", "scipy")
 
 SOURCES = (
     "fits",

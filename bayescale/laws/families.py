@@ -36,7 +36,7 @@ class Family:
         Sets of arguments that say which distribution it is, in PyMC's order: ``"mu sigma+"``, with a plus after what
         must be above zero and a question mark after what may be left out. Positions are those of the first form.
     known_as : callable
-        Takes ``scipy.stats`` and the arguments, and returns what has ``ppf``, ``cdf`` and ``support``.
+        Takes ``scipy.stats`` and the arguments, and returns what has ``ppf``, ``cdf``, ``logpdf`` and ``support``.
     """
 
     forms: tuple[str, ...]
@@ -70,6 +70,9 @@ class _Half:
 
     def cdf(self, value: np.ndarray) -> np.ndarray:
         return np.where(np.asarray(value) > 0, 2 * self.whole.cdf(value) - 1, 0.0)
+
+    def logpdf(self, value: np.ndarray) -> np.ndarray:
+        return np.where(np.asarray(value) >= 0, np.log(2.0) + self.whole.logpdf(value), -np.inf)
 
     def support(self) -> tuple[float, float]:
         return 0.0, np.inf

@@ -1,6 +1,8 @@
 """The free variables of a law's prior, and the parameters they become: what needs no PyMC."""
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -199,6 +201,43 @@ def from_normal(prior: Prior, scores: np.ndarray) -> np.ndarray:
     return np.asarray(found)
 
 
+def log_density(prior: Prior, values: np.ndarray) -> np.ndarray:
+    """Return the log density of a prior at values of its variable, without PyMC.
+
+    Parameters
+    ----------
+    prior : Prior
+        Of one of :data:`bayescale.laws.families.FAMILIES`.
+    values : numpy.ndarray
+        Values inside its support, in any shape.
+
+    Raises
+    ------
+    InputError
+        If the family, or one of its arguments, is not known here.
+    """
+    values = np.asarray(values, dtype=float)
+    match prior.family, dict(prior.parameters):
+        case "LogNormal", {"mu": mu, "sigma": sigma, **others} if not others:
+            found = _normal_log_density(np.log(values), mu, sigma) - np.log(values)
+        case "Normal", {"mu": mu, "sigma": sigma, **others} if not others:
+            found = _normal_log_density(values, mu, sigma)
+        case "HalfNormal", {"sigma": sigma, **others} if not others:
+            found = _normal_log_density(values, 0.0, sigma) + math.log(2)
+        case "Exponential", {"scale": scale, **others} if not others:
+            found = -values / scale - math.log(scale)
+        case "Beta", {"alpha": alpha, "beta": beta, **others} if not others:
+            constant = math.lgamma(alpha + beta) - math.lgamma(alpha) - math.lgamma(beta)
+            found = (alpha - 1) * np.log(values) + (beta - 1) * np.log1p(-values) + constant
+        case _:
+            found = np.asarray(_known(prior, "log densities").logpdf(values))
+    return np.asarray(found)
+
+
+def _normal_log_density(values: np.ndarray, mu: float, sigma: float) -> np.ndarray:
+    return np.asarray(-0.5 * ((values - mu) / sigma) ** 2 - math.log(sigma) - 0.5 * math.log(2 * math.pi))
+
+
 def _truncated(mu: float, sigma: float, ends: Mapping[str, float], chance: np.ndarray) -> np.ndarray:
     from scipy.special import ndtr, ndtri  # noqa: PLC0415  (as above)
 
@@ -208,10 +247,15 @@ def _truncated(mu: float, sigma: float, ends: Mapping[str, float], chance: np.nd
 
 def _further(prior: Prior, chance: np.ndarray) -> np.ndarray:
     """Return the quantiles of a prior that no built-in law has."""
+    return np.asarray(_known(prior, "quantiles").ppf(chance))
+
+
+def _known(prior: Prior, what: str) -> Any:  # noqa: ANN401  (SciPy's)
+    """Return what SciPy knows a prior as."""
     known = distribution(prior.family, prior.parameters)
     if known is None:
         raise InputError(
-            f"the quantiles of the prior {prior} are not known without PyMC; expected "
+            f"the {what} of the prior {prior} are not known without PyMC; expected "
             f"{', '.join(map(signature, FAMILIES))}"
         )
-    return np.asarray(known.ppf(chance))
+    return known
