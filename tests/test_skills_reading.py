@@ -184,6 +184,21 @@ def test_catalogued_tables_of_scores_are_read(name, models, families, responses)
     assert "arXiv" in table.notes[0]
 
 
+def test_scores_over_chance_and_parts_of_questions_are_brought_to_one_scale():
+    """Upstream mixes both in one file: on GPQA one kind lies around 0.05, the other around 0.27."""
+    table = load_scores("llm-skills-v2", mirror=raw("llm-skills/df_full_v2.csv").parents[1])
+    scores = dict(zip(table.names, table.scores.T, strict=True))
+    assert scores["gpqa"].min() >= 0.23
+    assert np.ptp(np.percentile(scores["gpqa"], [10, 90])) < 0.12
+    assert any("over those of guessing upstream" in note for note in table.notes)
+    same = load_scores("sloth", mirror=raw("sloth/data_v1.csv").parents[1])
+    theirs = pd.Series(same.scores[:, same.names.index("BBH")], index=same.models["run"])
+    ours = pd.Series(scores["bbh"], index=table.models["run"])
+    both = ours.index.intersection(theirs.dropna().index)
+    assert len(both) > 90
+    assert ours[both].to_numpy() == pytest.approx(theirs[both].to_numpy())
+
+
 def test_a_table_that_is_not_catalogued_or_not_fetched_is_refused(own_cache, monkeypatch):
     monkeypatch.delenv("BAYESCALE_MIRROR", raising=False)
     with pytest.raises(InputError, match="there are obsscaling"):

@@ -11,6 +11,7 @@ from bayescale.catalogue import source_files
 from bayescale.catalogue.recipes import sloth
 from bayescale.catalogue.recipes.obsscaling import TRILLIONS_TOO_LARGE
 from bayescale.errors import InputError
+from bayescale.skills.benchmarks import KNOWN
 from bayescale.skills.reading import read_scores
 from bayescale.skills.table import ScoreTable
 
@@ -65,12 +66,24 @@ def _leaderboard(frame: pd.DataFrame) -> ScoreTable:
     return read_scores(frame, columns=SHORT)
 
 
-def _normalised(frame: pd.DataFrame) -> ScoreTable:
-    """Read scores over those of guessing: zero is chance, and they are no part of questions any more."""
+NEVER_NORMALISED = 0.2
+"""Scores on GPQA of at least this are parts of questions: over chance none here is so high, as such none so low."""
+
+
+def _second_leaderboard(frame: pd.DataFrame) -> ScoreTable:
+    """Read scores of which half are over those of guessing, and put these back to parts of questions."""
     frame = frame.drop(columns=frame.columns[0]).drop_duplicates("model")
     names = [name for name in frame.columns if name not in ("model", "family", "size", "tokens", "flops")]
-    table = read_scores(frame, columns=SHORT, chance=dict.fromkeys(names, 0.0))
-    return dataclasses.replace(table, responses=table.responses.assign(kind="bounded"))
+    over = frame["gpqa"] < NEVER_NORMALISED
+    for name in names:
+        chance = KNOWN[name.replace("-", "")].chance
+        frame[name] = frame[name].where(~over, chance + (1 - chance) * frame[name])
+    table = read_scores(frame, columns=SHORT)
+    note = (
+        f"scores of {int(over.sum())} models are over those of guessing upstream, of the others they are not: put back "
+        "to parts of questions, by the mean score of guessing where tasks differ in it"
+    )
+    return dataclasses.replace(table, notes=(note, *table.notes))
 
 
 BOTH_LEADERBOARDS = (
@@ -88,7 +101,7 @@ def _dated(frame: pd.DataFrame) -> ScoreTable:
 SCORE_TABLES: Mapping[str, tuple[str, str, Callable[[pd.DataFrame], ScoreTable]]] = {
     "obsscaling": ("obsscaling", "base_llm_benchmark_eval.csv", _obsscaling),
     "llm-skills-v1": ("llm-skills", "df_full_v1.csv", _leaderboard),
-    "llm-skills-v2": ("llm-skills", "df_full_v2.csv", _normalised),
+    "llm-skills-v2": ("llm-skills", "df_full_v2.csv", _second_leaderboard),
     "sloth": ("sloth", "data_v1.csv", _dated),
 }
 """Tables of scores: source in the catalogue, file, and how it is read; ``bayescale data get SOURCE`` fetches them."""
