@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from scipy.stats import multivariate_normal, norm
@@ -29,7 +30,7 @@ from bayescale.skills.comparison import planned_refits
 from bayescale.skills.families import family_draws
 from bayescale.skills.folds import score_folds, table_by
 from bayescale.skills.laws import skill_law
-from bayescale.skills.model import _log_density
+from bayescale.skills.model import _log_density, build_model
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,57 @@ def fitted():
 @pytest.fixture(scope="module")
 def table():
     return read_scores(made_scores()[0], name="made")
+
+
+# Permutations
+
+
+def test_the_order_of_rows_and_columns_changes_nothing(table):
+    frame = made_scores()[0]
+    shuffled = frame.sample(frac=1, random_state=1)[[*frame.columns[:3], *frame.columns[:2:-1]]]
+    assert read_scores(shuffled, name="made").hash == table.hash
+
+
+@pytest.mark.parametrize("name", ["family_slope", "family_benchmark"])
+def test_other_names_of_models_families_and_responses_leave_the_density_as_it_is(name):
+    """Whatever comes first; the density of the model is compared at points that correspond."""
+    law, sizes = SKILL_LAWS[name], {"run": 6, "response": 3, "family": 3}
+    model = build_model(law, *sizes.values())
+    rng = np.random.default_rng(1)
+    orders = {dim: rng.permutation(size) for dim, size in sizes.items()}
+    family = np.array([0, 0, 1, 1, 2, 2])
+    data = {"x": rng.normal(size=6), "x_sd": rng.uniform(0.02, 0.2, 6), "score": rng.uniform(0.3, 0.9, (6, 3))}
+    data |= {"seen": (rng.uniform(size=(6, 3)) > 0.2).astype(float), "chance": np.array([0.25, 0.0, 0.5])}
+    dims = {"x": ["run"], "x_sd": ["run"], "score": ["run", "response"], "seen": ["run", "response"]}
+    dims |= {"chance": ["response"], "log_loading": ["response"], "intercept": ["response"], "noise": ["response"]}
+    dims |= {"floor_score": ["response"], "skill_offset": ["run"], "level_scale": ["response"]}
+    dims |= {"level_score": ["family", "response"]}
+    shapes = {each.name: each.eval(mode="FAST_COMPILE").shape for each in model.free_RVs}
+    point = {each: np.abs(rng.normal(size=shape)) for each, shape in shapes.items()}
+    for each in ("log_loading", "skill_offset"):
+        point[each] = point[each] - point[each].mean()
+
+    def moved(values):
+        return {
+            key: value[np.ix_(*(orders[dim] for dim in dims[key]))] if key in dims else value
+            for key, value in values.items()
+        }
+
+    def density(given, at):
+        with model:
+            pm.set_data(given)
+        transformed = {
+            each: at[each.name] if (change := model.rvs_to_transforms[each]) is None
+            else change.forward(pt.as_tensor(at[each.name]), *each.owner.inputs).eval(mode="FAST_COMPILE")
+            for each in model.free_RVs
+        }  # fmt: skip
+        values = {model.rvs_to_values[each].name: value for each, value in transformed.items()}
+        return float(model.compile_logp(mode="FAST_COMPILE")(values))
+
+    place = np.argsort(orders["family"])  # where each family went
+    first = density({**data, "family": family}, point)
+    second = density({**moved(data), "family": place[family[orders["run"]]]}, moved(point))
+    assert first == pytest.approx(second)
 
 
 # What is integrated out
