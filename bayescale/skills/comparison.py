@@ -140,7 +140,7 @@ def compare_skills(
         for done, fold in enumerate(parts):
             if progress:
                 progress(law.name, done, len(parts))
-            found[law.name].append(_forecast(law, table, fold, settings, cache=cache))
+            found[law.name].append(forecast_fold(law, table, fold, settings, cache=cache))
     return _comparison(table, by, parts, found, notes=table.notes[len(read.notes) :])
 
 
@@ -184,7 +184,9 @@ def _path(law: SkillLaw, table: ScoreTable, fold: ScoreFold, settings: Settings)
     return cache_dir() / "skill-refits" / f"{content_hash(content)[:32]}.json"
 
 
-def _forecast(law: SkillLaw, table: ScoreTable, fold: ScoreFold, settings: Settings, *, cache: bool) -> dict[str, Any]:
+def forecast_fold(
+    law: SkillLaw, table: ScoreTable, fold: ScoreFold, settings: Settings, *, cache: bool
+) -> dict[str, Any]:
     """Return the forecast of the scores left out, as plain data."""
     path = _path(law, table, fold, settings)
     known = kept(path) if cache else None
