@@ -5,7 +5,7 @@ and ``llm-skills`` (``bayescale data get``, or ``BAYESCALE_MIRROR``). Schemes:
 
 - ``dates``: base and instructed models with dates, those since June 2024 forecast from those before (sloth);
 - ``eleven``: the eleven models that arXiv:2512.06553 holds out, whose families are known by other models, while every
-  model tuned from one of them is left out. Printed mean absolute errors: 0.071 (their best of four skills), 0.059 (Sloth
+  model tuned from one of them is left out. Printed mean absolute errors: 0.071 (their best), 0.059 (Sloth
   of three skills), 0.048 (an intercept of each family and log FLOP, each benchmark alone). Aim: at most 0.060, and 90%
   intervals that hold 80 to 97%.
 """
