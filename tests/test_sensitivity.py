@@ -313,3 +313,4 @@ def test_criteria_that_disagree_are_said_to(prior_comparison):
     agreed = dataclasses.replace(verdict, by_criterion={**sides, "largest": 0.8})
     *_, sentence = verdict_sensitivity(prior_comparison, agreed)
     assert "all are on one side" in sentence
+    assert sentence.endswith("Only that by single rows is calibrated.")

@@ -194,9 +194,36 @@ def test_pooled_families_cannot_tell_however_large_the_difference(wide_compariso
     )
     assert pooled.difference.decided
     assert pooled.answer == "cannot_tell"
-    assert pooled.reasons[0] == "the runs pool 3 families that differ in more than N and D"
+    assert pooled.reasons[0] == (
+        "the runs pool 3 families that differ in more than N and D; ask within families (--within-families, or "
+        "groups.within_families)"
+    )
     assert "runs of one recipe at" in pooled.remedies[0]
     assert single.answer == "split_matters"
+
+
+def test_families_of_one_model_each_are_refused_in_one_sentence(wide_comparison, wide_runs):
+    count = len(wide_runs.frame)
+    alone = judge(compared({name: with_families(fitted, count) for name, fitted in wide_comparison.fits.items()}))
+    assert alone.answer == "cannot_tell"
+    assert alone.reasons == (f"the runs pool {count} families that differ in more than N and D, with one model each",)
+
+
+def test_families_whose_models_hardly_differ_at_like_compute_are_refused_in_one_sentence(make_runs, synthetic_fit):
+    N = np.geomspace(1e7, 1e10, 12)
+    runs = make_runs.of(*(np.concatenate([a, b]) for a, b in ((N, N), (20 * N, 200 * N))), name="two ratios")
+    fits = {name: with_families(synthetic_fit(name, runs), 2) for name in LAWS_ASKED}
+    ratio = {name: fitted.runs.frame["D"] / fitted.runs.frame["N"] for name, fitted in fits.items()}
+    for name, fitted in fits.items():
+        constant = fitted.data["constant_data"].to_dataset()
+        own = ("run", np.where(ratio[name] > 100, "young", "old"))
+        fitted.data["constant_data"] = xr.DataTree(constant.assign(family=own))
+    verdict = judge(compared(fits))
+    assert verdict.answer == "cannot_tell"
+    assert verdict.reasons[0].startswith(
+        "the runs pool 2 families that differ in more than N and D, and within them models of like compute hardly "
+        "differ in size (s.d. of log10 N is 0.00"
+    )
 
 
 @pytest.mark.parametrize("failing", LAWS_ASKED)
@@ -401,9 +428,10 @@ def test_draws_without_a_best_split_are_left_out_of_the_waste_and_counted(wide_f
     verdict = judge(
         dataclasses.replace(wide_comparison, fits={**wide_comparison.fits, "chinchilla": fitted}), flops=1e21
     )
-    (note,) = verdict.notes
+    note, word = verdict.notes
     assert f"leaves out {count // 4} of {count} draws" in note
-    assert verdict_record(verdict)["notes"] == [note]
+    assert word.startswith("ranges of D/N take chinchilla at its word")
+    assert verdict_record(verdict)["notes"] == [note, word]
     for ours, all_draws in zip(verdict.waste, whole, strict=True):
         assert ours.extra_compute.median == pytest.approx(all_draws.extra_compute.median, rel=0.02)
 

@@ -21,7 +21,7 @@ from bayescale.fits.loo import left_out_together, point_loo
 from bayescale.laws import Law
 from bayescale.runs import RunTable
 from bayescale.runs.outliers import diverged_notes
-from bayescale.runs.units import independent_units
+from bayescale.runs.units import counted_rows, independent_units, units_are_families, units_of
 from bayescale.values import Value
 from bayescale.words import percent, short
 
@@ -171,13 +171,15 @@ def compare(
         *failure_notes(fits),
         *diverged_notes(runs),
         *_row_notes(units, fits),
-        *ranking_notes(ranking, _noun(units)),
+        *ranking_notes(ranking, _noun(runs, units)),
     ]
     notes += _refit_notes(fits, table, exact)
     return Comparison(dict(fits), table, pointwise, exact, ranking.probability, tuple(notes))
 
 
-def _noun(units: np.ndarray) -> str:
+def _noun(runs: RunTable, units: np.ndarray) -> str:
+    if units_are_families(runs.frame):
+        return "families"
     return "training runs" if shared(units) else "runs"
 
 
@@ -252,6 +254,11 @@ def _row_notes(units: np.ndarray, fits: Mapping[str, Fit]) -> list[str]:
     if not shared(units):
         return []
     count = int(units.max()) + 1
+    if units_are_families(next(iter(fits.values())).runs.frame):
+        return [
+            f"{units.size} models of {count} families: each family has a level of its own and is left out as a whole, "
+            "and standard errors are over families"
+        ]
     rows = f"{units.size} rows of {count} training run{'s' if count > 1 else ''}"
     if all(shared(left_out_together(fitted.data)) for fitted in fits.values()):
         return [f"{rows}: each training run is left out as a whole, and standard errors are over training runs"]
@@ -288,9 +295,10 @@ def _shortened(failures: tuple[str, ...], most: int = 3) -> str:
 
 
 def difference(comparison: Comparison, first: str, second: str) -> Difference:
-    """Return the difference of two laws of a comparison, first minus second."""
-    units = independent_units(comparison.runs)
-    return elpd_difference(comparison.pointwise[first], comparison.pointwise[second], units)
+    """Return the difference of two laws of a comparison, first minus second, over the rows that count."""
+    frame = comparison.runs.frame
+    pair = (comparison.pointwise[name] for name in (first, second))
+    return elpd_difference(*pair, units_of(frame), counted_rows(frame))
 
 
 def pointwise_difference(comparison: Comparison, first: str, second: str) -> np.ndarray:

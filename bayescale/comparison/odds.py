@@ -11,7 +11,7 @@ import numpy as np
 from bayescale.catalogue import data_dir
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import CrossValidation
-from bayescale.runs.units import independent_units, numbered
+from bayescale.runs.units import counted_rows, independent_units, numbered
 
 FILE = "verdict-calibration.json"
 """What it takes to lead, and how well the probability then holds: written by docs/make_verdict_calibration.py."""
@@ -87,12 +87,13 @@ def split_odds(found: Comparison | CrossValidation, kinds: Kinds) -> Odds:
     In each draw the best law of each kind is chosen anew, so that the choice counts. A law of N and D has to lead by a
     margin, for it has more freedom than the truth may need, and a few nats of error are added, for no law is the truth;
     margins and error are those under which the probability was calibrated on simulated tables. A row whose density is
-    not to be trusted (high Pareto k, not refitted) adds the square of its difference to the variance.
+    not to be trusted (high Pareto k, not refitted) adds the square of its difference to the variance. Within families
+    the first model of each, which shows the family's level, does not count.
 
     Parameters
     ----------
     found : Comparison or CrossValidation
-        Scores of runs left out; units are training runs, or the groups that were left out.
+        Scores of runs left out; units are training runs, families, or the groups that were left out.
     kinds : Kinds
         The laws.
     """
@@ -173,14 +174,15 @@ def _doubt(relative: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
 
 def _scores(found: Comparison | CrossValidation, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return densities (law, row), units (row,) and which densities are not to be trusted (law, row)."""
+    counted = counted_rows(found.runs.frame)
     if isinstance(found, CrossValidation):
-        scored = found.folds >= 0
+        scored = (found.folds >= 0) & (counted if found.by in ("family", "training_run") else True)
         elpd_i = found.elpd_i.sel(law=names).to_numpy()[:, scored]
         return elpd_i, _held_units(found, scored), np.zeros(elpd_i.shape, dtype=bool)
     pointwise = [found.pointwise[name] for name in names]
     elpd_i = np.stack([each.elpd_i.to_numpy() for each in pointwise])
     doubtful = np.stack([each.pareto_k.to_numpy() > each.good_k for each in pointwise])
-    return elpd_i, independent_units(found.runs), doubtful
+    return elpd_i[:, counted], numbered(independent_units(found.runs)[counted]), doubtful[:, counted]
 
 
 def _held_units(found: CrossValidation, scored: np.ndarray) -> np.ndarray:

@@ -191,9 +191,14 @@ def ranking_notes(ranking: Ranking, noun: str) -> list[str]:
     return notes
 
 
-def elpd_difference(first: Any, second: Any, units: np.ndarray) -> Difference:  # noqa: ANN401  (ArviZ's, untyped)
-    """Return the difference of two laws' densities of runs left out, first minus second, over independent units."""
+def elpd_difference(first: Any, second: Any, units: np.ndarray, counted: np.ndarray | None = None) -> Difference:  # noqa: ANN401  (ArviZ's, untyped)
+    """Return the difference of two laws' densities of runs left out, first minus second, over independent units.
+
+    Where some rows do not count, it is over the others, and over the units that have one.
+    """
     diff = (first.elpd_i - second.elpd_i).to_numpy()
+    if counted is not None:
+        diff, units = diff[counted], np.unique(units[counted], return_inverse=True)[1]
     ddof = int(shared(units))  # ArviZ divides by n; with few units that would matter
     return Difference(float(diff.sum()), standard_error(diff, units, ddof=ddof), int(units.max()) + 1)
 

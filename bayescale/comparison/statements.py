@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bayescale.comparison.effect import Effect
+from bayescale.comparison.odds import calibration
 from bayescale.comparison.ranking import Difference
 from bayescale.intervals import Interval
 from bayescale.runs import RunTable
+from bayescale.runs.units import units_are_families
 from bayescale.splits.ranges import RatioRange
 from bayescale.words import capital, nats, odds, percent, short
 
@@ -27,7 +29,7 @@ class Grounds:
 
 def verdict_statement(answer: str, grounds: Grounds) -> str:
     """Say the answer, with its probability, its cost, its reasons and the range of D/N of small cost."""
-    name = grounds.runs.name
+    name = _named(grounds.runs)
     ratio = grounds.runs.frame["D"] / grounds.runs.frame["N"]
     span = f"{short(ratio.min())} to {short(ratio.max())} tokens per parameter"
     enough = f"within the range these runs span ({span})"
@@ -42,13 +44,22 @@ def verdict_statement(answer: str, grounds: Grounds) -> str:
     return f"{opening}: {_numbers(grounds)}. {_cost(grounds)}{because} {_range(answer, grounds.ratios)}"
 
 
+def _named(runs: RunTable) -> str:
+    """Name the runs, and the families that the question is asked within."""
+    if not units_are_families(runs.frame):
+        return runs.name
+    return f"{runs.name} (within {runs.frame['family'].nunique()} families)"
+
+
 def _numbers(grounds: Grounds) -> str:
     """Say the probability and the difference of the laws that it comes from."""
     diff = grounds.difference
     worse = "worse" if diff.elpd_diff < 0 else "better"
+    within = units_are_families(grounds.runs.frame)
+    unseen = "models of families it has not seen, given the smallest of each," if within else "runs it has not seen"
     return (
-        f"the split matters with a probability of {odds(grounds.probability)}, as {grounds.compute_law} predicts runs "
-        f"it has not seen {nats(abs(diff.elpd_diff))} nats {worse} than {grounds.split_law} (s.e. {nats(diff.dse)})"
+        f"the split matters with a probability of {odds(grounds.probability)}, as {grounds.compute_law} predicts "
+        f"{unseen} {nats(abs(diff.elpd_diff))} nats {worse} than {grounds.split_law} (s.e. {nats(diff.dse)})"
     )
 
 
@@ -60,6 +71,23 @@ def _cost(grounds: Grounds) -> str:
     return (
         f"Ignoring it costs {part(effect.extra_compute)} more compute at the D/N of these runs, and more than "
         f"{tolerance} with a probability of {odds(effect.above_tolerance)}."
+    )
+
+
+def verdict_notes(split_law: str, criteria: Sequence[str]) -> list[str]:
+    """Say what ranges of D/N leave out, and that probabilities by further criteria are not calibrated."""
+    notes = [f"ranges of D/N take {split_law} at its word; best sizes of allocate also have what a law misses of them"]
+    return notes + [_uncalibrated(by) for by in criteria]
+
+
+def _uncalibrated(by: str) -> str:
+    """Say how well the probability by a further criterion held on simulated tables, beside that by single rows."""
+    said, found = f"the probability by {by} is not calibrated", calibration().get("criteria", {}).get(by)
+    if not found:
+        return said
+    return (
+        f"{said}: on {found['tables']} simulated tables its Brier score was {found['brier']:.2f}, that by single rows "
+        f"{found['point_brier']:.2f}"
     )
 
 

@@ -13,12 +13,14 @@ from bayescale.comparison.deciding import DecidingRuns, find_deciding_runs
 from bayescale.comparison.effect import Effect, find_effects
 from bayescale.comparison.odds import UNKNOWN, Kinds, Odds, split_odds
 from bayescale.comparison.ranking import Difference
-from bayescale.comparison.statements import Grounds, verdict_statement
+from bayescale.comparison.statements import Grounds, verdict_notes, verdict_statement
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
 from bayescale.runs import describe
+from bayescale.runs.families import spread_within_families
+from bayescale.runs.units import units_are_families
 from bayescale.splits.frontier import RATIOS
 from bayescale.splits.optimum import find_optimum, has_optimum
 from bayescale.splits.ranges import (
@@ -233,7 +235,7 @@ def judge(
         by_criterion={"point": found.probability, **_by_criterion(comparison, criteria, kinds)},
         reasons=tuple(reasons),
         deciding=find_deciding_runs(fitted, None if faults else diff) if answer in UNDECIDED else None,
-        notes=notes,
+        notes=(*notes, *verdict_notes(names[1], [each.by for each in criteria])),
     )
 
 
@@ -312,21 +314,37 @@ def tilt_draws(comparison: Comparison, fitted: Fit) -> tuple[np.ndarray, str]:
 
 def _silent(comparison: Comparison) -> list[str]:
     """Return why these runs say nothing of the split, if they do not."""
-    spread = describe(comparison.runs).spread_N_at_like_C
+    within = units_are_families(comparison.runs.frame)
+    like = "models of one family" if within else "runs"
+    spread = spread_within_families(comparison.runs.frame) if within else describe(comparison.runs).spread_N_at_like_C
     if spread >= LEAST_SPREAD:
         return []
     return [
-        f"runs of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it takes {LEAST_SPREAD} or more)"
+        f"{like} of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it takes {LEAST_SPREAD} or "
+        "more)"
+    ]
+
+
+def _pooled(frame: pd.DataFrame) -> list[str]:
+    """Return why runs that pool families say nothing of the split, if they do and were not asked within families."""
+    families = frame["family"].nunique() if "family" in frame else 1
+    if families < 2 or units_are_families(frame):
+        return []
+    spread = spread_within_families(frame)
+    differ = f"the runs pool {families} families that differ in more than N and D"
+    if families == len(frame):
+        return [f"{differ}, with one model each"]
+    if spread >= LEAST_SPREAD:
+        return [f"{differ}; ask within families (--within-families, or groups.within_families)"]
+    return [
+        f"{differ}, and within them models of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it "
+        f"takes {LEAST_SPREAD} or more)"
     ]
 
 
 def _faults(comparison: Comparison, names: tuple[str, str]) -> list[str]:
     """Return why these runs, or these fits, cannot speak about the split at all."""
-    faults = _silent(comparison)
-    frame = comparison.runs.frame
-    families = frame["family"].nunique() if "family" in frame else 1
-    if families > 1:
-        faults.append(f"the runs pool {families} families that differ in more than N and D")
+    faults = [*_silent(comparison), *_pooled(comparison.runs.frame)]
     if difference(comparison, *names).runs < 2:
         faults.append("all rows are of one training run, so that differences have no standard error")
     used = [name for name in (*names, "tilt") if name in comparison.fits]

@@ -48,7 +48,9 @@ def verdict_sensitivity(comparison: Comparison, verdict: Verdict) -> tuple[str, 
         )
     if len(verdict.by_criterion) > 1:
         sides = ", ".join(f"{odds(p)} ({CRITERIA.get(name, name)})" for name, p in verdict.by_criterion.items())
-        said.append(f"By what is left out it is {sides}; {_agreement(verdict)}.")
+        said.append(
+            f"By what is left out it is {sides}; {_agreement(verdict)}. Only that by single rows is calibrated."
+        )
     return tuple(said)
 
 

@@ -6,6 +6,7 @@ from bayescale.groups.multipliers import Multiplier, multiplier
 from bayescale.groups.response_fitting import ResponseFit, fit_responses
 from bayescale.groups.responses import Response
 from bayescale.groups.reversals import crossing, mean_change, mean_slope, reversal_tokens
+from bayescale.runs.families import within_families
 
 __all__ = [
     "Disparities",
@@ -22,4 +23,5 @@ __all__ = [
     "multiplier",
     "reversal_tokens",
     "sign_conflicts",
+    "within_families",
 ]

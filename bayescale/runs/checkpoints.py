@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescale.runs.units import units_of
+from bayescale.runs.units import units_are_families, units_of
 
 RUN_SHARE, PATH_SHARE = SHARES = ("run_share", "path_share")
 """Parts of the variance of the noise on log response: ``run_share`` of all of it is one offset for all rows of a
@@ -78,8 +78,11 @@ def checkpoints_of(frame: pd.DataFrame) -> Checkpoints | None:
 
 
 def _progress(frame: pd.DataFrame) -> np.ndarray:
-    """Return the log of the tokens of each row, or of its compute; far apart where neither is known (row,)."""
-    for name in ("D", "C"):
+    """Return the log of the tokens of each row, or of its compute; far apart where rows are no points of a run (row,).
+
+    Models of one family share a level and nothing else, and so do rows of which neither is known.
+    """
+    for name in () if units_are_families(frame) else ("D", "C"):
         if name in frame and (frame[name] > 0).all():
             return np.asarray(np.log(frame[name].to_numpy(dtype=float)))
     return np.arange(len(frame)) * 1e3 * MEMORY

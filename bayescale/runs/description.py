@@ -98,7 +98,7 @@ def describe(runs: Runs) -> Description:
         distinct_N=_distinct(N),
         distinct_D=_distinct(D),
         correlation=_correlation(np.log(N), np.log(D)),
-        spread_N_at_like_C=_spread(np.log10(N), np.log10(C)),
+        spread_N_at_like_C=residual_spread(np.log10(N), np.log10(C), max(len(N) - 2, 1)),
         span_N_at_like_C=_span(np.log10(N), np.log10(C)),
         condition=condition_number(N, D),
         can=(),
@@ -174,13 +174,13 @@ def _correlation(x: Vector, z: Vector) -> float:
     return float(np.corrcoef(x, z)[0, 1])
 
 
-def _spread(log_N: Vector, log_C: Vector) -> float:
-    """Return the residual standard deviation of log N regressed on log C, with its two degrees of freedom."""
+def residual_spread(log_N: Vector, log_C: Vector, free: int) -> float:
+    """Return the residual standard deviation of log N regressed on log C, with its degrees of freedom."""
     centred = log_C - log_C.mean()
     square = float(centred @ centred)
     slope = float(centred @ log_N) / square if square > 1e-12 else 0.0
     residual = log_N - log_N.mean() - slope * centred
-    return float(np.sqrt(residual @ residual / max(len(log_N) - 2, 1)))
+    return float(np.sqrt(residual @ residual / free))
 
 
 def _span(log_N: Vector, log_C: Vector) -> float:

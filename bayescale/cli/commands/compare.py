@@ -77,6 +77,17 @@ Criteria = Annotated[
 ]
 
 
+WithinFamilies = Annotated[
+    bool,
+    Parameter(
+        name="--within-families",
+        help="Give each family a level of its own, partially pooled, and ask the question of compute alone within "
+        "families.",
+        group=RESULT,
+    ),
+]
+
+
 RangeBudgets = Annotated[
     tuple[str, ...],
     Parameter(
@@ -96,6 +107,7 @@ def compare(
     laws: Laws = None,
     by: Criteria = (),
     budgets: RangeBudgets = (),
+    within_families: WithinFamilies = False,
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
@@ -110,6 +122,7 @@ def compare(
         from bayescale.records import fits as records  # noqa: PLC0415  (ArviZ, which --help does not need)
 
         table = load_table(runs, reading, say)
+        table = bs.groups.within_families(table) if within_families else table
         names, defaults = choose_laws(table, laws, sampling)
         flops, budget_notes = choose_budgets(table, budgets, SPENDING) if budgets else ([], [])
         if printing.dry_run:
@@ -226,7 +239,8 @@ def show_verdict(console: Console, verdict: Record) -> None:
     )
     if len(verdict["by_criterion"]) > 1:
         sides = ", ".join(f"{name} {chance(value)}" for name, value in verdict["by_criterion"].items())
-        show_hanging(console, f"Probability that the split matters, by what is left out: {sides}.", "")
+        said = f"Probability that the split matters, by what is left out: {sides}; only that of point is calibrated."
+        show_hanging(console, said, "")
     show_list(console, "Notes on the verdict", verdict["notes"])
     show_list(console, "Runs that would decide", verdict["remedies"])
 
