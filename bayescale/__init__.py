@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bayescale import tradeoffs as tradeoffs
     from bayescale.catalogue import load_runs
     from bayescale.comparison import cross_validation as cross_validation
+    from bayescale.comparison import metrics as metrics
     from bayescale.comparison.comparison import Comparison, compare
     from bayescale.comparison.cross_validation import cross_validate
     from bayescale.comparison.verdict import Verdict, judge
@@ -83,7 +84,7 @@ _SUBMODULES = {
         *("catalogue", "designs", "groups", "hardware", "laws", "plots", "report", "runs", "skills", "testing"),
         "tradeoffs",
     ),
-    "comparison.": ("cross_validation",),
+    "comparison.": ("cross_validation", "metrics"),
     "decisions.": ("demand", "sensitivity", "serving"),
     "fits.": ("diagnostics", "discrepancy"),
     "forecasts.": ("backtesting", "curves"),

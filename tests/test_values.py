@@ -19,6 +19,7 @@ from skills_made import comparison_of, made_skill_fit
 import bayescale
 from bayescale.comparison.cross_validation import CrossValidation
 from bayescale.comparison.deciding import find_deciding_runs
+from bayescale.comparison.metrics import MetricVerdicts
 from bayescale.comparison.verdict import judge
 from bayescale.decisions.allocation import allocate
 from bayescale.decisions.size_backtesting import SizeBacktest
@@ -30,6 +31,9 @@ from bayescale.report import Report
 from bayescale.skills import forecast_scores, judge_skills
 from bayescale.values import LINES, WIDTH, FrozenMapping, same
 
+METRICS = pd.DataFrame(
+    {"answer": ["cannot_tell"] * 2, "probability": 0.5, "best": "tilt"}, index=pd.Index(["mean", "a"], name="response")
+)
 NAMES = {"np": np, **{name: getattr(bayescale, name) for name in bayescale.__all__}}
 """For hints of modules that import a name for type checkers only."""
 
@@ -200,7 +204,8 @@ def real(wide_runs, wide_fit, wide_comparison, wide_plan):
         made(Backtest, {"points": points, "runs": wide_runs}),
         *skill_records(),
         made_responses([0.1, -0.1]),
-        made(RunForecast, {"fitted": wide_fit, "seen": 0.25, "loss": np.array([2.0, 2.1, 2.2]), "probability": 0.9}),
+        made(RunForecast, {"seen": 0.25, "loss": np.array([2.0, 2.1, 2.2]), "doubts": (), "probability": 0.9}),
+        made(MetricVerdicts, {"table": METRICS, "name": "runs", "fails": ()}),
         disparities(made_responses([0.1, -0.1]), 1e18, 1e20),
         made(SizeBacktest, {"points": sizes, "scores": size_scores(sizes), "runs": wide_runs}),
         made(

@@ -9,6 +9,7 @@ from bayescale.cli.commands.allocate import allocate
 from bayescale.cli.commands.backtest import backtest
 from bayescale.cli.commands.check import check
 from bayescale.cli.commands.compare import compare
+from bayescale.cli.commands.curve import curve
 from bayescale.cli.commands.data import app as data_app
 from bayescale.cli.commands.data_limit import data_limit
 from bayescale.cli.commands.fit import fit
@@ -38,6 +39,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "plan": (plan, "bayescale plan my.csv --spend 1e21 --target 1e24"),
         "multiplier": (multiplier, "bayescale multiplier my.csv --groups recipe"),
         "groups": (groups, "bayescale groups my.csv --responses english,german,code --from 1e20 --to 1e22"),
+        "curve": (curve, "bayescale curve finished.csv now.csv --tokens 100B"),
         "skills": (skills, "bayescale skills scores.csv --family Llama-2 --budget 1e25 --threshold 0.8"),
     },
     "Write it down": {

@@ -1,6 +1,6 @@
 """forecast_run: where a run in progress will end, from its own curve and all finished runs."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,73 +9,19 @@ from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit, complete_points
 from bayescale.fits.likelihood import next_row, run_densities
-from bayescale.intervals import credible_interval
+from bayescale.forecasts.run_forecast import RunForecast, rates
+from bayescale.forecasts.trajectories import forecast_end
 from bayescale.runs.checkpoints import RUN_SHARE, Checkpoints
 from bayescale.runs.frames import Frame, to_pandas
-from bayescale.values import Value
-from bayescale.words import chance, percent, short
+from bayescale.words import short
+
+__all__ = ["RunForecast", "forecast_end", "forecast_run"]
+
+FALLEN = 0.9
+"""Part of its peak below which a learning rate is falling, so that a row is none of a run that ends there."""
 
 FEWEST_EFFECTIVE = 100
 """Effective draws below which the finished runs hardly allow for the curve."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class RunForecast(Value):
-    """Where a run in progress will end.
-
-    Attributes
-    ----------
-    fitted : Fit
-        The fit of finished runs.
-    tokens : float
-        Tokens at the end of the run.
-    seen : float
-        Part of them that the curve reaches.
-    loss : numpy.ndarray
-        Draws of the response at the end (draw,).
-    promised : numpy.ndarray
-        The law there under the same draws: what finished runs promise a run of average offset (draw,).
-    flops_left : float
-        Compute from the end of the curve to the end of the run: what stopping would save.
-    effective : float
-        Number of posterior draws that agree with the curve.
-    probability : float
-        Of the intervals.
-    """
-
-    fitted: Fit
-    tokens: float
-    seen: float
-    loss: np.ndarray
-    promised: np.ndarray
-    flops_left: float
-    effective: float
-    probability: float
-
-    def above(self, excess: float = 0.0) -> float:
-        """Return the probability that the run ends above what finished runs promise by more than this part of it."""
-        return float((self.loss > self.promised * (1 + excess)).mean())
-
-    @property
-    def doubts(self) -> tuple[str, ...]:
-        """What speaks against the forecast."""
-        found = [f"diagnostics failed: {each}" for each in self.fitted.diagnostics.failures[:1]]
-        if self.effective < FEWEST_EFFECTIVE:
-            found.append(
-                f"only {short(self.effective)} draws of the finished runs agree with this curve; it is a run of "
-                "another kind, or a mid-schedule loss read as a short run's"
-            )
-        return tuple(found)
-
-    def _lines(self) -> list[str]:
-        found = credible_interval(self.loss, self.probability)
-        return [
-            f"at {percent(self.seen)} of its tokens: ends at {short(found.median, 4)} ({percent(self.probability)} "
-            f"interval {short(found.lower, 4)} to {short(found.upper, 4)})",
-            f"above what finished runs promise with probability {chance(self.above())}, by more than 1% with "
-            f"{chance(self.above(0.01))}; stopping saves {short(self.flops_left, 3)} FLOP",
-            *self.doubts,
-        ]
 
 
 @checks.kinds
@@ -109,7 +55,8 @@ def forecast_run(
     Raises
     ------
     InputError
-        If the fit is of runs of one row each, the law has no D, a column is missing, or the curve is past the end.
+        If the fit is of runs of one row each, the law has no D, a column is missing, the curve is past the end, or its
+        learning rate falls and the law knows no schedule.
     """
     checks.probability(probability)
     law, response, draws = fitted.law, fitted.runs.response, fitted.draws
@@ -131,16 +78,39 @@ def forecast_run(
     law_there = draws.log_value(end, response)[:, 0]
     final = (law_there + centre + scale * rng.standard_t(nu))[places]
     left = float(end["C"][0] - rows["C"][-1]) if "C" in rows else float("nan")
+    effective = float(1 / (weights**2).sum())
     return RunForecast(
-        fitted=fitted,
         tokens=float(tokens),
         seen=float(rows["D"][-1] / tokens),
         loss=np.exp(final),
         promised=np.exp(law_there[places]),
         flops_left=left,
-        effective=float(1 / (weights**2).sum()),
+        effective=effective,
+        doubts=_doubts(fitted, effective),
         probability=probability,
     )
+
+
+def _check_schedule(frame: pd.DataFrame, covariates: Sequence[str]) -> None:
+    """Raise InputError if the curve's learning rate falls and the law knows no schedule."""
+    rate = rates("curve", frame)
+    if rate is None or set(covariates) - {"N", "D", "C"} or not rate[-1] < FALLEN:
+        return
+    raise InputError(
+        f"the learning rate of the curve has fallen to {rate[-1]:.2f} of its peak, and its rows are none of runs that "
+        "end there; give forecast_end the curves of finished runs of this schedule, or fit a law of the schedule such "
+        "as lr_anneal"
+    )
+
+
+def _doubts(fitted: Fit, effective: float) -> tuple[str, ...]:
+    found = [f"diagnostics failed: {each}" for each in fitted.diagnostics.failures[:1]]
+    if effective < FEWEST_EFFECTIVE:
+        found.append(
+            f"only {short(effective)} draws of the finished runs agree with this curve; it is a run of another kind, "
+            "or a mid-schedule loss read as a short run's"
+        )
+    return tuple(found)
 
 
 def _points(fitted: Fit, curve: Frame, tokens: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -153,6 +123,7 @@ def _points(fitted: Fit, curve: Frame, tokens: float) -> tuple[dict[str, np.ndar
             f"curve: expected rows with {', '.join(needed)}; found {', '.join(map(str, frame)) or 'nothing'}"
         )
     frame = frame.sort_values("D", ignore_index=True)
+    _check_schedule(frame, fitted.law.covariates)
     if not frame["D"].iloc[-1] < tokens:
         raise InputError(
             f"the curve reaches {frame['D'].iloc[-1]:g} tokens and the run ends at {tokens:g}; expected more"

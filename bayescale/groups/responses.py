@@ -1,19 +1,15 @@
 """Responses of the same runs: groups, domains, languages or metrics, as columns of one table."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.hardware import FLOPS_PER_TOKEN
-from bayescale.runs import Runs, RunTable
-from bayescale.runs.frames import to_pandas
-from bayescale.runs.headers import stands_for
-from bayescale.runs.source import read_source
+from bayescale.runs import Runs
+from bayescale.runs.columns import named_frame, numbers
 from bayescale.runs.units import numbered, units_of
 from bayescale.values import Value
 
@@ -116,11 +112,11 @@ def cells_of(runs: Runs, responses: Sequence[Response]) -> tuple[str, Cells]:
     InputError
         If a column is missing or no number, or there are too few values.
     """
-    name, frame = _frame_of(runs)
+    name, frame = named_frame(runs)
     columns = _compute(name, frame)
     parts = []
     for position, response in enumerate(responses):
-        values = _numbers(name, frame, response.column)
+        values = numbers(name, frame, response.column)
         rows = np.flatnonzero(np.isfinite(values))
         if rows.size < 4:
             raise InputError(f"{name}: response {response.column} has {rows.size} values; expected at least 4")
@@ -130,29 +126,9 @@ def cells_of(runs: Runs, responses: Sequence[Response]) -> tuple[str, Cells]:
     return name, Cells(values, errors, group, row, columns, numbered(units_of(frame)))
 
 
-def _frame_of(runs: Runs) -> tuple[str, pd.DataFrame]:
-    """Return a table as it is, under the usual names of its columns of size and tokens."""
-    if isinstance(runs, RunTable):
-        return runs.name, runs.frame
-    if isinstance(runs, str | os.PathLike):
-        path = Path(runs)
-        name, frame = path.stem, read_source(path).frame
-    else:
-        name, frame = "runs", to_pandas("runs", runs)
-    known = {}
-    for canonical in ("N", "D", "C", "training_run"):
-        headers = [str(header) for header in frame if stands_for(str(header), canonical)]
-        if canonical not in frame and len(headers) == 1:
-            known[headers[0]] = canonical
-    renamed = frame.rename(columns=known)
-    if "training_run" in renamed:
-        renamed["training_run"] = renamed["training_run"].astype(str)
-    return name, renamed
-
-
 def _compute(name: str, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return the columns of size, tokens and compute that there are, C by 6 N D where it is not given."""
-    found = {each: _numbers(name, frame, each) for each in ("N", "D", "C") if each in frame}
+    found = {each: numbers(name, frame, each) for each in ("N", "D", "C") if each in frame}
     if "C" not in found and {"N", "D"} <= set(found):
         found["C"] = FLOPS_PER_TOKEN * found["N"] * found["D"]
     if "C" not in found:
@@ -168,24 +144,11 @@ def _compute(name: str, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     return found
 
 
-def _numbers(name: str, frame: pd.DataFrame, column: str) -> np.ndarray:
-    if column not in frame:
-        raise InputError(f"{name}: there is no column {column}; found {', '.join(map(str, frame))}")
-    cells = frame[column].replace("", np.nan)
-    values: np.ndarray = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float)
-    wrong = np.flatnonzero(np.isnan(values) & cells.notna().to_numpy())
-    if wrong.size:
-        raise InputError(
-            f"{name}: column {column} is {cells.iloc[wrong[0]]!r} in row {wrong[0] + 1}; expected a number"
-        )
-    return values
-
-
 def _errors(name: str, frame: pd.DataFrame, response: Response, values: np.ndarray) -> np.ndarray:
     """Return standard errors: of their own column, else of the number of items, else none."""
     column = response.error or f"{response.column}{ERROR_SUFFIX}"
     if response.error or column in frame:
-        return np.asarray(np.nan_to_num(_numbers(name, frame, column)))
+        return np.asarray(np.nan_to_num(numbers(name, frame, column)))
     if response.items is None:
         return np.zeros_like(values)
     spread = np.clip(values, 0.0, 1.0) * (1 - np.clip(values, 0.0, 1.0))

@@ -68,6 +68,7 @@ GROUPS = (
                 *("backtest", "Backtest", "backtest_sizes", "SizeBacktest"),
             ),
             "cross_validation": ("CrossValidation", "weights_by"),
+            "metrics": ("judge_metrics", "MetricVerdicts"),
             "ranges": ("ratio_ranges", "RatioRange"),
             "minima": ("isoflop_minima", "IsoflopMinima", "line_sizes"),
             "backtesting": ("scores_by_factor",),
@@ -95,7 +96,7 @@ GROUPS = (
                 *("Response", "ResponseFit", "disparities", "Disparities", "sign_conflicts"),
                 *("mean_change", "mean_slope", "crossing", "reversal_tokens"),
             ),
-            "curves": ("forecast_run", "RunForecast"),
+            "curves": ("forecast_run", "forecast_end", "RunForecast"),
         },
     ),
     Group(
