@@ -1,8 +1,10 @@
 """Write docs/best-sizes.md: whether intervals of the best size hold, on every published table with isoFLOP slices.
 
-    python docs/make_best_sizes.py [--further FOLDER]
+    python docs/make_best_sizes.py [--further FOLDER] [--points FILE]
 
-FOLDER holds tables that the catalogue cannot fetch. Results are kept in the cache, so that a second run is quick.
+FOLDER holds tables that the catalogue cannot fetch, FILE the isoFLOP points of Porian et al. under all their counts of
+parameters: tables that were not looked at when the method was chosen.
+Results are kept in the cache, so that a second run is quick.
 """
 
 import argparse
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _tables import Job, catalogued, further_jobs
+from _tables import REFERENCES, Job, catalogued, further_jobs
 
 import bayescale as bs
 from bayescale.decisions.size_forecasts import IN_USE
@@ -33,6 +35,10 @@ SCHEDULES = {
         for name in ("base-long-kaplan", "base-short-kaplan", "base-short-chinchilla", "tuned-short-const")
     )
 }
+CORPORA = {"rw": "RefinedWeb", "owt2": "OpenWebText2"}
+STANDARD = "standard"
+"""The count of parameters of the tables above; the others of the file have other N, C and best sizes."""
+
 WORDS = {
     "path": "the law and what it misses of the best size",
     "law": "the law alone",
@@ -43,10 +49,25 @@ WORDS = {
 
 
 def jobs(folder: Path | None) -> Iterator[Job]:
-    """Yield every table with isoFLOP slices."""
+    """Yield every table with isoFLOP slices on which the method was chosen."""
     yield catalogued("chinchilla", (LAW,))
     if folder is not None:
         yield from further_jobs(folder, SCHEDULES)
+
+
+def confirming_jobs(file: Path) -> Iterator[Job]:
+    """Yield the tables on which the method was not chosen: schedules and counts of parameters that were left."""
+    frame = pd.read_csv(file)
+    left = frame[frame["param_count"] != STANDARD]
+    for (corpus, *setting), own in left.groupby(["dataset", "hparams", "warmup", "decay", "param_count"]):
+        title = f"porian {CORPORA[corpus]}, {'-'.join(setting[:3])}, N by '{setting[3]}'"
+        yield Job(title, lambda own=own, title=title: _points_table(own, title), (LAW,))
+
+
+def _points_table(own: pd.DataFrame, title: str) -> bs.RunTable:
+    columns = own.rename(columns={"n": "N", "t": "D", "flops": "C"})[["N", "D", "C", "loss"]].astype(float)
+    columns.insert(0, "run", [f"point {i}" for i in range(1, len(columns) + 1)])
+    return bs.RunTable.from_frame(columns, name=title, record={"reference": REFERENCES["porian"]})
 
 
 def collect(tables: Sequence[Job]) -> tuple[pd.DataFrame, list[str]]:
@@ -147,10 +168,15 @@ def earned(points: pd.DataFrame) -> dict[str, object]:
     return {"law": LAW, "probability": 0.9, "page": "docs/best-sizes.md", "bins": bins}
 
 
-def page(points: pd.DataFrame, notes: Sequence[str]) -> str:
-    """Return the page."""
+def page(points: pd.DataFrame, notes: Sequence[str], unseen: Sequence[str] = ()) -> str:
+    """Return the page; ``unseen`` are the titles of tables on which the method was not chosen."""
     text = HEAD.format(tables=points["table"].nunique(), law=LAW)
     text += "\n" + pooled_text(points) + "\n"
+    if unseen:
+        apart = points["table"].isin(unseen)
+        parts = [pooled_text(points[own]) for own in (apart, ~apart)]
+        counts = [points[own]["table"].nunique() for own in (apart, ~apart)]
+        text += UNSEEN.format(*itertools.chain(*zip(counts, parts, strict=True)))
     text += REACH + "\n" + reach_text(points) + "\n" + FIGURE_TEXT
     text += "\n## Table by table\n\n" + CELLS + "\n\n" + table_text(points) + "\n"
     listed = "\n".join(f"- {note}" for note in notes)
@@ -176,6 +202,19 @@ forecasts. Forecasts of one table share runs and held-out slices, so there are f
 say.
 """
 
+UNSEEN = """
+## Tables on which the method was not chosen
+
+Scales and form of what a law misses were chosen on some of these tables, and then left as they were. On the {0} others,
+with other schedules, or with N and C counted in other ways:
+
+{1}
+
+On the {2} on which it was chosen:
+
+{3}
+"""
+
 REACH = """
 ## How far beyond the data
 
@@ -194,12 +233,14 @@ def main() -> None:
     """Run the backtests and write page, figure and the coverage that decisions quote."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--further", type=Path, help="folder of tables that the catalogue cannot fetch")
+    parser.add_argument("--points", type=Path, help="isoFLOP points of Porian et al. under every count of parameters")
     asked = parser.parse_args()
-    points, notes = collect(list(jobs(asked.further)))
+    unseen = list(confirming_jobs(asked.points)) if asked.points else []
+    points, notes = collect([*jobs(asked.further), *unseen])
     axes = plot_size_errors(points)
     write_whole(FIGURE, lambda path: axes.figure.savefig(path, dpi=150))
     write_whole(EARNED, lambda path: path.write_text(json.dumps(earned(points), indent=1) + "\n"))
-    write_whole(PAGE, lambda path: path.write_text(page(points, notes)))
+    write_whole(PAGE, lambda path: path.write_text(page(points, notes, [job.title for job in unseen])))
 
 
 if __name__ == "__main__":

@@ -47,3 +47,29 @@ def test_the_page_has_every_method_distance_and_table(script, points):
     (line,) = [line for line in text.splitlines() if line.startswith("| second |")]
     assert line.startswith("| second | 0 of 2 /")
     assert line.count("50.0%") == 2
+
+
+def test_tables_on_which_the_method_was_not_chosen_are_scored_apart(script, points):
+    text = script.page(points, [], ["second", "third"])
+    parts = text.split("## Tables on which the method was not chosen")[1].split("## How far")[0]
+    unseen, chosen = parts.split("On the 1 on which it was chosen:")
+    own = f"| {script.WORDS['path']} |"
+    assert f"{own} 4 | 100 | 100 | 0 |" in unseen
+    assert f"{own} 2 | 100 | 100 | 100 |" in chosen
+
+
+def test_the_other_tables_are_the_counts_of_parameters_that_were_left(script, tmp_path):
+    rows = {"dataset": "rw", "hparams": "base", "warmup": "long", "decay": "kaplan", "flops": 6e18}
+    frame = pd.DataFrame(
+        [
+            {**rows, "param_count": name, "n": size * 1e8, "t": 1e10 / size, "loss": 3.0 + size / 100}
+            for name in ("standard", "attention")
+            for size in range(4, 10)
+        ]
+    )
+    frame.to_csv(tmp_path / "points.csv", index=False)
+    (job,) = script.confirming_jobs(tmp_path / "points.csv")
+    assert job.title == "porian RefinedWeb, base-long-kaplan, N by 'attention'"
+    found = job.load().frame
+    assert found["N"].tolist() == [4e8, 5e8, 6e8, 7e8, 8e8, 9e8]
+    assert found["C"].tolist() == [6e18] * 6
