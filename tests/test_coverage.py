@@ -22,6 +22,7 @@ from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.settings import Settings
 from bayescale.forecasts.scores import score
 from bayescale.laws import LAWS
+from bayescale.splits.best_sizes import best_sizes as allocated_sizes
 from bayescale.splits.optimum import find_optimum
 
 pytestmark = pytest.mark.slow
@@ -57,8 +58,8 @@ def study(name, truth):
         larger = bs.simulate(LARGER, name, truth, random_seed=1000 + seed).frame
         fitted = sample_posterior_alone(LAWS["chinchilla"], runs, Settings(**SHORT, random_seed=seed))
         found = find_optimum(fitted.draws, BUDGETS)
-        sizes = np.sqrt(BUDGETS / 6) * np.exp(-0.5 * found.log_ratio)
-        low, high = np.quantile(sizes, [0.05, 0.95], axis=0)
+        low, high = np.quantile(np.sqrt(BUDGETS / 6) * np.exp(-0.5 * found.log_ratio), [0.05, 0.95], axis=0)
+        with_path = np.exp(np.nanquantile(allocated_sizes(fitted, BUDGETS, random_seed=seed), [0.05, 0.95], axis=0))
         observed = np.log(larger["loss"].to_numpy())
         scores = {"discrepancy": score(forecast_runs(fitted, larger, random_seed=seed), observed)}
         scores["plain"] = score(plain_forecast(fitted, larger), observed)
@@ -67,9 +68,16 @@ def study(name, truth):
             for method, each in scores.items()
             for key, value in (("coverage", each.coverage[0.9]), ("width", each.width), ("lpd", each.lpd))
         }
-        rows.append(
-            {"N* at 10x": low[0] <= best[0] <= high[0], "N* at 100x": low[1] <= best[1] <= high[1], **forecasts}
-        )
+        sizes = {
+            f"{key} at {times}x{method}": value
+            for method, (lower, upper) in (("", (low, high)), (" with path", with_path))
+            for i, times in enumerate((10, 100))
+            for key, value in (
+                ("N*", lower[i] <= best[i] <= upper[i]),
+                ("width of N*", np.log(upper[i] / lower[i])),
+            )
+        }
+        rows.append({**sizes, **forecasts})
     return pd.DataFrame(rows).astype(float)
 
 
@@ -150,6 +158,23 @@ def test_the_best_size_is_covered_as_promised_under_the_true_law(right, record_p
     low, high = limits(TABLES)
     for name in ("N* at 10x", "N* at 100x"):
         assert low <= right[name].mean() <= high, right.mean()
+
+
+@pytest.mark.parametrize("times", [10, 100])
+def test_a_right_law_pays_at_most_half_as_much_again_for_what_laws_miss_of_the_best_size(right, times):
+    """Intervals are wider than they need be under the true law: those of real tables have to hold, too."""
+    assert right[f"N* at {times}x with path"].mean() >= limits(TABLES)[0]
+    alone, with_path = (right[f"width of N* at {times}x{method}"] for method in ("", " with path"))
+    above = with_path - 1.5 * alone
+    assert above.mean() < stats.norm.isf(FALSE_ALARM / 2) * above.std(ddof=1) / np.sqrt(TABLES), right.mean()
+    assert with_path.mean() > alone.mean()
+
+
+@pytest.mark.parametrize("times", [10, 100])
+def test_the_best_size_of_another_law_is_held_once_the_table_says_what_is_missed(wrong, times):
+    assert wrong[f"N* at {times}x"].mean() < 0.3
+    held = int(wrong[f"N* at {times}x with path"].sum())
+    assert stats.binomtest(held, TABLES, 0.8, alternative="less").pvalue > FALSE_ALARM, wrong.mean()
 
 
 @pytest.mark.parametrize("method", ["plain", "discrepancy"])

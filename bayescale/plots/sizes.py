@@ -44,7 +44,7 @@ def plot_size_errors(found: SizeBacktest | pd.DataFrame, ax: Axes | None = None)
         own = points[points["method"] == method]
         color, _, marker = LINES[i % len(LINES)]
         shift = 10 ** (APART / 2 * (i - (len(methods) - 1) / 2))
-        label = f"{WORDS.get(method, str(method))} (held {own['inside_90'].sum()} of {len(own)})"
+        label = f"{WORDS.get(method, str(method))} ({own['inside_90'].sum()} of {len(own)})"
         ax.plot(own["factor"] * shift, np.exp(own["error"]), marker, color=color, ms=4, mew=0, alpha=0.75, label=label)
     log_axis(ax, "x", "ratio")
     log_axis(ax, "y", "ratio")
