@@ -551,6 +551,11 @@ def test_a_column_of_the_law_is_fixed_or_chosen(synthetic_fit, make_runs):
     assert entry["recommended"]["covariates"] == {"granularity": [1.0, 16.0][int(np.argmin(losses))]}
     assert sum(option["probability"] for option in entry["options"]) == pytest.approx(1)
     assert set(np.unique(chosen.optima["granularity"])) <= {1.0, 16.0}
+    extra = chosen.options["extra_compute"][0].to_numpy()
+    best_column = Constraints(covariates={"granularity": [1.0, 16.0][int(np.argmin(losses))]})
+    less = allocate(fitted, [1e21 / (1 + extra.max())], constraints=best_column).recommended["expected_loss"].item()
+    assert 0 <= extra.min() < 0.01  # what each draw would choose better
+    assert (less - min(losses)) / (max(losses) - min(losses)) == pytest.approx(1, abs=0.05)
 
 
 def test_a_law_of_further_columns_asks_for_them(synthetic_fit, make_runs):

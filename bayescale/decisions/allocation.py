@@ -63,7 +63,8 @@ class Allocation(Value):
         (budget, size); of a ladder those of its sizes.
     options : xarray.Dataset
         Of each combination of further columns that was offered (budget, option): the best ``N`` on average,
-        ``expected_loss``, ``expected_regret``, and the ``probability`` that it is the best.
+        ``expected_loss``, ``expected_regret``, the ``extra_compute`` that this is worth, and the ``probability`` that
+        it is the best.
     binding : xarray.Dataset
         Of each limit (budget, limit): ``probability`` that the best run lies at it, and whether the ``recommended`` one
         does.

@@ -31,7 +31,8 @@ class Averages:
     regret : xarray.Dataset
         Regret of other sizes (budget, size).
     options : xarray.Dataset
-        The best run of each option, its regret and the probability that it is best (budget, option).
+        The best run of each option, its regret, the extra compute that this is worth, and the probability that it is
+        best (budget, option).
     """
 
     recommended: xr.Dataset
@@ -71,7 +72,7 @@ def average(
     return Averages(
         recommended,
         _regrets(best, budgets, worse, tolerance),
-        _options(mixture, optima, budgets, curves),
+        _options(mixture, optima, budgets, curves, worse=worse.mean(axis=0), tolerance=tolerance),
     )
 
 
@@ -169,17 +170,26 @@ def _high(excess: np.ndarray) -> np.ndarray:
     return np.asarray(np.partition(excess, place, axis=0)[place])
 
 
-def _options(mixture: Mixture, optima: BestRuns, budgets: np.ndarray, curves: Sequence[Sequence[Curve]]) -> xr.Dataset:
+def _options(
+    mixture: Mixture,
+    optima: BestRuns,
+    budgets: np.ndarray,
+    curves: Sequence[Sequence[Curve]],
+    *,
+    worse: np.ndarray,
+    tolerance: float,
+) -> xr.Dataset:
     frontiers, sign = mixture.frontiers, mixture.sign
     N = np.array([[curve.best_N for curve in each] for each in curves])
     least = np.array([[curve.least for curve in each] for each in curves])
     ideal = sign * optima.loss.mean(axis=0)
     probability = np.stack([(optima.option == k).mean(axis=0) for k in range(len(frontiers))], axis=1)
-    dims = ("budget", "option")
+    dims, regret = ("budget", "option"), least - ideal[:, None]
     variables = {
         "N": (dims, N),
         "expected_loss": (dims, sign * least),
-        "expected_regret": (dims, least - ideal[:, None]),
+        "expected_regret": (dims, regret),
+        "extra_compute": (dims, extra_compute(regret, worse[:, None], tolerance)),
         "probability": (dims, probability),
     }
     names = dict.fromkeys(name for each in frontiers for name in each.columns)

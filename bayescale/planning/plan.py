@@ -114,6 +114,8 @@ class Plan(Value):
     def _lines(self) -> list[str]:
         cost = typed(float(self.runs["flops"].sum()))
         head = f"Plan: {len(self.runs)} of {len(self.candidates)} candidates, {cost} FLOP of {typed(self.spend)}"
+        if self.aim == "regret":  # the headline has it, in compute
+            return [self.headline, head]
         change = f"{short(self.aim_before, 3)} before, {short(self.aim_after, 3)} after"
         return [self.headline, head, f"{AIMS[self.aim]}: {change}"]
 

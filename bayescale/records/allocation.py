@@ -110,7 +110,7 @@ LADDER_FIELDS = {
     "probability": "probability",
     **{name: CANDIDATE_FIELDS[name] for name in ("D", "expected_regret", "regret_95", *EXTRA_FIELDS)},
 }
-OPTION_FIELDS = {name: name for name in ("N", "expected_loss", "expected_regret", "probability")}
+OPTION_FIELDS = {name: name for name in ("N", "expected_loss", "expected_regret", "extra_compute", "probability")}
 
 
 def _interval(draws: xr.DataArray | np.ndarray, allocation: Allocation) -> dict[str, float]:

@@ -76,7 +76,10 @@ def test_a_ladder_is_shown_with_its_probabilities(allocated, capsys):
     assert main([*COMMAND, "--budget", "1e22", "--sizes", "3B,8B,20B,900T"]) == 0
     assert asked(allocated) == {"sizes": [3e9, 8e9, 20e9, 9e14]}
     printed = capsys.readouterr().out
-    assert "Allowed sizes: probability of being best" in " ".join(printed.split())
+    words = " ".join(printed.split())
+    assert "Allowed sizes: probability of being best, extra compute in the median and at the 95% point" in words
+    (row,) = [line for line in printed.splitlines() if line.split()[:1] == ["8B"]]
+    assert row.count("%") == 2
     assert max(map(len, printed.splitlines())) <= 80
 
 

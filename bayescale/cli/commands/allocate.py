@@ -162,8 +162,8 @@ def _show_budget(console: Console, allocation: Record, record: Record) -> None:
     show_table(console, table)
     for sentence in _sentences(allocation, record):
         show_hanging(console, sentence, "")
-    _show_ladder(console, allocation["sizes"], unit)
-    _show_options(console, allocation["options"], unit)
+    _show_ladder(console, allocation["sizes"])
+    _show_options(console, allocation["options"])
 
 
 def _sentences(allocation: Record, record: Record) -> Iterator[str]:
@@ -227,30 +227,30 @@ def _target(target: Record, probability: float) -> Iterator[str]:
         )
 
 
-def _show_ladder(console: Console, sizes: Iterable[Record] | None, unit: str) -> None:
+def _show_ladder(console: Console, sizes: Iterable[Record] | None) -> None:
     if sizes is None:
         return
-    title = f"Allowed sizes: probability of being best, mean and 95% value of the regret ({unit})"
-    table = make_table("N", "D", "best", "regret", "95%", title=title)
+    title = "Allowed sizes: probability of being best, extra compute in the median and at the 95% point"
+    table = make_table("N", "D", "best", "extra compute", "95%", title=title)
     for each in sizes:
         if each["D"] is None:
             table.add_row(count(each["N"]), "beyond the budget", "", "", "")
         else:
-            cells = (number(each[name], 2) for name in ("expected_regret", "regret_95"))
+            cells = (percent(each[name], 2) for name in ("extra_compute", "extra_compute_95"))
             table.add_row(count(each["N"]), count(each["D"]), chance(each["probability"]), *cells)
     show_table(console, table)
 
 
-def _show_options(console: Console, options: Iterable[Record], unit: str) -> None:
+def _show_options(console: Console, options: Iterable[Record]) -> None:
     rows = list(options)
     if not rows:
         return
     names = list(rows[0]["covariates"])
-    title = f"Options: best N, probability of being best, mean regret ({unit})"
-    table = make_table(*names, "N", "best", "regret", title=title)
+    title = "Options: best N, probability of being best, extra compute on average"
+    table = make_table(*names, "N", "best", "extra compute", title=title)
     for each in rows:
         columns = (writer(name)(each["covariates"][name], 3) for name in names)
-        table.add_row(*columns, count(each["N"]), chance(each["probability"]), number(each["expected_regret"], 2))
+        table.add_row(*columns, count(each["N"]), chance(each["probability"]), percent(each["extra_compute"], 2))
     show_table(console, table)
 
 

@@ -196,11 +196,11 @@ def _runs_table(record: Mapping[str, Any]) -> Table:
         f"The next {len(record['runs'])} runs, the best per FLOP first: {flop(record['cost'])} of "
         f"{flop(record['spend'])} FLOP"
     )
-    what = "FLOP saved" if record["aim"] == "regret" else "regret saved"
+    what = "FLOP saved" if record["aim"] == "regret" else "lowers it by"
     table = make_table("N", "D", "D/N", "FLOP", what, title=title)
     for place, run in enumerate(record["runs"], 1):
         ratio = number(run["D"] / run["N"])
-        saved = flop(run["flops_saved"]) if record["aim"] == "regret" else number(run["regret_saved"])
+        saved = flop(run["flops_saved"]) if record["aim"] == "regret" else number(run["gain"])
         last = place == record["paying"] < len(record["runs"])
         table.add_row(count(run["N"]), count(run["D"]), ratio, flop(run["flops"]), saved, end_section=last)
     return table
