@@ -173,10 +173,20 @@ def keep(path: Path, value: object) -> None:
 
     A file that cannot be written costs a note on stderr, never the result.
     """
+    with kept_if_possible(path):
+        _write_value(path, value)
+
+
+def keep_quietly(path: Path, value: object) -> None:
+    """Keep what is computed again at once where it cannot be kept, so that nobody need know."""
+    with suppress(OSError):
+        _write_value(path, value)
+
+
+def _write_value(path: Path, value: object) -> None:
     text = json.dumps(value)
     content = json.dumps({"sha256": _checksum(path, text), "value": text})
-    with kept_if_possible(path):
-        write_whole(path, lambda temporary: temporary.write_text(content, encoding="utf-8"))
+    write_whole(path, lambda temporary: temporary.write_text(content, encoding="utf-8"))
 
 
 def kept(path: Path) -> Any:  # noqa: ANN401  whatever JSON holds

@@ -9,6 +9,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytest
+from pytensor.compile import Mode
 from scipy import special
 
 from bayescale.catalogue import load_runs
@@ -40,7 +41,7 @@ def by_pymc(law, data):
         pm.set_data({name: values for name, values in data.items() if name in model.named_vars})
     inputs = [model.rvs_to_values[variable] for variable in model.free_RVs]
     outputs = [model.logp(), *pytensor.grad(model.logp(), inputs)]
-    function = model.compile_fn(outputs, inputs=inputs, mode="FAST_COMPILE", on_unused_input="ignore", point_fn=False)
+    function = model.compile_fn(outputs, inputs=inputs, mode=Mode("py", None), on_unused_input="ignore", point_fn=False)
     start = model.initial_point()
     assert [variable.name for variable in model.free_RVs] == list(kernel_of(law).density.names)
     return lambda point: np.array(function(*point), dtype=float), np.array([start[each.name] for each in inputs])
@@ -213,9 +214,8 @@ print([name for name in {heavy!r} if name in sys.modules])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["chinchilla", "kaplan_nd", "compute_floor"])
-def test_the_posterior_is_that_of_the_pymc_model_within_monte_carlo_error(name, monkeypatch):
-    runs, law = load_runs("chinchilla"), LAWS[name]
+def test_the_posterior_is_that_of_the_pymc_model_within_monte_carlo_error(monkeypatch):
+    runs, law = load_runs("chinchilla"), LAWS["chinchilla"]
     frame = canonical_frame(runs)
     data = sampler_data(law, frame, runs.response, reference_values(frame, runs.response, law))
     ours, *_ = sampling.sample_posterior(law, data, Settings(random_seed=1))
@@ -227,4 +227,4 @@ def test_the_posterior_is_that_of_the_pymc_model_within_monte_carlo_error(name, 
             error = np.hypot(*(float(azs.mcse(each[parameter], method=method)) for each in (ours, theirs)))
             measure = {"mean": "mean", "sd": "std"}[method]
             gap = float(getattr(ours[parameter], measure)() - getattr(theirs[parameter], measure)())
-            assert abs(gap) < 4.5 * error, (name, parameter, method, gap, error)
+            assert abs(gap) < 4.5 * error, (parameter, method, gap, error)

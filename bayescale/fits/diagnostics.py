@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import arviz_stats as azs
 import numpy as np
 import xarray as xr
 
+from bayescale.fits import convergence
 from bayescale.values import Value
 
 RHAT_LIMIT = 1.01
@@ -70,7 +70,7 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
     draws = posterior.sizes["chain"] * posterior.sizes["draw"]
     if not stats.data_vars:
         return Diagnostics(tuple(failures), rhat, bulk, tail, float("nan"), 0, 0, draws)
-    bfmi = float(azs.bfmi(stats)["energy"].min(skipna=False))
+    bfmi = float(convergence.bfmi(stats["energy"].transpose("chain", "draw").to_numpy()).min())
     divergences = int(stats["diverging"].sum())
     saturated = int(stats["maxdepth_reached"].sum())
     if not bfmi >= BFMI_LIMIT:
@@ -91,9 +91,10 @@ class _Mixing:
 
 
 def _mixing(values: xr.DataArray) -> _Mixing:
+    array = values.transpose("chain", "draw").to_numpy()
     return _Mixing(
-        rhat={method: float(azs.rhat(values, method=method)) for method in ("rank", "folded")},
-        ess={method: float(azs.ess(values, method=method)) for method in ("bulk", "tail")},
+        rhat={method: convergence.rhat(array, method) for method in ("rank", "folded")},
+        ess={method: convergence.ess(array, method) for method in ("bulk", "tail")},
     )
 
 
@@ -140,7 +141,7 @@ def _check_error(name: str, values: xr.DataArray, probability: float) -> list[st
     low, high = np.quantile(values, [tail, 1 - tail])
     failures = []
     for prob in (tail, 1 - tail):
-        error = float(azs.mcse(values, method="quantile", prob=prob))
+        error = convergence.quantile_error(values.transpose("chain", "draw").to_numpy(), prob)
         if not error <= MCSE_LIMIT * (high - low):
             failures.append(
                 f"Monte Carlo error of the {prob:.0%} point of {name} is {error / (high - low):.0%} of the "
@@ -159,9 +160,12 @@ def check_each(name: str, values: xr.DataArray) -> list[str]:
     values : xarray.DataArray
         Draws (chain, draw, ...).
     """
+    arrays = values.transpose("chain", "draw", ...).to_numpy()
+    each = np.moveaxis(arrays.reshape(*arrays.shape[:2], -1), -1, 0)
+    found = [_mixing(xr.DataArray(array, dims=("chain", "draw"))) for array in each]
     worst = _Mixing(
-        rhat={method: float(azs.rhat(values, method=method).max()) for method in ("rank", "folded")},
-        ess={method: float(azs.ess(values, method=method).min()) for method in ("bulk", "tail")},
+        rhat={method: max(one.rhat[method] for one in found) for method in ("rank", "folded")},
+        ess={method: min(one.ess[method] for one in found) for method in ("bulk", "tail")},
     )
     return _check_mixing(name, worst, values.sizes["chain"])
 

@@ -3,9 +3,12 @@
 import ast
 import functools
 import hashlib
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+
+from bayescale.storage import cache_dir, content_hash, keep_quietly, kept
 
 LIBRARIES = ("bayescale", "pymc", "pytensor", "nutpie", "llvmlite", "arviz", "numpy", "scipy")
 
@@ -40,6 +43,8 @@ def versions() -> dict[str, str]:
 def source_hash(*places: str) -> str:
     """Return a hash of what modules do, whatever their comments, docstrings and layout say.
 
+    It takes half a second, so the hash of sources as they are is kept in the cache.
+
     Parameters
     ----------
     *places : str
@@ -50,9 +55,15 @@ def source_hash(*places: str) -> str:
     str
         The same for the same code under one version of Python.
     """
+    sources = [(path.name, path.read_text()) for path in _modules(*places)]
+    path = cache_dir() / "sources" / f"{content_hash([sys.version, *sources])[:24]}.json"
+    known = kept(path)
+    if isinstance(known, str):
+        return known
     hashed = hashlib.sha256()
-    for path in _modules(*places):
-        hashed.update(f"{path.name}: {code_of(path.read_text())}".encode())
+    for name, source in sources:
+        hashed.update(f"{name}: {code_of(source)}".encode())
+    keep_quietly(path, hashed.hexdigest()[:12])
     return hashed.hexdigest()[:12]
 
 
