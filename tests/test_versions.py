@@ -33,7 +33,9 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
-@pytest.mark.parametrize("module", sorted(str(path.relative_to(PACKAGE / "fits")) for path in (PACKAGE / "fits").rglob("*.py")))
+@pytest.mark.parametrize(
+    "module", sorted(str(path.relative_to(PACKAGE / "fits")) for path in (PACKAGE / "fits").rglob("*.py"))
+)
 def test_a_change_of_any_module_of_fits_changes_the_hash(copied, module):
     before = hash_now()
     path = copied / "fits" / module

@@ -5,9 +5,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import arviz_stats as azs
 import numpy as np
 import pandas as pd
 
@@ -24,6 +23,9 @@ from bayescale.runs.outliers import diverged_notes
 from bayescale.runs.units import counted_rows, independent_units, units_are_families, units_of
 from bayescale.values import Value
 from bayescale.words import percent, short
+
+if TYPE_CHECKING:
+    import arviz_stats as azs
 
 MOST_BAD = 0.1
 """Beyond this part of rows with high Pareto k, single exact refits no longer mend a comparison."""
@@ -221,7 +223,7 @@ def _leave_one_out(
     return dataclasses.replace(loo, **changed), tuple(sorted(refitted))
 
 
-def _worst(loo: azs.ELPDData, together: np.ndarray) -> list[np.ndarray]:
+def _worst(loo: "azs.ELPDData", together: np.ndarray) -> list[np.ndarray]:
     """Return the rows that are left out together where their Pareto k is too high, the highest first."""
     bad, k = _bad_rows(loo), loo.pareto_k.to_numpy()
     units = dict.fromkeys(together[bad[np.argsort(-k[bad])]].tolist())
@@ -235,7 +237,7 @@ def _exact(fitted: Fit, rows: np.ndarray, cache: bool) -> np.ndarray:
     return exact_elpd_of_training_run(fitted, rows.tolist(), cache=cache)
 
 
-def _bad_rows(loo: azs.ELPDData) -> np.ndarray:
+def _bad_rows(loo: "azs.ELPDData") -> np.ndarray:
     """Return rows whose Pareto k is too high; exactly refitted rows have none (NaN)."""
     return np.flatnonzero(loo.pareto_k.to_numpy() > loo.good_k)
 

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import arviz_stats as azs
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -22,6 +22,9 @@ from bayescale.runs.folds import ALONE, Grouping, grouping_of, noun
 from bayescale.runs.units import numbered
 from bayescale.storage import cache_dir
 from bayescale.values import Value
+
+if TYPE_CHECKING:
+    import arviz_stats as azs
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -213,8 +216,10 @@ def _fold_notes(failed: Mapping[str, int], grouping: Grouping) -> list[str]:
     ]
 
 
-def _elpd_data(values: np.ndarray, units: np.ndarray, fitted: Fit, grouping: Grouping) -> azs.ELPDData:
+def _elpd_data(values: np.ndarray, units: np.ndarray, fitted: Fit, grouping: Grouping) -> "azs.ELPDData":
     """Return the densities as ArviZ holds those of K-fold cross-validation."""
+    import arviz_stats as azs  # noqa: PLC0415  (1 s that a command without cross-validation does not need)
+
     draws = fitted.data["posterior"].sizes
     return azs.ELPDDataLOOKFold(
         elpd=float(values.sum()),

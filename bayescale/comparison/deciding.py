@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 from bayescale.comparison.odds import Lead, bounded, calibration
 from bayescale.comparison.ranking import Difference
@@ -120,5 +120,5 @@ def _expected(gain: float, variance: float, count: int, diff: Difference | None)
     error = error if np.isfinite(error) else 0.0
     lead = Lead(**calibration()["lead"])
     away = (now + gain - lead.split) / np.sqrt(error**2 + variance + lead.error**2)
-    score = stats.t.cdf(away, runs + count - 1)
+    score = stdtr(runs + count - 1, away)
     return bounded(float(score))

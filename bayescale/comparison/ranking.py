@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import arviz_stats as azs
 import numpy as np
 import pandas as pd
 
@@ -118,6 +117,8 @@ def rank_laws(pointwise: Mapping[str, Any], units: np.ndarray, *, random_seed: i
 
 def _arviz_table(pointwise: Mapping[str, Any]) -> pd.DataFrame:
     """Let ArviZ compare densities with each row's largest taken off, so that none underflows."""
+    import arviz_stats as azs  # noqa: PLC0415  (1 s that one law alone does not need)
+
     largest = np.stack([loo.elpd_i.to_numpy() for loo in pointwise.values()]).max(axis=0)
     shifted = {}
     for name, loo in pointwise.items():

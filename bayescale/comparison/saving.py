@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.utils import ELPDDataLOO
 
 from bayescale.comparison.comparison import Comparison, check_comparable
 from bayescale.errors import InputError
@@ -106,6 +105,8 @@ def _elpd(path: Path, tree: xr.DataTree, place: int, numbers: Mapping[str, Any])
         raise InputError(f"{path}: the saved comparison lacks the densities of law {place + 1}; compare again")
     group = tree[name].to_dataset()
     arrays = {str(each): group[each].rename("log_response") for each in group.data_vars}
+    from arviz_stats.utils import ELPDDataLOO  # noqa: PLC0415  (1 s that one law alone does not need)
+
     needed = {field.name for field in dataclasses.fields(ELPDDataLOO) if field.init}
     fields = {**numbers, **arrays}
     found = ELPDDataLOO(**{each: fields[each] for each in needed if each in fields})

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from arviz_stats.base import array_stats
 
 from bayescale import checks
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.verdict import Verdict, tilt_draws
 from bayescale.decisions.mixture import laws_that_split
+from bayescale.decisions.power_scaling import power_weights, sensitivity
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.hardware import read_budgets
@@ -280,10 +280,8 @@ def densities(fitted: Fit) -> dict[str, np.ndarray]:
 
 def _sensed(found: np.ndarray, density: np.ndarray) -> np.ndarray:
     """Return ArviZ's sensitivity of each number (number, draw) to prior or likelihood, as ``arviz.psense`` has it."""
-    log_weights = (array_stats.power_scale_lw(density[None], alpha=alpha, axis=[-2, -1]) for alpha in STEPS)
-    weights = [np.broadcast_to(np.exp(each), (len(found), *each.shape)) for each in log_weights]
-    bounds = {"lower_alpha": STEPS[0], "upper_alpha": STEPS[1]}
-    return np.asarray(array_stats.power_scale_sense(found[:, None], *weights, **bounds))
+    lower, upper = (np.exp(power_weights(density, power)[0]) for power in STEPS)
+    return np.array([sensitivity(values, lower, upper, STEPS) for values in found])
 
 
 type Weights = Mapping[tuple[str, float], tuple[np.ndarray, float]]
@@ -293,11 +291,10 @@ def _all_weights(densities: Mapping[str, np.ndarray]) -> Weights:
     """Return the weight of each draw under other posteriors, smoothed, and their Pareto k."""
     weights = {}
     for name, density in densities.items():
-        effective = float(array_stats.ess(density[None], method="tail", relative=True, prob=0.05))
         for factor in (*FACTORS, *NEARER.values()):
-            log_weights, pareto_k = array_stats.psislw((1 - factor) * density, r_eff=min(effective, 1.0))
+            log_weights, pareto_k = power_weights(density, factor)
             relative = np.exp(log_weights - np.max(log_weights))
-            weights[name, factor] = (relative / relative.sum(), float(pareto_k))
+            weights[name, factor] = (relative / relative.sum(), pareto_k)
     return weights
 
 

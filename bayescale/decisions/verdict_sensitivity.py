@@ -3,13 +3,13 @@
 import dataclasses
 
 import numpy as np
-from arviz_stats.base import array_stats
 
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.odds import split_odds
 from bayescale.comparison.verdict import Verdict, kinds_of
 from bayescale.decisions.sensitivity import FACTORS, densities
 from bayescale.fits.fit import Fit
+from bayescale.fits.pareto import smoothed
 from bayescale.words import odds
 
 CRITERIA = {"point": "single rows"}
@@ -83,5 +83,5 @@ def _change(fitted: Fit, factor: float) -> np.ndarray:
 
 def _left_out(rows: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
     """Return the log density of each row left out, from its densities and log weights (row, draw)."""
-    smoothed, _ = array_stats.psislw(-log_weights, axis=-1)  # ArviZ takes the negative of log weights
-    return np.asarray(np.logaddexp.reduce(smoothed + rows, axis=-1))
+    weights, _ = smoothed(log_weights)
+    return np.asarray(np.logaddexp.reduce(weights + rows, axis=-1))

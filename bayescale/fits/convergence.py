@@ -1,7 +1,7 @@
 """R-hat, effective sample sizes and Monte Carlo errors of one quantity (chain, draw).
 
-The numbers are ArviZ's, which tests compare with: rank-normalised R-hat and effective sample sizes (Vehtari et al. 2021,
-doi:10.1214/20-BA1221). Importing ArviZ takes longer than sampling a law does.
+The numbers are ArviZ's, which tests compare with: rank-normalised R-hat and effective sample sizes (Vehtari et al.
+2021, doi:10.1214/20-BA1221). Importing ArviZ takes longer than sampling a law does.
 """
 
 import numpy as np
@@ -32,6 +32,12 @@ def ess(values: np.ndarray, method: str) -> float:
     if method == "tail":
         return min(_ess_of_quantile(values, chance) for chance in TAILS)
     return _ess(_scores(_halves(values)) if method == "bulk" else _halves(values))
+
+
+def tail_part(values: np.ndarray) -> float:
+    """Return the effective part, at most 1, of draws of the tails beyond 5%, all as one chain (draw,)."""
+    chain = np.asarray(values, dtype=float)[None]
+    return min(1.0, *(_ess_of_quantile(chain, chance) / chain.size for chance in (0.05, 0.95)))
 
 
 def quantile_error(values: np.ndarray, chance: float) -> float:

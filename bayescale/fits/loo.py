@@ -1,17 +1,36 @@
 """PSIS-LOO of one fit: computed where the fit is made, kept with it, and read back as ArviZ's result."""
 
-import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import arviz_stats as azs
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.fits.convergence import ess
+from bayescale.fits.pareto import good_shape, smoothed
 from bayescale.runs.checkpoints import RUN_SHARE
 from bayescale.runs.units import units_of
 
+if TYPE_CHECKING:
+    import arviz_stats as azs
+
 GROUP = "loo"
 SCALARS = ("elpd", "se", "p", "n_samples", "n_data_points", "good_k")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """PSIS-LOO under ArviZ's names, which takes longer to import than this to compute."""
+
+    elpd: float
+    se: float
+    p: float
+    n_samples: int
+    n_data_points: int
+    good_k: float
+    elpd_i: xr.DataArray
+    pareto_k: xr.DataArray
 
 
 def left_out_together(tree: xr.DataTree) -> np.ndarray:
@@ -25,7 +44,7 @@ def left_out_together(tree: xr.DataTree) -> np.ndarray:
     return units_of(pd.DataFrame({"training_run": constant["training_run"].to_numpy().astype(str)}))
 
 
-def point_loo(tree: xr.DataTree) -> azs.ELPDData:
+def point_loo(tree: xr.DataTree) -> "azs.ELPDData":
     """Return PSIS-LOO of the log likelihood in a tree, from its group ``loo`` where it has one.
 
     Parameters
@@ -40,9 +59,9 @@ def point_loo(tree: xr.DataTree) -> azs.ELPDData:
         rows share training runs, each of them is left out as a whole: ``elpd_i`` of a row is its density given the
         rows before it in its run and all other runs, and ``pareto_k`` is that of the run.
     """
-    if GROUP not in tree.children:
-        return _compute(tree)
-    kept = tree[GROUP].to_dataset()
+    import arviz_stats as azs  # noqa: PLC0415  (1 s that a fit does not need)
+
+    kept = tree[GROUP].to_dataset() if GROUP in tree.children else loo_group(tree)
     scalars = {name: kept[name].item() for name in SCALARS}
     warning = bool((kept["pareto_k"] > scalars["good_k"]).any())
     pointwise = {"elpd_i": kept["elpd_i"], "pareto_k": kept["pareto_k"]}
@@ -56,34 +75,54 @@ def loo_group(tree: xr.DataTree) -> xr.Dataset:
     return xr.Dataset({**pointwise, **{name: getattr(loo, name) for name in SCALARS}})
 
 
-def _compute(tree: xr.DataTree) -> azs.ELPDData:
+def _compute(tree: xr.DataTree) -> Scores:
     units = left_out_together(tree)
-    if units.max() + 1 == units.size:
-        return _loo(tree)
-    return _by_training_run(tree, units)
+    density = tree["log_likelihood"]["log_response"].transpose("run", "chain", "draw")
+    values = density.to_numpy().reshape(units.size, -1)
+    reff = _relative_ess(tree["posterior"].to_dataset())
+    alone = units.max() + 1 == units.size
+    elpd_i, pareto_k, p = _each(values, reff) if alone else _by_training_run(values, units, reff)
+    labels = {"run": density["run"]} if "run" in density.coords else {}
+    left_out = np.bincount(units, elpd_i)
+    return Scores(
+        elpd=float(left_out.sum()),
+        se=float(np.sqrt(left_out.size * left_out.var(ddof=1))),
+        p=p,
+        n_samples=values.shape[1],
+        n_data_points=units.size,
+        good_k=good_shape(values.shape[1]),
+        elpd_i=xr.DataArray(elpd_i, dims="run", coords=labels),
+        pareto_k=xr.DataArray(pareto_k, dims="run", coords=labels),
+    )
 
 
-def _loo(tree: xr.DataTree) -> azs.ELPDData:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
-        return azs.loo(tree, pointwise=True, var_name="log_response")
+def _relative_ess(posterior: xr.Dataset) -> float:
+    """Return the mean effective part of the draws of all parameters."""
+    if posterior.sizes["chain"] == 1:
+        return 1.0
+    effective = [ess(values.transpose("chain", "draw").to_numpy(), "mean") for values in posterior.values()]
+    return float(np.mean(effective)) / (posterior.sizes["chain"] * posterior.sizes["draw"])
 
 
-def _by_training_run(tree: xr.DataTree, units: np.ndarray) -> azs.ELPDData:
+def _each(values: np.ndarray, reff: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the density of each row left out, its Pareto k (row,), and the effective number of parameters."""
+    weights, shapes = smoothed(-values, reff)
+    elpd_i = np.logaddexp.reduce(weights + values, axis=1)
+    return elpd_i, shapes, float((_log_mean(values) - elpd_i).sum())
+
+
+def _log_mean(values: np.ndarray) -> np.ndarray:
+    return np.asarray(np.logaddexp.reduce(values, axis=1) - np.log(values.shape[1]))
+
+
+def _by_training_run(values: np.ndarray, units: np.ndarray, reff: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Leave out every training run, and share its density out over its rows, in their order."""
-    density = tree["log_likelihood"]["log_response"]
-    whole = density.assign_coords(unit=("run", units)).groupby("unit").sum().to_dataset(name="log_response")
-    loo = _loo(xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset(), "log_likelihood": whole}))
-    weights = loo.log_weights.transpose("unit", "chain", "draw").to_numpy().reshape(units.max() + 1, -1)
-    values = density.transpose("run", "chain", "draw").to_numpy().reshape(units.size, -1)
-    elpd_i, pareto_k = np.empty(units.size), np.empty(units.size)
+    whole = np.stack([values[units == unit].sum(axis=0) for unit in range(units.max() + 1)])
+    weights, shapes = smoothed(-whole, reff)
+    elpd_i = np.empty(units.size)
     for unit, weight in enumerate(weights):
         rows = np.flatnonzero(units == unit)
         so_far = np.logaddexp.reduce(np.cumsum(values[rows], axis=0) + weight, axis=1)
         elpd_i[rows] = np.diff(so_far, prepend=np.logaddexp.reduce(weight))
-        pareto_k[rows] = loo.pareto_k.to_numpy()[unit]
-    labels = {"run": density["run"]} if "run" in density.coords else {}
-    pointwise = (xr.DataArray(found, dims="run", coords=labels) for found in (elpd_i, pareto_k))
-    changed = dict(zip(("elpd_i", "pareto_k"), pointwise, strict=True))
-    scalars = {name: getattr(loo, name) for name in SCALARS} | {"n_data_points": units.size}
-    return azs.ELPDDataLOO(scale="log", warning=loo.warning, **scalars, **changed)
+    p = float((_log_mean(whole) - np.bincount(units, elpd_i)).sum())
+    return elpd_i, shapes[units], p

@@ -51,7 +51,8 @@ def _smoothed(log_ratios: np.ndarray, relative_ess: float) -> tuple[np.ndarray, 
 
 
 def _tail(draws: int, relative_ess: float) -> int:
-    return int(3 * (draws / relative_ess) ** 0.5 if draws * relative_ess > MANY else draws / 5)
+    most = int(3 * (draws / relative_ess) ** 0.5) if draws * relative_ess > MANY else draws // 5
+    return min(most, draws // 2)
 
 
 def _generalised_pareto(excess: np.ndarray) -> tuple[float, float]:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import arviz_stats  # noqa: F401  (first, as it searches every module that is there by then)
-
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import CrossValidation
 from bayescale.comparison.verdict import Verdict

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from bayescale import checks
 from bayescale.errors import InputError
@@ -89,7 +89,7 @@ def judge_skills(comparison: SkillComparison, fitted: SkillFit, *, probability: 
     family = pointwise.index.get_level_values("family").to_numpy()
     difference, dse = difference_over(pointwise[best] - pointwise["compute"], family)
     families = len(np.unique(family))
-    above = float(student.cdf(difference / dse, families - 1)) if dse > 0 else 0.5
+    above = float(stdtr(families - 1, difference / dse)) if dse > 0 else 0.5
     effect = credible_interval(10.0 ** fitted.flat("gain_scale"), probability)
     reasons = _reasons(comparison.scores)
     answer = "cannot_tell" if reasons else _answer(above)
