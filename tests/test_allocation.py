@@ -20,6 +20,7 @@ from bayescale.fits.fit import Fit, predict, published_draws
 from bayescale.intervals import credible_interval
 from bayescale.laws.data_constrained import effective
 from bayescale.records.allocation import allocation_record
+from bayescale.records.fits import fit_record
 from bayescale.splits.constraints import Constraints
 
 FLOPS = [1e20, 1e21, 5.76e23]
@@ -716,3 +717,22 @@ def test_the_model_that_is_cheapest_to_train_is_right_without_demand(certain):
 def test_models_are_pairs_of_positive_numbers(wide_fit, N, D):
     with pytest.raises(InputError, match="expected"):
         implied_demand(wide_fit, N, D)
+
+
+def test_runs_that_cannot_separate_N_from_D_are_refused_with_cause_and_remedy(make_runs, synthetic_fit):
+    N = np.geomspace(1e7, 1e10, 12)
+    ladder = synthetic_fit("chinchilla", make_runs.of(N, 20 * N, name="ladder"))
+    with pytest.raises(InputError) as refused:
+        allocate(ladder, [1e22])
+    cause, remedy = refused.value.faults
+    assert cause.lower().endswith("so no split follows: d is 20 n in every run")
+    assert remedy.startswith("to change that: ")
+    assert remedy.count("with D =") == 3
+
+
+def test_a_law_that_failed_is_one_sentence_of_doubt(make_runs, synthetic_fit):
+    runs = make_runs.of(*make_runs.isoflop(sizes=4))
+    failed = synthetic_fit("chinchilla", runs, failures=("R-hat of A is 1.4", "ESS of A is 9"))
+    record = fit_record({"chinchilla": failed}, 0.9, {}, ())
+    assert record["doubts"] == ["chinchilla: R-hat of A is 1.4 (and 1 more)"]
+    assert record["fits"][0]["diagnostics"]["failures"] == ["R-hat of A is 1.4", "ESS of A is 9"]

@@ -137,7 +137,7 @@ def test_the_record_has_the_promised_shape_and_is_json(table):
         assert set(row["coverage"]) == {"0.5", "0.8", "0.9", "0.95"}
         assert row["coverage"]["0.9"] == score["coverage_90"]
         assert (row["threshold"], row["held_out"]) == (score["threshold"], score["held_out"])
-    assert record["runs"] == {"name": "made", "rows": 40, "response": "loss"}
+    assert record["runs"] == {"name": "made", "rows": 40, "response": "loss", "unit": "nats per token"}
     assert all(len(row["factor"]) == 2 and row["factor"][0] is not None for row in record["by_factor"])
     assert record["by"] == "C"
 

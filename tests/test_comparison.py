@@ -351,7 +351,7 @@ def test_the_record_has_the_promised_fields_and_is_plain_data(wide_comparison):
     record = comparison_record(wide_comparison)
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     promised = {"name", "elpd", "se", "p", "elpd_diff", "dse", "weight", "bad_k"}
-    assert record["runs"] == {"name": "wide", "rows": 120, "response": "loss"}
+    assert record["runs"] == {"name": "wide", "rows": 120, "response": "loss", "unit": "nats per token"}
     assert [law["name"] for law in record["laws"]] == wide_comparison.table.index.tolist()
     for law in record["laws"]:
         assert promised <= set(law)

@@ -26,6 +26,7 @@ from bayescale.records.allocation import allocation_record
 from bayescale.records.assumptions import assumptions
 from bayescale.runs import RunTable
 from bayescale.runs.costs import cost_curve
+from bayescale.runs.numerals import parse_number
 from bayescale.splits.best_sizes import best_sizes
 from bayescale.splits.minima import isoflop_minima
 from bayescale.splits.optimum import find_optimum, loss_on_budget
@@ -291,7 +292,7 @@ def test_runs_that_would_decide_cost_the_compute_they_are_said_to():
     frame = ladder.assign(C=ladder["C"] * attention(ladder["N"]))
     said = next(each for each in bs.describe(RunTable.from_frame(frame, name="made")).cannot if "at one C" in each)
     flops = float(re.search(r"such as (\S+) FLOP", said)[1])
-    runs = [(float(N), float(D.rstrip("."))) for N, D in re.findall(r"N = (\S+) with D = ([\d.e]+)", said)]
+    runs = [(parse_number(N), parse_number(D)) for N, D in re.findall(r"N = (\S+) with D = (\d[\d.]*[MBT])", said)]
     assert len(runs) == 3
     for N, D in runs:
         assert 6 * N * attention(N) * D == pytest.approx(flops, rel=0.1)  # each printed with two digits

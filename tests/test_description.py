@@ -34,7 +34,7 @@ def test_data_proportional_to_size_identifies_neither_exponents_nor_allocation()
     assert facts.correlation == pytest.approx(1.0)
     (exponents,) = [sentence for sentence in facts.cannot if sentence.startswith("Separate exponents of N and D")]
     assert "the compute-optimal allocation, are not identified" in exponents
-    assert "D is 20 N in every run; at one C, such as 1.2e20 FLOP, add N = 3.3e8 with D = 6e10" in exponents
+    assert "D is 20 N in every run; at one C, such as 1.2e20 FLOP, add N = 330M with D = 60B" in exponents
     (alone,) = [sentence for sentence in facts.cannot if sentence.startswith("Whether compute alone")]
     assert "cannot be decided" in alone
 

@@ -405,9 +405,9 @@ def test_doubts_of_the_fit_go_with_the_plan(few_runs, synthetic_fit):
 
 def test_the_record_has_the_promised_fields(found):
     record = json.loads(json.dumps(without_infinities(plan_record(found)), allow_nan=False))
-    assert {"spend", "runs", "expected_regret_before", "expected_regret_after"} <= set(record)
-    assert len(record["runs"]) == len(found.runs)
-    for run in record["runs"]:
+    assert {"spend", "next_runs", "expected_regret_before", "expected_regret_after"} <= set(record)
+    assert len(record["next_runs"]) == len(found.runs)
+    for run in record["next_runs"]:
         assert {"N", "D", "flops", "regret_saved"} <= set(run)
     assert record["cost"] <= record["spend"]
     assert record["lowers"]["after_every_candidate"] <= record["lowers"]["after"]

@@ -36,7 +36,7 @@ from bayescale.errors import InputError
 from bayescale.forecasts.backtesting import can_backtest
 from bayescale.laws import LAWS
 from bayescale.planning.plan import plan
-from bayescale.records.badges import cause_record
+from bayescale.records.badges import SIZE_METHOD, badges, cause_record
 from bayescale.records.report import report_record
 from bayescale.report import captions, figures, write_report
 from bayescale.report.page import NUMBERS, python_script, reach, render_page
@@ -152,6 +152,24 @@ def test_runs_that_cannot_say_how_to_split_say_so_first_with_the_runs_that_would
     assert cause_record(runs, ["tilt"], "no law has one")["reasons"] == ["no law has one"]
 
 
+def test_runs_without_a_split_say_so_before_any_doubt_and_name_what_was_asked(tmp_path):
+    laws = (LAWS["compute_floor"], LAWS["chinchilla"])
+    comparison = simulated_comparison(laws, simulated_runs(), failed=("chinchilla",))
+    words = page_of(tmp_path, comparison, judge(comparison), None, asked=[1e22, 1e23]).text
+    assert "how large a model to train, on how many tokens, with 1e22 or 1e23 FLOP?" in words
+    assert words.index("No split of compute can be recommended") < words.index("Some numbers here are doubtful")
+
+
+def test_failed_diagnostics_are_marked_beside_the_next_runs(tmp_path):
+    laws = (LAWS["compute_floor"], LAWS["chinchilla"])
+    comparison = simulated_comparison(laws, simulated_runs(), failed=("chinchilla",))
+    found = further()["plan"]
+    page_of(tmp_path, comparison, judge(comparison), allocate(comparison, [1e23]), plan=found)
+    line = re.search(r"<strong>Run more first\?</strong>.*?</p>", (tmp_path / "r.html").read_text(), re.DOTALL)[0]
+    assert found.headline in line
+    assert "diagnostics of chinchilla failed" in line
+
+
 def test_page_loads_nothing_and_runs_nothing():
     text = written()[0]
     page = Page(text)
@@ -189,7 +207,7 @@ def test_units_and_the_kind_of_interval_are_named():
 def test_numbers_are_valid_json_with_the_records():
     record = json.loads(written()[1], parse_constant=lambda name: pytest.fail(f"{name} in the numbers"))
     comparison, _, allocation = results()
-    assert record["schema"] == "bayescale/report/1"
+    assert record["schema"] == "bayescale/report/2"
     assert [law["name"] for law in record["comparison"]["laws"]] == list(comparison.table.index)
     assert [entry["flops"] for entry in record["allocation"]["allocations"]] == list(BUDGETS)
     assert record["allocation"]["probability"] == allocation.probability
@@ -280,8 +298,8 @@ def test_cannot_tell_shows_reasons_and_remedies(tmp_path):
     words = page_of(tmp_path, comparison, doubtful, allocation).text
     for part in (
         "These runs cannot tell",
-        "the runs hardly differ",
-        "runs of one recipe at",
+        "The runs hardly differ.",
+        "uns of one recipe at",
         "nowhere that can be named",
     ):
         assert part in words
@@ -326,10 +344,61 @@ def test_own_backtest_stands_in_its_section_and_beside_each_budget(tmp_path):
     assert all(f"{each}." in section for each in record["earned"])
     badges = json.loads((tmp_path / "r.json").read_text())["badges"]
     assert [badge["kind"] for badge in badges] == ["inside", "unchecked"]  # none was as far as the largest budget
+    assert badges[0]["text"].startswith("inside the runs: sizes unchecked, ")
+    assert badges[1]["text"].endswith("times beyond the runs: unchecked")
     near = write_report(tmp_path / "near.md", *results()[:2], allocate(results()[0], [1e23]), backtest=found)
-    assert (
-        near["badges"][0]["text"] == f"10 times beyond the runs: checked, {inside.sum()} of {len(inside)} losses held"
-    )
+    (badge,) = near["badges"]
+    assert badge["text"] == f"10 times beyond the runs: sizes unchecked, {inside.sum()} of {len(inside)} losses held"
+    assert badge["kind"] == "unchecked"
+
+
+def record_of_sizes(*inside, factor=12.0):
+    """Return a backtest of sizes with one forecast for each of these, all so far beyond the runs."""
+    found = simulated_size_backtest()
+    points = pd.concat([found.points.iloc[:1]] * len(inside), ignore_index=True)
+    return dataclasses.replace(found, points=points.assign(inside_90=inside, factor=factor, method=SIZE_METHOD))
+
+
+@pytest.mark.parametrize(
+    ("inside", "factor", "kind", "text", "likely"),
+    [
+        ([True] * 9 + [False], 12.0, "checked", "10 times beyond the runs: checked, 9 of 10 sizes held", True),
+        (
+            [True] * 4 + [False] * 7,
+            12.0,
+            "short",
+            "10 times beyond the runs: intervals too short, 4 of 11 sizes held",
+            False,
+        ),
+        (
+            [True] * 9 + [False],
+            4.0,
+            "unchecked",
+            "10 times beyond the runs: unchecked, nearer 9 of 10 sizes held",
+            True,
+        ),
+        (
+            [True] * 4 + [False] * 7,
+            4.0,
+            "unchecked",
+            "10 times beyond the runs: unchecked, nearer 4 of 11 sizes held",
+            False,
+        ),
+    ],
+)
+def test_the_word_on_a_card_is_no_better_than_what_intervals_of_sizes_held(inside, factor, kind, text, likely):
+    allocation = allocate(results()[0], [1e23])
+    (badge,) = badges(allocation, None, record_of_sizes(*inside, factor=factor))
+    assert (badge["kind"], badge["text"], badge["likely"]) == (kind, text, likely)
+
+
+def test_an_interval_that_was_not_borne_out_is_not_called_likely(tmp_path):
+    comparison, verdict, _ = results()
+    failed = record_of_sizes(*[False] * 3, factor=1e6)
+    words = page_of(tmp_path, comparison, verdict, allocate(comparison, [1e23]), size_backtest=failed).text
+    assert "By the model between" in words
+    assert "(90%, not borne out)" in words
+    assert "Likely between" not in words
 
 
 def test_report_without_a_backtest_says_why(tmp_path):
@@ -427,8 +496,8 @@ def test_next_runs_stand_in_their_section_or_it_says_why_not(tmp_path):
     section = Page(written()[0]).text.split("Next runs what they cost")[1].split("Diagnostics whether")[0]
     for N in found.runs["N"]:
         assert count(float(N)).replace("\N{NO-BREAK SPACE}", " ") in section
-    record = json.loads(written()[1])["next_runs"]
-    assert [run["N"] for run in record["runs"]] == found.runs["N"].tolist()
+    record = json.loads(written()[1])["plan"]
+    assert [run["N"] for run in record["next_runs"]] == found.runs["N"].tolist()
     assert record["expected_regret_after"] <= record["expected_regret_before"]
     assert "There is no plan here. In Python, bs.plan makes one" in page_of(tmp_path, *results()).text
 

@@ -10,14 +10,15 @@ from scipy import stats
 
 from bayescale.comparison.comparison import compare
 from bayescale.comparison.deciding import find_deciding_runs
-from bayescale.comparison.effect import OWN, find_effects
+from bayescale.comparison.effect import OWN, Effect, find_effects
 from bayescale.comparison.odds import Kinds, Lead, calibration, drawn_totals, score_of
+from bayescale.comparison.statements import Grounds, reasons_sentence, verdict_statement
 from bayescale.comparison.verdict import UNDECIDED, answer_at, judge
 from bayescale.designs.simulation import simulate
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import fit_laws
-from bayescale.intervals import credible_interval
+from bayescale.intervals import Interval, credible_interval
 from bayescale.records.comparison import verdict_record
 from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.splits.waste import FACTORS, find_waste
@@ -81,7 +82,7 @@ def test_a_wide_table_of_a_law_of_both_says_that_the_split_matters(split_verdict
     assert "compute alone does not explain loss" in split_verdict.statement
     assert "compute_floor" in split_verdict.statement
     assert "chinchilla" in split_verdict.statement
-    assert "the split matters with a probability of above 0.99" in split_verdict.statement
+    assert "the split matters with probability above 0.99" in split_verdict.statement
 
 
 def test_a_wide_table_of_a_law_of_compute_says_that_compute_suffices(compute_comparison):
@@ -546,3 +547,16 @@ def test_a_table_without_sizes_gets_no_verdict(synthetic_fit):
     comparison = compared({name: synthetic_fit(name, runs) for name in ("m1", "kaplan_d")})
     with pytest.raises(InputError, match="a verdict on compute needs N, D and C of every run; the table has no N, C"):
         judge(comparison)
+
+
+def test_a_cost_that_may_be_nothing_or_twice_the_compute_is_called_unknown(split_verdict, wide_comparison):
+    ratios = split_verdict.tokens_per_parameter
+    names = (split_verdict.compute_law, split_verdict.split_law)
+    told = {}
+    for upper in (0.5, 19.0):
+        effect = Effect(None, Interval(0.01, 0.0, upper, 0.9), 0.4)
+        grounds = Grounds(wide_comparison.runs, *names, split_verdict.difference, 0.5, effect, ratios, ("why not",))
+        told[upper] = verdict_statement("cannot_tell", grounds)
+    assert "Ignoring it costs 1% (90% interval 0% to 50%) more compute" in told[0.5]
+    assert "These runs do not show what ignoring it costs: the 90% interval is 0% to 1900%." in told[19.0]
+    assert reasons_sentence(("why not",)) in told[0.5]

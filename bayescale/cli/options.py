@@ -196,16 +196,16 @@ class Printing:
 @Parameter(name="*", group=RESULT)
 @dataclass(frozen=True)
 class Watching(Printing):
-    """How to print the result of long work, and what to tell of the work."""
+    """How to print the result of long work, and what to say of the work."""
 
     verbose: Annotated[bool, Parameter(alias="-v")] = False
-    """Tell on stderr what was done, and how many seconds each stage took."""
+    """Say on stderr what was done and how many seconds each stage took, and explain the columns of tables."""
 
     strict: bool = False
     """End with status 4 where diagnostics leave doubt; results are still printed."""
 
     dry_run: bool = False
-    """Tell what would be fitted, and how much of it the cache holds, and do none of it."""
+    """Show what would be fitted, and how much of it the cache holds, and do none of it."""
 
     def __post_init__(self) -> None:
         """Refuse to be silent and to tell more at once."""

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from bayescale.cli.options import Printing, Watching
-from bayescale.cli.tables import UNLIMITED
+from bayescale.cli.tables import UNLIMITED, show_hanging
 from bayescale.storage import write_whole
 
 type Plain = Any
@@ -39,6 +39,7 @@ def emit(
     printing: Printing,
     *,
     output: Path | None = None,
+    glossary: str = "",
 ) -> int:
     """Print a result, write it as JSON where asked for, and return the exit status.
 
@@ -52,6 +53,8 @@ def emit(
         How to print, and of long work whether doubts change the exit status.
     output : Path, optional
         File for the JSON.
+    glossary : str
+        What the columns mean, shown below under ``--verbose``.
     """
     finite = without_infinities(record)
     text = json.dumps(finite, indent=2, allow_nan=False) + "\n"
@@ -60,7 +63,10 @@ def emit(
     if printing.json:
         sys.stdout.write(text)
     else:
-        show(ResultConsole(), finite)
+        console = ResultConsole()
+        show(console, finite)
+        if glossary and isinstance(printing, Watching) and printing.verbose:
+            show_hanging(console, f"\nColumns: {glossary}", "")
     doubts = finite.get("doubts", [])
     if not (doubts and isinstance(printing, Watching) and printing.strict):
         return 0

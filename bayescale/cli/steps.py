@@ -268,7 +268,9 @@ def check_cache() -> None:
 
 def about(table: "RunTable") -> dict[str, Any]:
     """Return what a record says of the table that it is made from."""
-    return {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit}
+    from bayescale.records.runs import runs_record  # noqa: PLC0415  (pandas, which --help does not need)
+
+    return runs_record(table)
 
 
 def priors_record(source: "Fit | Comparison") -> list[dict[str, str]]:

@@ -12,6 +12,9 @@ from bayescale.runs.units import units_are_families
 from bayescale.splits.ranges import RatioRange
 from bayescale.words import capital, nats, odds, percent, short
 
+UNKNOWN = 1.0
+"""Extra compute above which the upper end of an interval whose lower end is small says that nothing is known."""
+
 
 @dataclass(frozen=True)
 class Grounds:
@@ -40,7 +43,7 @@ def verdict_statement(answer: str, grounds: Grounds) -> str:
         "probably_suffices": f"On {name}, compute alone probably explains loss well enough {enough}",
         "cannot_tell": f"{name} cannot tell whether compute alone explains loss",
     }[answer]
-    because = f" {capital('; '.join(grounds.reasons))}." if grounds.reasons else ""
+    because = reasons_sentence(grounds.reasons)
     return f"{opening}: {_numbers(grounds)}. {_cost(grounds)}{because} {_range(answer, grounds.ratios)}"
 
 
@@ -51,15 +54,20 @@ def _named(runs: RunTable) -> str:
     return f"{runs.name} (within {runs.frame['family'].nunique()} families)"
 
 
+def reasons_sentence(reasons: Sequence[str]) -> str:
+    """Return reasons as the sentence of a statement; where they are listed, the statement goes without it."""
+    return f" {capital('; '.join(reasons))}." if reasons else ""
+
+
 def _numbers(grounds: Grounds) -> str:
     """Say the probability and the difference of the laws that it comes from."""
     diff = grounds.difference
-    worse = "worse" if diff.elpd_diff < 0 else "better"
+    side = "below" if diff.elpd_diff < 0 else "above"
     within = units_are_families(grounds.runs.frame)
-    unseen = "models of families it has not seen, given the smallest of each," if within else "runs it has not seen"
+    where = "models of held-out families, given the smallest of each" if within else "held-out runs"
     return (
-        f"the split matters with a probability of {odds(grounds.probability)}, as {grounds.compute_law} predicts "
-        f"{unseen} {nats(abs(diff.elpd_diff))} nats {worse} than {grounds.split_law} (s.e. {nats(diff.dse)})"
+        f"the split matters with probability {odds(grounds.probability)}, as {grounds.compute_law} scores "
+        f"{nats(abs(diff.elpd_diff))} nats {side} {grounds.split_law} on {where} (s.e. {nats(diff.dse)})"
     )
 
 
@@ -68,9 +76,13 @@ def _cost(grounds: Grounds) -> str:
     effect, tolerance = grounds.effect, percent(grounds.ratios.tolerance)
     if effect.extra_compute is None:
         return "What ignoring the split costs is not known: no law here has its best split inside the searched range."
+    found = effect.extra_compute
+    if found.lower < grounds.ratios.tolerance and found.upper > UNKNOWN:
+        ends = f"{percent(found.lower, 2)} to {percent(found.upper, 2)}"
+        return f"These runs do not show what ignoring it costs: the {percent(found.probability)} interval is {ends}."
     return (
         f"Ignoring it costs {part(effect.extra_compute)} more compute at the D/N of these runs, and more than "
-        f"{tolerance} with a probability of {odds(effect.above_tolerance)}."
+        f"{tolerance} with probability {odds(effect.above_tolerance)}."
     )
 
 

@@ -13,6 +13,7 @@ from bayescale.forecasts.track_record import coverage_earned, size_coverage_earn
 from bayescale.laws.measured import MeasuredCost
 from bayescale.runs import LOST_CONDITION, WEAK_CONDITION, RunTable, describe
 from bayescale.runs.costs import COVARIATES
+from bayescale.runs.description import split_problem
 from bayescale.splits.constraints import Constraints
 from bayescale.splits.search import best_runs, searches
 from bayescale.words import percent, short
@@ -71,9 +72,10 @@ def design_doubts(runs: RunTable) -> list[str]:
     """Refuse runs that cannot distinguish N from D, and say so of runs that hardly can."""
     design = describe(runs)
     if not design.condition <= LOST_CONDITION:
+        why, remedy = split_problem(runs) or ("N or D is missing", "add the column")
         raise InputError(
-            f"{runs.name}: these runs cannot distinguish the effect of N from that of D, so no split follows; "
-            f"{' '.join(design.cannot)}"
+            f"{runs.name}: these runs cannot distinguish the effect of N from that of D, so no split follows: {why}",
+            f"to change that: {remedy}",
         )
     if design.condition > WEAK_CONDITION:
         condition = short(design.condition)

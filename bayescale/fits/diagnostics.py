@@ -144,7 +144,7 @@ def _check_error(name: str, values: xr.DataArray, probability: float) -> list[st
         error = convergence.quantile_error(values.transpose("chain", "draw").to_numpy(), prob)
         if not error <= MCSE_LIMIT * (high - low):
             failures.append(
-                f"Monte Carlo error of the {prob:.0%} point of {name} is {error / (high - low):.0%} of the "
+                f"Monte Carlo error of the {prob:.0%} point of {name} is {error / (high - low):.1%} of the "
                 f"{probability:.0%} interval's width (at most {MCSE_LIMIT:.0%})"
             )
     return failures

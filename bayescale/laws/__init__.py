@@ -28,6 +28,7 @@ from bayescale.laws.given import (
     with_priors,
     without_given,
 )
+from bayescale.laws.groups import group_of
 from bayescale.laws.guo_compute import GUO_COMPUTE
 from bayescale.laws.identity import law_record, priors_from_record, priors_record
 from bayescale.laws.isoflop import ISOFLOP
@@ -202,12 +203,14 @@ def get_law(law: str | Law) -> Law:
 
 
 def list_laws() -> list[dict[str, object]]:
-    """Return name, covariates, response, parameters, formula and reference of each law that can be named."""
+    """Return name, group, covariates, responses, parameters, formula and reference of each law that can be named."""
     return [
         {
             "name": law.name,
+            "group": group_of(law),
             "covariates": list(law.covariates),
             "response": " or ".join(law.responses),
+            "responses": list(law.responses),
             "parameters": list(law.parameters),
             "formula": law.formula,
             "reference": law.reference,

@@ -16,8 +16,9 @@ def assumptions(comparison: Comparison, allocation: Allocation | None) -> list[s
     cost = table_cost(runs) if allocation is None else allocation.cost
     return [
         "Beyond the runs, sizes rest on the law. Intervals of N, D and D/N hold the uncertainty of a law's parameters"
-        f"{AVERAGED if several else ''}, but not the law being wrong away from the runs. The forecast "
-        "of a run's loss holds that too: what the law misses among the runs is carried on, and grows with distance.",
+        f"{AVERAGED if several else ''} and what the law misses of best sizes: as this table's own isoFLOP slices show "
+        "it or, without such slices, as other tables do. The forecast of a run's loss holds what the law misses "
+        "among the runs, which grows with distance.",
         f"{spending_sentence(cost, runs)} A token served costs a third of a training token.",
         f"The logarithm of the {runs.response} scatters about each law by a Student t distribution with inferred scale "
         "and tails, the same for every law and every size of run; outliers are kept and weigh less.",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.forecasts.backtesting import Backtest, scores_by_factor
+from bayescale.records.runs import runs_record
 
 
 def backtest_record(found: Backtest) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def backtest_record(found: Backtest) -> dict[str, Any]:
         for _, row in scores_by_factor(found.points).iterrows()
     ]
     return {
-        "runs": {"name": found.runs.name, "rows": len(found.runs.frame), "response": found.runs.response},
+        "runs": runs_record(found.runs),
         "by": found.by,
         "scores": scores,
         "by_factor": pooled,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import bdtr
 
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.size_backtesting import SizeBacktest
@@ -15,6 +16,9 @@ from bayescale.runs import RunTable
 from bayescale.runs.description import split_problem
 from bayescale.words import short
 
+type Held = dict[str, int | bool]
+"""How many intervals ``held`` ``of`` how many, whether any was ``as_far``, and whether they are ``too_short``."""
+
 METHOD = "discrepancy"
 """Method whose record a report's forecasts are quoted by: it is how they are made."""
 
@@ -24,11 +28,17 @@ SIZE_METHOD = IN_USE
 SAME = 1.005
 """Budgets this close to the largest run are as large."""
 
+NOMINAL = 0.9
+"""Probability of the intervals that are counted."""
+
+CHANCE = 0.05
+"""Intervals that held so few as honest ones would with a smaller probability than this are called too short."""
+
 
 def badges(
     allocation: Allocation, backtest: Backtest | None, size_backtest: SizeBacktest | None
 ) -> list[dict[str, Any]]:
-    """Return for each budget how far beyond the runs it is, and how many forecasts as far out have held.
+    """Return for each budget how far beyond the runs it is, and how many intervals as far out have held.
 
     Parameters
     ----------
@@ -40,35 +50,52 @@ def badges(
     Returns
     -------
     list of dict
-        ``kind`` (``inside``, ``checked`` or ``unchecked``), ``text``, and ``loss`` and ``size``: how many 90%
-        intervals of forecasts as far out ``held`` ``of`` how many, or None.
+        ``text``; ``kind``: ``short`` (intervals as far out held too few to be called 90%), ``inside``, ``checked`` or
+        ``unchecked`` (no best size was forecast so far out); ``likely``: whether nothing speaks against the interval of
+        the size; and ``size`` and ``loss``: the count at this distance, at the nearest distance where none was as far,
+        or None.
     """
     losses, sizes = _points(backtest, METHOD), _points(size_backtest, SIZE_METHOD)
     reaches = allocation.recommended["extrapolation"].to_numpy()
-    return [_badge(float(reach), _held(losses, reach, EDGES), _held(sizes, reach, SIZE_EDGES)) for reach in reaches]
+    return [_badge(float(reach), _held(sizes, reach, SIZE_EDGES), _held(losses, reach, EDGES)) for reach in reaches]
 
 
 def _points(found: Backtest | SizeBacktest | None, method: str) -> pd.DataFrame | None:
     return None if found is None else found.points[found.points["method"] == method]
 
 
-def _held(points: pd.DataFrame | None, reach: float, edges: Any) -> dict[str, int] | None:  # noqa: ANN401  (numbers)
-    """Count forecasts of the bin that a reach falls into, unless none was as far out."""
-    if points is None or points.empty or reach > points["factor"].max() * SAME:
+def _held(points: pd.DataFrame | None, reach: float, edges: Sequence[float]) -> Held | None:
+    """Count the intervals that held in the bin that a reach falls into, or in the nearest one that has forecasts."""
+    if points is None or points.empty:
         return None
-    place = np.digitize(points["factor"], edges)
-    inside = points["inside_90"][place == np.digitize(max(reach, SAME), edges)]
-    return {"held": int(inside.sum()), "of": len(inside)} if len(inside) else None
+    place, wanted = np.digitize(points["factor"], edges), np.digitize(max(reach, SAME), edges)
+    found = points[place == place[np.argmin(np.abs(place - wanted))]]
+    held, of = int(found["inside_90"].sum()), len(found)
+    too_short = bool(bdtr(held, of, NOMINAL) < CHANCE)
+    return {"held": held, "of": of, "as_far": reach <= points["factor"].max() * SAME, "too_short": too_short}
 
 
-def _badge(reach: float, loss: dict[str, int] | None, size: dict[str, int] | None) -> dict[str, Any]:
-    if reach <= SAME:
-        return {"kind": "inside", "text": "inside the runs", "loss": loss, "size": size}
-    far = f"{short(reach)} times beyond the runs"
-    said = [f"{each['held']} of {each['of']} {what} held" for what, each in (("losses", loss), ("sizes", size)) if each]
-    if not said:
-        return {"kind": "unchecked", "text": f"{far}: unchecked", "loss": None, "size": None}
-    return {"kind": "checked", "text": f"{far}: checked, {', '.join(said)}", "loss": loss, "size": size}
+def _badge(reach: float, size: Held | None, loss: Held | None) -> dict[str, Any]:
+    inside = reach <= SAME
+    where = "inside the runs" if inside else f"{short(reach)} times beyond the runs"
+    checked = {what: each for what, each in (("sizes", size), ("losses", loss)) if each and each["as_far"]}
+    too_short = any(each["too_short"] for each in checked.values())
+    kind = "short" if too_short else "inside" if inside else "checked" if "sizes" in checked else "unchecked"
+    said = ["intervals too short"] if too_short else ["checked"] if kind == "checked" else []
+    if checked:
+        said += [] if "sizes" in checked else ["sizes unchecked"]
+        said.append(f"{' and '.join(_count(what, each) for what, each in checked.items())} held")
+    elif not inside:
+        said.append("unchecked")
+    if size and "sizes" not in checked:
+        said.append(f"nearer {_count('sizes', size)} held")
+    text = f"{where}: {', '.join(said)}" if said else where
+    likely = size is None or not size["too_short"]
+    return {"kind": kind, "text": text, "likely": likely, "size": size, "loss": loss}
+
+
+def _count(what: str, found: Held) -> str:
+    return f"{found['held']} of {found['of']} {what}"
 
 
 def cause_record(runs: RunTable, laws: Sequence[str], refusal: str) -> dict[str, Any]:

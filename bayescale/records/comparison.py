@@ -7,9 +7,11 @@ import numpy as np
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import CrossValidation
 from bayescale.comparison.deciding import DecidingRuns
+from bayescale.comparison.statements import reasons_sentence
 from bayescale.comparison.verdict import Verdict
 from bayescale.fits.discrepancy import infer_discrepancy
 from bayescale.intervals import Interval
+from bayescale.records.runs import runs_record
 from bayescale.runs.folds import ALONE
 from bayescale.runs.units import independent_units
 from bayescale.splits.ranges import RatioRange
@@ -24,11 +26,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
     """
     columns = ("elpd", "se", "p", "elpd_diff", "dse", "weight", "best_probability")
     return {
-        "runs": {
-            "name": comparison.runs.name,
-            "rows": len(comparison.runs.frame),
-            "response": comparison.runs.response,
-        },
+        "runs": runs_record(comparison.runs),
         "laws": [
             {
                 "name": name,
@@ -79,6 +77,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "effect": _interval(verdict.effect),
         "effect_above_tolerance": verdict.effect_above_tolerance,
         "statement": verdict.statement,
+        "summary": verdict.statement.replace(reasons_sentence(verdict.reasons), "", 1),
         "elpd_diff": verdict.difference.elpd_diff,
         "dse": verdict.difference.dse,
         "decided": verdict.difference.decided,

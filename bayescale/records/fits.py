@@ -18,8 +18,8 @@ from bayescale.records import backtest
 from bayescale.records.allocation import allocation_record
 from bayescale.records.comparison import comparison_record, cross_validation_record, verdict_record
 from bayescale.records.priors import given_priors, shift_record
+from bayescale.records.runs import runs_record
 from bayescale.records.sensitivity import sensitivity_record
-from bayescale.runs import RunTable
 
 LEAST_CONTRACTION = 0.5
 """Below this the runs have taken less than half of the prior's variance away."""
@@ -31,7 +31,7 @@ def fit_record(
     """Return parameters with credible intervals and diagnostics of each law."""
     return {
         "schema": "bayescale/fits/1",
-        "runs": _runs_record(next(iter(fits.values())).runs),
+        "runs": runs_record(next(iter(fits.values())).runs),
         "probability": probability,
         "fits": [_law_record(name, fitted, probability, paths.get(name)) for name, fitted in fits.items()],
         "priors": given_record(fitted.law for fitted in fits.values()),
@@ -90,6 +90,7 @@ def compare_record(
         "schema": "bayescale/compare/1",
         "runs": record.pop("runs"),
         "laws": record.pop("laws"),
+        "probability": None if verdict is None else verdict.tokens_per_parameter.probability,
         "verdict": None if verdict is None else verdict_record(verdict),
         "notes": [*record.pop("notes"), *notes],
         **record,
@@ -107,7 +108,7 @@ def allocate_record(
     doubts = _comparison_doubts(source) if isinstance(source, Comparison) else _fit_doubts({source.law.name: source})
     return {
         "schema": "bayescale/allocate/1",
-        "runs": _runs_record(allocation.runs),
+        "runs": runs_record(allocation.runs),
         **allocation_record(allocation),
         "sensitivity": sensitivity_record(source, allocation),
         "priors": given_priors(source),
@@ -122,7 +123,6 @@ def backtest_record(found: Backtest, defaults: Sequence[str]) -> dict[str, Any]:
     return {
         "schema": "bayescale/backtest/1",
         **backtest.backtest_record(found),
-        "runs": _runs_record(found.runs),
         "statement": reliability_statement(found.points),
         "defaults": list(defaults),
         "doubts": _refit_doubts(found),
@@ -141,12 +141,13 @@ def report_doubts(comparison: Comparison, allocation: Allocation | None, found: 
     return doubts + (_refit_doubts(found) if found else [])
 
 
-def _runs_record(table: RunTable) -> dict[str, Any]:
-    return {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit}
-
-
 def _fit_doubts(fits: Mapping[str, Fit]) -> list[str]:
-    return [f"{name}: {failure}" for name, fitted in fits.items() for failure in fitted.diagnostics.failures]
+    """Return one sentence for each law that failed: the diagnostics themselves are in the record of the fit."""
+    failed = {name: fitted.diagnostics.failures for name, fitted in fits.items() if fitted.diagnostics.failures}
+    return [
+        f"{name}: {failures[0]}" + (f" (and {len(failures) - 1} more)" if failures[1:] else "")
+        for name, failures in failed.items()
+    ]
 
 
 def _fold_doubts(validation: CrossValidation) -> list[str]:
@@ -156,5 +157,5 @@ def _fold_doubts(validation: CrossValidation) -> list[str]:
 
 def _comparison_doubts(comparison: Comparison) -> list[str]:
     bad = {str(name): int(count) for name, count in comparison.table["bad_k"].items()}
-    high = [f"{name}: Pareto k of {count} runs is too high" for name, count in bad.items() if count]
+    high = [f"{name}: Pareto k of {count} run{'s' * (count != 1)} is too high" for name, count in bad.items() if count]
     return [*_fit_doubts(comparison.fits), *high]

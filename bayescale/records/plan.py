@@ -17,7 +17,7 @@ def plan_record(found: Plan) -> dict[str, Any]:
         "cost": float(found.runs["flops"].sum()),
         "probability": found.probability,
         "weights": dict(found.weights),
-        "runs": [_row(row) for row in found.runs.to_dict(orient="records")],
+        "next_runs": [_row(row) for row in found.runs.to_dict(orient="records")],
         "targets": [_row(row) for row in found.targets.to_dict(orient="records")],
         "expected_regret_before": found.expected_regret_before,
         "expected_regret_after": found.expected_regret_after,

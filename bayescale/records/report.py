@@ -30,12 +30,12 @@ from bayescale.records.badges import METHOD, SIZE_METHOD, badges, cause_record
 from bayescale.records.comparison import comparison_record, verdict_record
 from bayescale.records.plan import plan_record
 from bayescale.records.priors import given_priors, shift_record
-from bayescale.records.runs import description_record
+from bayescale.records.runs import description_record, runs_record
 from bayescale.records.sensitivity import sensitivity_record
 from bayescale.records.size_backtest import size_backtest_record
 from bayescale.runs import RunTable, describe
 
-SCHEMA = "bayescale/report/1"
+SCHEMA = "bayescale/report/2"
 
 NO_HEADING: Mapping[str, str] = {"title": "", "author": "", "date": ""}
 """Title, author and date of a report where none are given."""
@@ -84,6 +84,7 @@ def report_record(
     heading: Mapping[str, str] = NO_HEADING,
     refusal: str = "",
     spent: Sequence[str] = (),
+    asked: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Return the numbers of a report as plain data; what is not finite becomes None."""
     fits = comparison.fits
@@ -92,9 +93,11 @@ def report_record(
         "schema": SCHEMA,
         "command": command,
         "heading": {**NO_HEADING, **heading},
+        "asked": [float(flops) for flops in asked],
         "cause": None if allocation else cause_record(comparison.runs, list(fits), refusal),
         "badges": badges(allocation, backtest, size_backtest) if allocation else [],
         "probability": probability,
+        "runs": runs_record(comparison.runs),
         "data": _data(comparison.runs),
         "comparison": comparison_record(comparison),
         "pointwise": _pointwise(comparison, verdict.compute_law, verdict.split_law),
@@ -108,8 +111,8 @@ def report_record(
         "no_backtest": None if backtest else _why_none(comparison, law_in_use(comparison, allocation)),
         "size_backtest": _size_backtest(size_backtest, allocation) if size_backtest else None,
         "no_size_backtest": None if size_backtest else _why_no_sizes(comparison, law_in_use(comparison, allocation)),
-        "next_runs": plan_record(plan) if plan else None,
-        "no_next_runs": None if plan else _why_no_plan(comparison, allocation),
+        "plan": plan_record(plan) if plan else None,
+        "no_plan": None if plan else _why_no_plan(comparison, allocation),
         "assumptions": assumptions(comparison, allocation),
         "limits": limits_text(allocation.constraints) if allocation else "",
         "laws": {name: _law(fitted) for name, fitted in fits.items()},

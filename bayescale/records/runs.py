@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from bayescale.runs import Description
+from bayescale.runs import Description, RunTable
 
 
 def description_record(description: Description) -> dict[str, Any]:
@@ -15,3 +15,8 @@ def description_record(description: Description) -> dict[str, Any]:
     for name in ("correlation", "spread_N_at_like_C", "span_N_at_like_C", "condition"):
         record[name] = record[name] if math.isfinite(record[name]) else None
     return record
+
+
+def runs_record(table: RunTable) -> dict[str, Any]:
+    """Return what each record says of the table it was made from."""
+    return {"name": table.name, "rows": len(table.frame), "response": table.response, "unit": table.unit}

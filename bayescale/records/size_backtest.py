@@ -8,21 +8,17 @@ import pandas as pd
 
 from bayescale.decisions.size_backtesting import FAILED, SizeBacktest
 from bayescale.decisions.size_scores import PROBABILITIES, overall, statement
+from bayescale.records.runs import runs_record
 
 SCHEMA = "bayescale/backtest-sizes/1"
 
 
 def size_backtest_record(found: SizeBacktest, defaults: Sequence[str] = ()) -> dict[str, Any]:
     """Return a backtest of sizes as plain data, with a sentence that says what to take from it."""
-    runs, total = found.runs, overall(found.scores)
+    total = overall(found.scores)
     return {
         "schema": SCHEMA,
-        "runs": {
-            "name": runs.name,
-            "rows": len(runs.frame),
-            "response": runs.response,
-            "unit": runs.unit,
-        },
+        "runs": runs_record(found.runs),
         "slices_held_out": [int(count) for count in dict.fromkeys(found.points["slices"])],
         "scores": [_scores_record(row, float(row["factor"])) for _, row in total.iterrows()],
         "by_factor": [

@@ -464,7 +464,7 @@ const explorer = (() => {
     byId("safe").hidden = !found.near;
     byId("unsafe").hidden = Boolean(found.near);
     found.near?.forEach((value, k) => put(["near-low", "near-high"][k], value, counted(value)));
-    found.extra.forEach((value, k) => put(["extra", "extra-high"][k], value, `${significant(100 * value, 2)} %`));
+    found.extra.forEach((value, k) => put(["extra", "extra-high"][k], value, `${significant(100 * value, 2)}%`));
     put("unsafe-N", found.recommended.N, counted(found.recommended.N));
     put("training", found.training, flops(found.training));
     put("serving", found.serving, found.serving > 0 ? flops(found.serving) : "0");

@@ -28,7 +28,7 @@ from bayescale.plots.other_sizes import plot_other_sizes
 from bayescale.plots.plan import plot_plan
 from bayescale.plots.ratios import plot_ratio_range
 from bayescale.plots.rendering import render, rendering_settings
-from bayescale.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
+from bayescale.plots.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, SKY, VERMILLION
 from bayescale.plots.waste import plot_waste
 from bayescale.processes import alongside
 from bayescale.records.badges import METHOD
@@ -46,6 +46,7 @@ CARDS = 3
 PAGE_COLORS = {
     BLUE: "blue",
     GREEN: "green",
+    MUTED: "soft",
     ORANGE: "orange",
     PURPLE: "purple",
     SKY: "sky",

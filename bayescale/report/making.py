@@ -169,7 +169,8 @@ def make_report(
     making.say("writing the report")
     shown: dict[str, Any] = {"command": command, "title": title, "author": author, "date": date}
     refusal = "" if allocation else making.notes[0].removeprefix(NO_ALLOCATION)
-    numbers = write_report(target, comparison, verdict, allocation, **parts, **shown, spent=spent, refusal=refusal)
+    shown |= {"spent": spent, "refusal": refusal, "asked": budgets}
+    numbers = write_report(target, comparison, verdict, allocation, **parts, **shown)
     doubts = report_doubts(comparison, allocation, parts["backtest"])
     return Report(
         target, numbers, comparison, verdict, allocation, **parts, notes=tuple(making.notes), doubts=tuple(doubts)
@@ -220,7 +221,7 @@ class _Making:
                 random_seed=self.random_seed,
             )
         except InputError as error:
-            self.notes.insert(0, f"{NO_ALLOCATION}{error}")
+            self.notes.insert(0, f"{NO_ALLOCATION}{'; '.join(error.faults)}")
         return None
 
     def backtest(self, fitted: Fit) -> Backtest | None:

@@ -241,8 +241,8 @@ def python_script(record: Mapping[str, Any]) -> str:
     if record["prior_shift"]:
         lines += _shift_lines(record, source)
         given.append("shift=shift")
-    if record["next_runs"]:
-        lines.append(_plan_line(record["next_runs"], source, settings["random_seed"]))
+    if record["plan"]:
+        lines.append(_plan_line(record["plan"], source, settings["random_seed"]))
         given.append("plan=plan")
     lines.append(f"bs.write_report({page!r}, {', '.join(given)})")
     return "\n".join(lines)
@@ -293,8 +293,8 @@ def _size_backtest_line(found: Mapping[str, Any], random_seed: int) -> str:
 
 
 def _plan_line(found: Mapping[str, Any], source: str, random_seed: int) -> str:
-    targets = [target["flops"] for target in found["targets"]]
+    targets, most = [target["flops"] for target in found["targets"]], max(len(found["next_runs"]), 1)
     return (
-        f"plan = bs.plan({source}, spend={found['spend']!r}, target={targets!r}, runs={max(len(found['runs']), 1)}, "
+        f"plan = bs.plan({source}, spend={found['spend']!r}, target={targets!r}, runs={most!r}, "
         f"probability={found['probability']!r}, random_seed={random_seed})"
     )

@@ -89,6 +89,7 @@ def write_report(
     date: str = "",
     spent: Sequence[str] = (),
     refusal: str = "",
+    asked: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Write what was found as one page, HTML, Markdown or PDF by its name, and its numbers as JSON beside it.
 
@@ -124,6 +125,8 @@ def write_report(
         What each budget takes in hours or money, in words.
     refusal : str
         Why there is no allocation, where there is none.
+    asked : sequence of float
+        Compute budgets that were asked about, in FLOP, shown where there is no allocation.
 
     Returns
     -------
@@ -141,7 +144,8 @@ def write_report(
     sizes = None if size_backtest is None else own_size_backtest(size_backtest, law)
     given: dict[str, Any] = {"backtest": own, "size_backtest": sizes, "plan": plan, "shift": shift, "command": command}
     heading = {"title": title, "author": author, "date": date}
-    record = report_record(comparison, verdict, allocation, **given, heading=heading, refusal=refusal, spent=spent)
+    given |= {"heading": heading, "refusal": refusal, "spent": spent, "asked": asked}
+    record = report_record(comparison, verdict, allocation, **given)
     figures = draw_figures(comparison, verdict, allocation, own, plan, shift=shift)
     explorer = explorer_data(comparison, allocation) if allocation and target.suffix.lower() == ".html" else None
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -93,7 +93,7 @@ def many_copies(draft: Draft) -> Iterator[str]:
         yield (
             f"{draft.source}: {count} of {len(draft.frame)} rows are the same run as another, with the same sizes and "
             f"{draft.response} to six digits ({'; '.join(cases)}{'; ...' if len(groups) > 3 else ''}); keep one of "
-            "each (--drop-duplicates), or tell them apart by a column such as seed"
+            "each (--drop-duplicates), or distinguish them by a column such as seed"
         )
 
 

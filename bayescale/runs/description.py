@@ -13,7 +13,7 @@ from bayescale.runs.headers import MEANINGS
 from bayescale.runs.reading import as_table
 from bayescale.runs.table import RunTable
 from bayescale.values import Value
-from bayescale.words import capital, typed
+from bayescale.words import capital, count_text, typed
 
 TYPICAL_EXPONENT = 0.35  # alpha and beta of the Chinchilla law, near enough
 WEAK_CONDITION = 200.0
@@ -309,7 +309,7 @@ def _remedy(facts: Description, frame: pd.DataFrame) -> str:
     price = float(np.exp(np.log(frame["C"] / (frame["N"] * frame["D"])).mean()))  # a parameter and token
     sizes = math.sqrt(C / price / ratio) * np.array([1 / 3, 1.0, 3.0])
     pairs = zip(sizes, C / flops_per_token(frame, sizes), strict=True)
-    runs = ", ".join(f"N = {_rounded(N)} with D = {_rounded(D)}" for N, D in pairs)
+    runs = ", ".join(f"N = {count_text(N, 2)} with D = {count_text(D, 2)}" for N, D in pairs)
     return f"at one C, such as {_rounded(C)} FLOP, add {runs}"
 
 

@@ -96,3 +96,19 @@ def test_results_are_also_written_as_json(tmp_path, capsys):
     path = tmp_path / "compare.json"
     assert main(["compare", "wide", "--json", "--output", str(path)]) == 0
     assert json.loads(path.read_text(encoding="utf-8")) == json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("verbs")
+def test_columns_are_explained_when_one_asks_for_more(capsys):
+    assert main(["compare", "wide"]) == 0
+    assert "stacking" not in capsys.readouterr().out
+    assert main(["compare", "wide", "--verbose"]) == 0
+    assert "Columns: elpd: expected log predictive density" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.usefixtures("verbs")
+def test_compare_says_the_unit_and_the_probability(run_json):
+    record = run_json("compare", "wide")
+    assert record["runs"]["unit"] == "nats per token"
+    assert record["probability"] == 0.9
+    assert record["verdict"]["summary"] == record["verdict"]["statement"]  # no reasons: it is decided

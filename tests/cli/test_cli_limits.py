@@ -144,7 +144,7 @@ def test_a_report_makes_itself_again_within_the_same_limits():
         "settings": {"chinchilla": {"random_seed": 0}},
         "allocation": allocation,
         "backtest": None,
-        "next_runs": None,
+        "plan": None,
         "priors": [],
         "prior_shift": None,
         "size_backtest": None,

@@ -31,13 +31,13 @@ def verbs(wide_runs, wide_comparison):
 @pytest.mark.usefixtures("verbs")
 def test_plan_has_the_promised_shape(run_json):
     record = run_json(*ASKED, "--runs", "3")
-    assert record["schema"] == "bayescale/plan/1"
+    assert record["schema"] == "bayescale/plan/2"
     assert {"spend", "runs", "expected_regret_before", "expected_regret_after", "notes", "doubts"} <= set(record)
-    assert 0 < len(record["runs"]) <= 3
-    for run in record["runs"]:
+    assert 0 < len(record["next_runs"]) <= 3
+    for run in record["next_runs"]:
         assert {"N", "D", "flops", "regret_saved"} <= set(run)
     assert record["expected_regret_after"] < record["expected_regret_before"]
-    assert record["table"]["name"] == "wide"
+    assert record["runs"]["name"] == "wide"
 
 
 def test_plan_hands_its_options_on(verbs, wide_comparison, wide_fit, tmp_path):

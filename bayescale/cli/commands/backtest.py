@@ -86,13 +86,20 @@ HeldOut = Annotated[
 Thresholds = Annotated[
     str | None,
     Parameter(
-        help="How much is held out by C, N or D: parts of the runs below 1, or factors above 1 by which the training "
+        help="How much is held out by C, N or D: parts of the runs below 1, or factors above 1 by which the fitted "
         "runs fall short of the largest. By default 0.2,0.4,10,30.",
         metavar="T,...",
         validator=_check_thresholds,
         group=FITTING,
     ),
 ]
+
+COLUMNS = (
+    "50 to 95%: part of the runs inside the interval of that probability; width: of the 90% interval; lpd: log "
+    "predictive density, in nats per run (higher is better); CRPS: lower is better; bias: predicted less observed; "
+    "width, CRPS, bias and RMSE are in"
+)
+"""What the columns of the scores mean, up to their unit."""
 
 
 def backtest(
@@ -131,7 +138,7 @@ def backtest(
             **records.backtest_record(found, defaults),
             "priors": given_record(laws_of(names, refitting)),
         }
-    return emit(record, show_backtest, printing, output=output)
+    return emit(record, show_backtest, printing, output=output, glossary=f"{COLUMNS} {table.unit}.")
 
 
 def hold_out(
@@ -155,24 +162,16 @@ def show_backtest(console: Console, record: Record) -> None:
     """Print the scores of each threshold, coverage by reach, and what to take from them."""
     from bayescale.forecasts.backtesting import threshold_text  # noqa: PLC0415  (NumPy, which --help does not need)
 
+    show_hanging(console, record["statement"], "", "bold")
     show_heading(console, record)
     for _, scores in _grouped(record["scores"], "threshold"):
         console.print()
         show_table(console, _scores_table(scores, threshold_text(scores[0]["threshold"], record["by"])))
-    unit = record["runs"]["unit"]
-    show_hanging(
-        console,
-        "50 to 95%: part of the runs inside the interval of that probability; width: of the 90% interval; lpd: log "
-        "predictive density, in nats per run (higher is better); CRPS: lower is better; bias: predicted less observed; "
-        f"width, CRPS, bias and RMSE are in {unit}.",
-        "",
-    )
     console.print()
     show_table(console, _reach_table(record))
-    show_hanging(console, record["statement"], "", "bold")
     show_hanging(
         console,
-        "A run held out under several thresholds counts once for each, and runs that one fit forecasts err together.",
+        "A run held out under several thresholds counts once for each, and forecasts from one fit share their errors.",
         "",
     )
     show_list(console, "Notes", record["notes"])
@@ -190,7 +189,7 @@ def _scores_table(scores: Sequence[Record], what: str) -> Table:
     """Return the scores of one threshold: a line for each law, below it one for each method."""
     probabilities = ("0.5", "0.8", "0.9", "0.95")
     columns = ("law, method", "50%", "80%", "90%", "95%", "width", "lpd", "CRPS", "bias", "RMSE")
-    reach = f"{scores[0]['held_out']} runs held out, to {number(scores[0]['factor'], 2)} times the training runs"
+    reach = f"{scores[0]['held_out']} runs held out, to {number(scores[0]['factor'], 2)} times the fitted runs"
     table = make_table(*columns, title=f"{capital(what)}: {reach}", wide=columns[:1])
     for law, rows in _grouped(scores, "law"):
         table.add_row(Text(law, style="bold"))

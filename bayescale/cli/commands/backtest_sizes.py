@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from bayescale.decisions.size_backtesting import SizeBacktest
     from bayescale.runs import RunTable
 
+COLUMNS = (
+    "50 to 90%: part of the slices whose own minimum, known up to an error that counts, is inside the interval; "
+    "width of the 90% interval, bias (forecast less observed) and RMSE are in ln N; lpd: log predictive density "
+    "of ln N, in nats per slice (higher is better); wasted: extra compute of the forecast's median."
+)
+"""What the columns of the scores of sizes mean."""
+
 
 def backtest_of_sizes(
     runs: str,
@@ -41,7 +48,7 @@ def backtest_of_sizes(
         found = hold_out_slices(table, names, refitting, say=say)
         priors = given_record(laws_of(names, refitting))
         record = {**size_backtest_record(found, defaults), "priors": priors}
-    return emit(record, show_size_backtest, printing, output=output)
+    return emit(record, show_size_backtest, printing, output=output, glossary=COLUMNS)
 
 
 def hold_out_slices(table: "RunTable", names: Sequence[str], refitting: Refitting, *, say: Stages) -> "SizeBacktest":
@@ -57,6 +64,7 @@ def hold_out_slices(table: "RunTable", names: Sequence[str], refitting: Refittin
 
 def show_size_backtest(console: Console, record: Record) -> None:
     """Print the scores over all distances and by distance, and what to take from them."""
+    show_hanging(console, record["statement"], "", "bold")
     show_heading(console, record)
     console.print()
     show_table(console, _scores_table(record["scores"], "All distances"))
@@ -64,14 +72,6 @@ def show_size_backtest(console: Console, record: Record) -> None:
     for ends in bins:
         rows = [row for row in record["by_factor"] if tuple(row["factor"]) == ends]
         show_table(console, _scores_table(rows, f"{_reach(ends)} times beyond the fitted runs"))
-    show_hanging(
-        console,
-        "50 to 90%: part of the slices whose own minimum, known up to an error that counts, is inside the interval; "
-        "width of the 90% interval, bias (forecast less observed) and RMSE are in ln N; lpd: log predictive density "
-        "of ln N, in nats per slice (higher is better); wasted: extra compute of the forecast's median.",
-        "",
-    )
-    show_hanging(console, record["statement"], "", "bold")
     show_list(console, "Notes", record["notes"])
 
 

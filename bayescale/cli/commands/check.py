@@ -30,7 +30,7 @@ def check(
     printing: Printing = PRINTING,
     seed: NoSeed = 0,
 ) -> int:
-    """Check a table: tell every fault (and end with status 3), or what the table can and cannot identify."""
+    """Check a table: report every fault (and end with status 3), or what the table can and cannot identify."""
     del seed
     try:
         record = check_record(load_table(runs, reading))
@@ -42,11 +42,12 @@ def check(
 
 def check_record(table: "RunTable") -> dict[str, Any]:
     """Return what a table can identify, and all there is to say of it."""
-    from bayescale.records.runs import description_record  # noqa: PLC0415  (pandas, which laws do not need)
+    from bayescale.records.runs import description_record, runs_record  # noqa: PLC0415  (pandas, which laws do not need)
 
     return {
         "schema": "bayescale/check/1",
         "usable": True,
+        "runs": runs_record(table),
         "name": table.name,
         "compute": table.compute,
         **description_record(bs.describe(table)),
@@ -75,6 +76,11 @@ def show_check(console: Console, record: Record) -> None:
     """Print what a table of runs can and cannot identify."""
     response = f"{record['response']} ({record['unit']})"
     console.print(Text(f"{record['name']}: {record['rows']} runs, response {response}", style="bold"))
+    show_list(console, "Can identify", record["can"])
+    show_list(console, "Cannot identify", record["cannot"])
+    if record["identifiability"] is not None:
+        show_list(console, "Expected of a fit", record["identifiability"]["statements"])
+    console.print()
     table = make_table("", "lowest", "highest", "sizes")
     sizes = {"N": str(record["distinct_N"]), "D": str(record["distinct_D"])}
     for name, (low, high) in record["ranges"].items():
@@ -91,14 +97,5 @@ def show_check(console: Console, record: Record) -> None:
         "condition number of a law of N and D", number(record["condition"], 2, missing="infinite"), "below 200"
     )
     show_table(console, facts)
-    show_list(console, "Can identify", record["can"])
-    show_list(console, "Cannot identify", record["cannot"])
-    if record["identifiability"] is not None:
-        show_list(console, "Expected of a fit", record["identifiability"]["statements"])
-    origins = {
-        "given": "given by the table",
-        "6ND": "6ND, as the table has none",
-        "unknown": "not known without N and D",
-    }
-    compute = origins[record["compute"]]
-    show_list(console, "Notes", [f"C is {compute}", *record["notes"]])
+    origins = {"given": ["C is given by the table"], "unknown": ["C is not known without N and D"]}
+    show_list(console, "Notes", [*origins.get(record["compute"], []), *record["notes"]])

@@ -99,6 +99,14 @@ RangeBudgets = Annotated[
     ),
 ]
 
+COLUMNS = (
+    "elpd: expected log predictive density of runs left out, in nats (higher is better); p: effective parameters; "
+    "dse: standard error of the difference; weight: stacking; best: probability of being the best law; missed: "
+    "the smooth part alone of what the law misses at a typical run, so a worse law can have less of it; noise: the "
+    "scatter that is left, which such a law takes for noise; bad_k: runs of high Pareto k not refitted."
+)
+"""What the columns of the comparison mean."""
+
 
 def compare(
     runs: Runs,
@@ -140,14 +148,14 @@ def compare(
         except InputError as error:  # laws of one kind: they can be compared, and there is nothing to judge
             note = [f"no verdict: {error}"]
         record = records.compare_record(comparison, verdict, [*defaults, *budget_notes], note, criteria)
-    return emit(record, show_compare, printing, output=output)
+    return emit(record, show_compare, printing, output=output, glossary=COLUMNS)
 
 
 def show_compare(console: Console, record: Record) -> None:
     """Print the comparison, the verdict and what it rests on."""
-    show_heading(console, record)
     if record["verdict"] is not None:
         show_answer(console, record["verdict"])
+    show_heading(console, record)
     table = make_table("law", "elpd", "se", "p", "elpd_diff", "dse", "weight", "best", "missed", "noise", "bad_k")
     for law in record["laws"]:
         shown = [number_of(law, column) for column in ("elpd", "se", "p", "elpd_diff", "dse")]
@@ -160,16 +168,7 @@ def show_compare(console: Console, record: Record) -> None:
         )
         table.add_row(name, *shown, *parts, str(law["bad_k"]))
     show_table(console, table)
-    show_hanging(
-        console,
-        "elpd: expected log predictive density of runs left out, in nats (higher is better); p: effective parameters; "
-        "dse: standard error of the difference; weight: stacking; best: probability of being the best law; missed: "
-        "the smooth part alone of what the law misses at a typical run, so a worse law can have less of it; noise: the "
-        "scatter that is left, which such a law takes for noise; bad_k: runs of high Pareto k not refitted.",
-        "",
-    )
     show_hanging(console, _stays(record), "")
-    show_list(console, "Notes", record["notes"])
     for criterion in record["criteria"]:
         _show_criterion(console, criterion)
     if record["criteria"]:
@@ -177,12 +176,13 @@ def show_compare(console: Console, record: Record) -> None:
     if record["verdict"] is not None:
         console.print()
         show_verdict(console, record["verdict"])
+    show_list(console, "Notes", record["notes"])
 
 
 def _stays(ranked: Record) -> str:
     if ranked["ranking_probability"] is None:
         return "This order of the laws has no probability: what was left out counts as one run."
-    return f"This order of the laws has a probability of {chance(ranked['ranking_probability'])}."
+    return f"Probability that the laws rank in this order: {chance(ranked['ranking_probability'])}."
 
 
 def _show_criterion(console: Console, criterion: Record) -> None:
@@ -221,7 +221,8 @@ def show_answer(console: Console, verdict: Record) -> None:
     """Print the answer with its probability, in words."""
     answer, matters = verdict["answer"].replace("_", " "), odds(verdict["probability"])
     console.print(Text(f"Verdict: {answer} (probability that the split matters: {matters})", style="bold"))
-    show_hanging(console, verdict["statement"], "")
+    show_hanging(console, verdict["summary"], "")
+    show_list(console, "Why", verdict["reasons"])
     console.print()
 
 

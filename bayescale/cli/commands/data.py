@@ -91,7 +91,7 @@ def get(
 
 @app.command
 def show(name: Name, /, *, output: JsonFile = None, printing: Printing = PRINTING, seed: NoSeed = 0) -> int:
-    """Tell all about one table: source, licence, units, what its columns count, caveats, files."""
+    """Describe one table: source, licence, units, what its columns count, caveats, files."""
     del seed
     tables_of([name])
     entry = next((entry for entry in bs.catalogue.list_tables() if entry["name"] == name), None)

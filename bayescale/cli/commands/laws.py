@@ -1,11 +1,12 @@
 """``bayescale laws``: list the laws, or tell all about one."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.text import Text
 
 import bayescale as bs
 from bayescale.cli.completion import complete_law
@@ -28,7 +29,7 @@ def laws(
     printing: Printing = PRINTING,
     seed: NoSeed = 0,
 ) -> int:
-    """List the laws, or tell one law's formula, columns, parameters, priors, published values and source."""
+    """List the laws, or show one law's formula, columns, parameters, priors, published values and source."""
     if figure is not None and name is None:
         raise UsageError("--figure draws one law's prior; name the law: bayescale laws NAME --figure FILE")
     listed = bs.laws.list_laws() if name is None else [law_details(name)]
@@ -67,8 +68,22 @@ def law_details(name: str) -> dict[str, Any]:
 
 def show_laws(console: Console, record: Record) -> None:
     """Print each law with its formula, columns and source."""
-    for entry in record["laws"]:
-        show_hanging(console, f"{entry['name']} ({', '.join(entry['covariates'])}; {entry['response']})", "", "bold")
+    from bayescale.laws.groups import ORDER  # noqa: PLC0415  (NumPy, which other commands' help does not need)
+
+    groups = {entry["name"]: entry["group"] for entry in record["laws"]}
+    for group in sorted(set(groups.values()), key=ORDER.index):
+        console.print(Text(f"\n{group}", style="bold underline"))
+        _show_group(console, [entry for entry in record["laws"] if entry["group"] == group])
+
+
+def _show_group(console: Console, entries: Sequence[Record]) -> None:
+    for entry in entries:
+        show_hanging(
+            console,
+            f"{entry['name']} ({', '.join(entry['covariates'])}; {' or '.join(entry['responses'])})",
+            "",
+            "bold",
+        )
         show_hanging(console, entry["formula"], "  ")
         mark = "; in parts not verified" if entry["unverified"] else ""
         show_hanging(console, f"{entry['reference']}{mark}", "  ")
@@ -78,7 +93,7 @@ def show_law(console: Console, record: Record) -> None:
     """Print all about one law."""
     law = record["laws"][0]
     show_hanging(console, f"{law['name']}: {law['formula']}", "", "bold")
-    show_hanging(console, f"response: {law['response']}", "")
+    show_hanging(console, f"response: {' or '.join(law['responses'])}", "")
     show_hanging(console, f"columns: {', '.join(_folded_columns(law['columns']))}", "")
     show_hanging(console, f"source: {law['reference']}", "")
     if law["unverified"]:

@@ -83,8 +83,8 @@ Targets = Annotated[
 Aim = Annotated[
     Literal["regret", "laws", "size", "loss"],
     Parameter(
-        help="What the runs are for: less regret of the split at the target, telling which law holds, or narrowing the "
-        "best size or the law's loss there.",
+        help="What the runs are for: less regret of the split at the target, finding out which law holds, or narrowing "
+        "the best size or the law's loss there.",
         show_default=True,
         group=_PLANNING,
     ),
@@ -151,8 +151,8 @@ def plan(
             random_seed=sampling.seed,
         )
     record = {
-        "schema": "bayescale/plan/1",
-        "table": about(table),
+        "schema": "bayescale/plan/2",
+        "runs": about(table),
         **plan_record(found),
         "priors": priors_record(source),
         "defaults": defaults,
@@ -179,7 +179,7 @@ def read_candidates(path: Path) -> "pd.DataFrame":
 def show(console: Console, record: Mapping[str, Any]) -> None:
     """Print the runs, what they save, and what is to be known of it."""
     show_hanging(console, record["headline"], "")
-    show_heading(console, {"runs": record["table"], "defaults": record["defaults"]})
+    show_heading(console, record)
     show_table(console, _runs_table(record))
     for target in record["targets"]:
         show_hanging(console, _target_sentence(target, record), "")
@@ -193,15 +193,15 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
 
 def _runs_table(record: Mapping[str, Any]) -> Table:
     title = (
-        f"The next {len(record['runs'])} runs, the best per FLOP first: {flop(record['cost'])} of "
+        f"The next {len(record['next_runs'])} runs, the best per FLOP first: {flop(record['cost'])} of "
         f"{flop(record['spend'])} FLOP"
     )
     what = "FLOP saved" if record["aim"] == "regret" else "lowers it by"
     table = make_table("N", "D", "D/N", "FLOP", what, title=title)
-    for place, run in enumerate(record["runs"], 1):
+    for place, run in enumerate(record["next_runs"], 1):
         ratio = number(run["D"] / run["N"])
         saved = flop(run["flops_saved"]) if record["aim"] == "regret" else number(run["gain"])
-        last = place == record["paying"] < len(record["runs"])
+        last = place == record["paying"] < len(record["next_runs"])
         table.add_row(count(run["N"]), count(run["D"]), ratio, flop(run["flops"]), saved, end_section=last)
     return table
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 import bayescale as bs
 from bayescale.cli.commands.allocate import show_shift
+from bayescale.cli.commands.compare import show_answer
 from bayescale.cli.completion import complete_law
 from bayescale.cli.dry_run import EXACT_REFITS, emit_work, fits_of, work_record
 from bayescale.cli.limits import LIMITS, Limits
@@ -49,13 +50,13 @@ from bayescale.cli.tables import (
     flop,
     make_table,
     number,
+    percent,
     show_hanging,
     show_heading,
     show_list,
     show_table,
 )
 from bayescale.processes import prepare
-from bayescale.words import odds
 
 ONE_BACKTEST = "not counted: backtests of the law that the report rests on most, of losses and of best sizes"
 
@@ -152,7 +153,8 @@ def report(
             date=datetime.now(UTC).date().isoformat(),
             progress=say.show,
         )
-        notes = [*replaced_note, *law_note, *budget_note, *made.notes]
+        more = made.notes if made.allocation else made.notes[1:]  # the first is the cause, which stands on the page
+        notes = [*replaced_note, *law_note, *budget_note, *more]
         record = {**made.numbers, "path": str(path), "defaults": notes, "doubts": list(made.doubts)}
     return emit(record, show_report, printing)
 
@@ -161,23 +163,23 @@ def show_report(console: Console, record: Record) -> None:
     """Print the answer first: the recommended splits, whether to run more first, and the verdict."""
     if record["allocation"] is not None:
         show_table(console, _recommended(record))
+        show_list(console, "How far these were checked", _checked(record))
     else:
         show_hanging(console, record["cause"]["headline"], "")
-        show_list(console, "Why", record["cause"]["reasons"])
-    if record["next_runs"] is not None:
-        show_hanging(console, f"Run more first? {record['next_runs']['headline']}", "")
-    verdict = record["verdict"]
-    answer, matters = verdict["answer"].replace("_", " "), odds(verdict["probability"])
-    console.print(f"\nVerdict: {answer} (probability that the split matters: {matters})\n{verdict['statement']}\n")
-    show_heading(console, {"runs": record["data"], "defaults": record["defaults"]})
+        show_list(console, "What to do", record["cause"]["reasons"])
+    if record["plan"] is not None:
+        show_hanging(console, f"Run more first? {record['plan']['headline']}", "")
+    console.print()
+    show_answer(console, record["verdict"])
+    show_heading(console, record)
     show_list(console, "Doubts", record["doubts"])
     show_shift(console, record["prior_shift"])
     console.print(f"report: {record['path']}", soft_wrap=True)
 
 
 def _recommended(record: Record) -> Table:
-    table = make_table("FLOP", "N", "likely N", "D", "D/N", "over the runs", "checked", title="What to train")
-    for entry, badge in zip(record["allocation"]["allocations"], record["badges"], strict=True):
+    table = make_table("FLOP", "N", f"{percent(record['probability'])} interval", "D", "D/N", title="What to train")
+    for entry in record["allocation"]["allocations"]:
         best, N = entry["recommended"], entry["N"]
         table.add_row(
             flop(entry["flops"]),
@@ -185,7 +187,11 @@ def _recommended(record: Record) -> Table:
             f"{count(N['lower'], 2)} to {count(N['upper'], 2)}",
             count(best["D"], 2),
             number(best["D"] / best["N"], 2),
-            f"{number(entry['extrapolation'], 2)} times",
-            {"inside": "inside", "checked": "yes", "unchecked": "no"}[badge["kind"]],
         )
     return table
+
+
+def _checked(record: Record) -> list[str]:
+    """Return how far beyond the runs each answer is, and what intervals as far out have held."""
+    badges = zip(record["allocation"]["allocations"], record["badges"], strict=True)
+    return [f"{flop(entry['flops'])} FLOP: {badge['text']}" for entry, badge in badges]

@@ -82,7 +82,7 @@ def serve(
     output: JsonFile = None,
     printing: Watching = WATCHING,
 ) -> int:
-    """Tell how much smaller a model should be, and on how many more tokens trained, if it must be served."""
+    """Say how much smaller a model should be, and on how many more tokens trained, if it must be served."""
     tokens, multiples = parse_demands(demands)
     with progress(printing) as say:
         from bayescale.records.serving import serving_record  # noqa: PLC0415  (ArviZ, which --help does not need)
