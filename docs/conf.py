@@ -56,6 +56,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "bayescale"
 html_static_path = ["_static"]
 html_css_files = ["bayescale.css"]
+html_js_files = ["filter.js"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

@@ -103,7 +103,19 @@ def test_the_page_of_a_law_says_whether_it_was_calibrated(generator):
 
 def test_the_table_of_laws_names_each(generator):
     page = generator["law_pages"].index_page(bs.LAWS.values())
-    assert re.findall(r"^\| \[(\w+)\]\(\1\.md\)", page, re.M) == list(bs.LAWS)
+    named = re.findall(r"^\| \[(\w+)\]\(\1\.md\)", page, re.M)
+    assert sorted(named) == sorted(bs.LAWS)
+    headings = re.findall(r"^## (.+)$", page, re.M)
+    assert headings[:2] == ["Compute alone", "Size and data"]
+    assert len(headings) == len(set(headings)) > 5
+
+
+def test_published_errors_are_of_the_parameters_themselves(generator):
+    page = generator["law_pages"].law_page(bs.LAWS["chinchilla"])
+    assert "482.01 (124.6)" in page
+    assert "2085.43 (1293)" in page
+    assert "In brackets: the published standard error." in page
+    assert "In brackets" not in generator["law_pages"].law_page(bs.LAWS["tilt"])
 
 
 @pytest.mark.parametrize("name", bs.LAWS)
@@ -277,3 +289,12 @@ def test_links_in_built_pages_resolve(built):
             if not target.exists() or lost:
                 broken.append(f"{path.relative_to(built)}: {link}")
     assert not broken
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "decisions").glob("*.md")), ids=lambda path: path.stem)
+def test_a_decision_begins_with_a_line_that_sums_it_up(path):
+    title, summary, heading = path.read_text(encoding="utf-8").split("\n\n")[:3]
+    assert title.startswith("# ")
+    assert re.fullmatch(r"\*[^*].+\.\*", summary, re.DOTALL)
+    assert len(summary.split()) < 40
+    assert not heading.startswith("*")

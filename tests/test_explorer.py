@@ -25,6 +25,8 @@ from bayescale.runs import RunTable
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """A browser that is installed; tests need one and never fetch one."""
 
+FILTER = Path(__file__).parents[1] / "docs" / "_static" / "filter.js"
+
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
 MATH = SimpleNamespace(
@@ -367,3 +369,21 @@ def test_the_data_of_a_figure_can_be_saved(open_page):
         page.click('a[download="exponents.csv"]')
     assert saved.value.suggested_filename == "exponents.csv"
     assert Path(saved.value.path()).read_text(encoding="utf-8").startswith("series,row,exponent (no unit)")
+
+
+# Beside the report
+
+
+def test_long_tables_of_the_documentation_can_be_filtered(browser):
+    rows = "".join(f"<tr><td>table-{i}</td><td>{'matters' if i % 3 else 'cannot tell'}</td></tr>" for i in range(15))
+    tables = f"<table><tbody>{rows}</tbody></table><table><tbody><tr><td>short</td></tr></tbody></table>"
+    page = browser.new_page()
+    page.set_content(f'<div class="bd-article">{tables}</div><script>{FILTER.read_text()}</script>')
+    shown = page.locator("tbody tr:visible")
+    assert (page.locator("input").count(), shown.count()) == (1, 16)
+    page.fill("input", "CANNOT table-1")
+    assert [row.strip() for row in shown.all_inner_texts()] == ["table-12\tcannot tell", "short"]
+    assert page.locator("[role=status]").inner_text() == "1 of 15 rows"
+    page.fill("input", "")
+    assert shown.count() == 16
+    page.close()

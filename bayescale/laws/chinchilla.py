@@ -13,6 +13,11 @@ def loss(
     return E + A / N**alpha + B / D**beta
 
 
+PUBLISHED_ERRORS = {
+    "Besiroglu et al. (2024)": {"E": 0.02566, "A": 124.58, "B": 1293.23, "alpha": 0.0154, "beta": 0.0206},
+}
+"""Standard errors as they are published, by source, of the parameters themselves: for people to read."""
+
 CHINCHILLA = Law(
     name="chinchilla",
     loss=loss,

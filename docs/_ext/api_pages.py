@@ -191,9 +191,8 @@ def index_page(groups: Iterable[Group]) -> str:
     lines = "\n".join(": ".join(filter(None, (f"- [{group.title}]({group.page}.md)", group.text))) for group in groups)
     pages = "\n".join(group.page for group in groups)
     return (
-        "# Python interface\n\n`import bayescale as bs`. Names load when they are first used. Laws are values, verbs "
-        "are functions, and what they return are frozen records: nothing changes what it was given. Sizes count "
-        "parameters and tokens in ones, compute is in FLOP, loss in nats per token unless the table says otherwise. "
-        "Randomness enters by `random_seed` alone.\n\n"
+        "# Python interface\n\n`import bayescale as bs`. Results are frozen records: nothing changes what it was "
+        "given. Sizes count parameters and tokens in ones, compute is in FLOP, loss in nats per token unless the table "
+        "says otherwise. Randomness enters by `random_seed` alone.\n\n"
         f"{lines}\n\n```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
     )

@@ -15,6 +15,7 @@ import bayescale as bs
 from bayescale.fits.prior_predictive import prior_predictive
 from bayescale.laws import Share
 from bayescale.laws.bibliography import bibtex
+from bayescale.laws.groups import ORDER, group_of
 from bayescale.plots.priors import save_prior_predictive
 from bayescale.runs import headers
 
@@ -121,7 +122,7 @@ def sentence(text: str) -> str:
 def column_rows(law: bs.Law) -> Iterator[tuple[str, ...]]:
     """Yield name, meaning and unit of each column."""
     for name in law.covariates:
-        unit = law.units.get(name, "its geometric mean over the table")
+        unit = law.units.get(name, "its geometric mean over the table (inside the fit)")
         text = f"the unit of `{unit}`" if unit in headers.ALIASES else unit if isinstance(unit, str) else f"{unit:g}"
         yield f"`{name}`", headers.MEANINGS[name], text
 
@@ -173,15 +174,21 @@ def published(law: bs.Law) -> Iterator[str]:
     for start in range(0, len(sources), 3):
         chosen = sources[start : start + 3]
         yield table(("parameter", *chosen), published_rows(law, chosen))
-    if law.published_sd:
-        yield "In brackets: the published standard error, of the natural log for parameters kept positive."
+    if published_errors(law):
+        yield "In brackets: the published standard error."
+
+
+def published_errors(law: bs.Law) -> Mapping[str, Mapping[str, float]]:
+    """Return the standard errors of the parameters themselves by source, where a law's module has them."""
+    return dict(getattr(sys.modules[law.loss.__module__], "PUBLISHED_ERRORS", {}))
 
 
 def published_rows(law: bs.Law, sources: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield the values of each parameter, then of the paper's derived quantities."""
     values = {source: {**law.published[source], **derived(law, law.published[source])} for source in sources}
+    errors = published_errors(law)
     for name in values[sources[0]]:
-        cells = (value_text(values[source][name], law.published_sd.get(source, {}).get(name)) for source in sources)
+        cells = (value_text(values[source][name], errors.get(source, {}).get(name)) for source in sources)
         yield f"`{name}`" + ("" if name in law.parameters else " (derived)"), *cells
 
 
@@ -192,7 +199,7 @@ def derived(law: bs.Law, values: Mapping[str, float]) -> dict[str, float]:
 
 def value_text(value: float, error: float | None) -> str:
     """Return a value, with its standard error if there is one."""
-    return f"{value:.6g}" + (f" ({error:.2g})" if error is not None else "")
+    return f"{value:.6g}" + (f" ({error:.4g})" if error is not None else "")
 
 
 def examples(law: bs.Law) -> Iterator[str]:
@@ -258,10 +265,6 @@ def use(law: bs.Law) -> str:
 def index_page(laws: Iterable[bs.Law]) -> str:
     """Return the table of all laws."""
     laws = list(laws)
-    rows = (
-        (f"[{law.name}]({law.name}.md)", some(law.covariates), formula_cell(law), origin(law), verified(law))
-        for law in laws
-    )
     text = (
         f"# Laws\n\n{len(laws)} laws, each a value of the package from which its page is written: formula, symbols, "
         "priors, published values, examples that the code must give, and what of it could not be read in the paper "
@@ -269,8 +272,16 @@ def index_page(laws: Iterable[bs.Law]) -> str:
         "goes wherever a name goes.\n"
     )
     header = ("law", "columns", "formula", "from", "verified")
+    groups = [[law for law in laws if group_of(law) == name] for name in ORDER]
+    lists = "\n\n".join(f"## {group_of(group[0])}\n\n{table(header, index_rows(group))}" for group in groups if group)
     toctree = "\n".join(["```{toctree}\n:hidden:\n", *(law.name for law in laws), "```"])
-    return f"{text}\n{table(header, rows)}\n\n{toctree}\n"
+    return f"{text}\n{lists}\n\n{toctree}\n"
+
+
+def index_rows(laws: Iterable[bs.Law]) -> Iterator[tuple[str, ...]]:
+    """Yield name, columns, formula and source of each law."""
+    for law in laws:
+        yield f"[{law.name}]({law.name}.md)", some(law.covariates), formula_cell(law), origin(law), verified(law)
 
 
 def some(columns: Sequence[str]) -> str:
