@@ -416,7 +416,7 @@ def test_the_record_has_the_promised_fields(found):
 def test_the_figure_shows_candidates_and_chosen_runs(found):
     ax = plot_plan(found)
     labels = ax.get_legend_handles_labels()[1]
-    for words in ("runs done", "candidates", "split to be decided", "chosen, area by what each saves (regret)"):
+    for words in ("runs done", "candidates", "split to be decided", "chosen, area by gain"):
         assert words in labels
     assert ax.get_title(loc="left") == f"The next {len(found.runs)} runs"
     (marks,) = ax.collections

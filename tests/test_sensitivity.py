@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import arviz_stats as azs
 import numpy as np
@@ -167,6 +168,7 @@ def test_a_prior_that_hardly_matters_is_not_flagged(wide_sensitivity):
     assert shift.diagnosis == ""
     assert shift.sentence.startswith("Doubling the prior's weight ")
     assert " N* at 5.76e23 FLOP by " in shift.sentence
+    assert re.search(r"\(\d[\d.]*B to \d[\d.]*B\)", shift.sentence)  # counts have their unit
 
 
 def test_a_prior_against_the_runs_is_flagged_and_its_effect_told(wide_fit):

@@ -1,6 +1,6 @@
 """reweigh: how far each number moves when prior or runs get more or less weight."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from bayescale.intervals import Interval, credible_interval
 from bayescale.splits.optimum import find_optimum
 from bayescale.splits.ranges import ratio_ends
 from bayescale.values import Value
-from bayescale.words import short, typed
+from bayescale.words import count_text, short, typed
 
 FACTORS = (0.5, 2.0)
 """By what the weight of the prior, or of the runs, is multiplied: halved and doubled."""
@@ -338,35 +338,35 @@ def _diagnosis(prior: float, likelihood: float) -> str:
 def _sentence(number: _Number, fitted: Interval, rescaled: Sequence[Rescaled], told: str) -> str:
     doubled = {each.component: each for each in rescaled if each.factor == FACTORS[1]}
     symbol = number.quantity[0].isupper() or " " not in number.quantity
-    prior = _moved(number.quantity if symbol else f"the {number.quantity}", fitted, doubled["prior"])
-    runs = _moved("it", fitted, doubled["likelihood"])
+    write = count_text if number.quantity.startswith(("N*", "D*")) else short
+    prior = _moved(number.quantity if symbol else f"the {number.quantity}", fitted, doubled["prior"], write)
+    runs = _moved("it", fitted, doubled["likelihood"], write)
     narrower = _narrowed(number, fitted, doubled["likelihood"])
     ending = f": {told}" if told else ""
     return f"Doubling the prior's weight {prior}, doubling the runs' weight {runs}{narrower}{ending}."
 
 
-def _moved(name: str, fitted: Interval, other: Rescaled) -> str:
+def _moved(name: str, fitted: Interval, other: Rescaled, write: Callable[[float, int], str]) -> str:
     if other.interval is None:
         return f"changes {name} by more than these draws can show"
     before, after = fitted.median, other.interval.median
     about = "about " if other.extrapolated else ""
     if min(before, after) <= 0:
-        return f"moves {name} by {about}{after - before:+.2g} ({_pair(before, after)})"
+        return f"moves {name} by {about}{after - before:+.2g} ({_pair(before, after, write)})"
     part = after / before - 1
     if abs(part) < 0.0005:
         return f"moves {name} by {about}less than 0.1%"
     digits = 1 if abs(part) < 0.095 else 0
-    return (
-        f"{'raises' if part > 0 else 'lowers'} {name} by {about}{100 * abs(part):.{digits}f}% ({_pair(before, after)})"
-    )
+    verb, size = "raises" if part > 0 else "lowers", f"{100 * abs(part):.{digits}f}%"
+    return f"{verb} {name} by {about}{size} ({_pair(before, after, write)})"
 
 
-def _pair(before: float, after: float) -> str:
-    """Return two numbers with enough digits to be told apart."""
+def _pair(before: float, after: float, write: Callable[[float, int], str]) -> str:
+    """Return two numbers with enough digits to differ, counts with their unit."""
     digits = 3
-    while digits < 6 and short(before, digits) == short(after, digits):
+    while digits < 6 and write(before, digits) == write(after, digits):
         digits += 1
-    return f"{short(before, digits)} to {short(after, digits)}"
+    return f"{write(before, digits)} to {write(after, digits)}"
 
 
 def _narrowed(number: _Number, fitted: Interval, other: Rescaled) -> str:

@@ -143,9 +143,7 @@ def plot_exponents(
     ax.plot(posterior[:, 4], range(len(rows)), "|", color=INK, ms=9, mew=1.5, label="posterior median")
     _show_posteriors(ax, [*posterior.ravel(), *_draw_published(ax, rows)])
     name_rows(ax, [f"{fitted.law.name} {name}" for fitted, name in rows])
-    return finish(
-        ax, title="Exponents, priors, published values", xlabel="exponent (no unit)", ylabel="law and exponent"
-    )
+    return finish(ax, title="Exponents", xlabel="exponent (no unit)", ylabel="law and exponent")
 
 
 def exponents(law: Law) -> list[str]:

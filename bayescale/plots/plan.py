@@ -72,7 +72,7 @@ def _draw_chosen(ax: Axes, found: Plan) -> None:
     gain = np.maximum(found.runs["gain"].to_numpy(), 0.0)
     share = gain / gain.max() if gain.max() > 0 else np.ones_like(gain)
     area = AREA[0] + (AREA[1] - AREA[0]) * share
-    label = f"chosen, area by what each saves ({found.aim})"
+    label = "chosen, area by gain"
     ax.scatter(found.runs["N"], found.runs["D"], s=area, color=BLUE, alpha=0.65, lw=0, label=label)
     for place, (N, D) in enumerate(zip(found.runs["N"], found.runs["D"], strict=True), 1):
         if place <= MOST_NUMBERS:

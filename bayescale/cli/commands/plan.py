@@ -210,6 +210,6 @@ def _target_sentence(target: Mapping[str, Any], record: Mapping[str, Any]) -> st
     before, after = (number(target[name], 2) for name in ("factor_before", "factor_after"))
     return (
         f"At {flop(target['flops'])} FLOP (N = {count(target['N'])}, D = {count(target['D'])}): the "
-        f"{percent(record['probability'])} interval of the best N spans a factor of {before} now, {after} with these "
-        "runs"
+        f"{percent(record['probability'])} interval of the best N by the law alone spans a factor of {before} now, "
+        f"{after} with these runs"
     )
