@@ -392,6 +392,15 @@ def test_the_word_on_a_card_is_no_better_than_what_intervals_of_sizes_held(insid
     assert (badge["kind"], badge["text"], badge["likely"]) == (kind, text, likely)
 
 
+def test_losses_stand_beside_sizes_and_do_not_vouch_for_them():
+    allocation, losses = allocate(results()[0], [1e23]), simulated_backtest()
+    (badge,) = badges(allocation, losses, record_of_sizes(*[True] * 9, False))
+    assert re.fullmatch(r".*: checked, 9 of 10 sizes and \d+ of \d+ losses held", badge["text"])
+    (badge,) = badges(allocation, losses, record_of_sizes(*[False] * 3, factor=4.0))
+    assert re.fullmatch(r".*: \d+ of \d+ losses and nearer 0 of 3 sizes held", badge["text"])
+    assert (badge["kind"], badge["likely"]) == ("unchecked", False)
+
+
 def test_an_interval_that_was_not_borne_out_is_not_called_likely(tmp_path):
     comparison, verdict, _ = results()
     failed = record_of_sizes(*[False] * 3, factor=1e6)

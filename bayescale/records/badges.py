@@ -82,13 +82,15 @@ def _badge(reach: float, size: Held | None, loss: Held | None) -> dict[str, Any]
     too_short = any(each["too_short"] for each in checked.values())
     kind = "short" if too_short else "inside" if inside else "checked" if "sizes" in checked else "unchecked"
     said = ["intervals too short"] if too_short else ["checked"] if kind == "checked" else []
-    if checked:
-        said += [] if "sizes" in checked else ["sizes unchecked"]
-        said.append(f"{' and '.join(_count(what, each) for what, each in checked.items())} held")
-    elif not inside:
-        said.append("unchecked")
+    counts = [_count(what, each) for what, each in checked.items()]
     if size and "sizes" not in checked:
-        said.append(f"nearer {_count('sizes', size)} held")
+        counts.append(f"nearer {_count('sizes', size)}")
+    elif checked and not size:
+        said.append("sizes unchecked")
+    if not checked and not inside:
+        said.append("unchecked")
+    if counts:
+        said.append(f"{' and '.join(counts)} held")
     text = f"{where}: {', '.join(said)}" if said else where
     likely = size is None or not size["too_short"]
     return {"kind": kind, "text": text, "likely": likely, "size": size, "loss": loss}
