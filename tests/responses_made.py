@@ -8,6 +8,7 @@ from bayescale.fits.diagnostics import Diagnostics
 from bayescale.groups import Response, ResponseFit
 from bayescale.groups.response_fitting import _typical
 from bayescale.groups.responses import cells_of
+from bayescale.laws import LAWS
 
 PASSED = Diagnostics((), 1.0, 4000.0, 4000.0, 1.0, 0, 0, 4000)
 
@@ -30,3 +31,19 @@ def made(slopes, *, better="lower", form="number", items=None, bend=0.0, count=4
     values = {"level": np.zeros_like(draws), "slope": draws, "bend": np.full_like(draws, bend)}
     posterior = xr.Dataset({key: (("chain", "draw", "group"), each) for key, each in values.items()})
     return ResponseFit(name, None, form, responses, cells, typical, posterior, PASSED)
+
+
+def of_laws(**own):
+    """A fit of two losses whose parameters are known."""
+    frame = runs(a=np.linspace(3, 2, 6), b=np.linspace(3, 2, 6))
+    responses = (Response("a"), Response("b"))
+    name, cells = cells_of(frame, responses)
+    law = LAWS["chinchilla"]
+    posterior = xr.Dataset(
+        {"level": (("chain", "draw", "group"), np.ones((1, 1, 2)))}
+        | {f"{k}_group": (("chain", "draw", "group"), np.array(v)[None, None]) for k, v in own.items()}
+    )
+    return ResponseFit(name, law, "law", responses, cells, _typical(cells, law, "law", 2), posterior, PASSED)
+
+
+ALIKE = {"E": [0.6, 0.6], "A": [0.2, 0.2], "B": [0.2, 0.2], "alpha": [0.3, 0.3], "beta": [0.3, 0.3], "turn": [0.0, 0.0]}

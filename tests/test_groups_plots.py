@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from responses_made import made
+from responses_made import ALIKE, made, of_laws
 
 from bayescale import plots
-from bayescale.groups import disparities
+from bayescale.groups import allocate_worst, disparities
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +28,13 @@ def test_gaps_are_drawn_at_both_scales(found):
     (line, *_), *_ = ax.containers
     np.testing.assert_allclose(line.get_ydata(), [found.table.loc["g1", "gap_from"], found.table.loc["g1", "gap_to"]])
     assert "FLOP" in ax.get_xlabel()
+
+
+def test_near_optimal_sizes_are_drawn_with_those_for_the_worst_off_and_for_the_mean():
+    worst = allocate_worst(of_laws(**(ALIKE | {"alpha": [0.6, 0.2], "beta": [0.2, 0.6]})), 1e22, weights=[0.9, 0.1])
+    ax = plots.plot_worst(worst)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "a"]
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert any("for the worst-off: " in text for text in texts)
+    lines = {line.get_label(): line.get_xdata()[0] for line in ax.lines}
+    assert lines["for the mean"] == worst.mean_N

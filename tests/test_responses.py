@@ -1,18 +1,22 @@
 """Several responses of the same runs: who gains by scale, who gets worse, and what the mean hides."""
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from responses_made import PASSED, made, runs
+from responses_made import ALIKE, PASSED, made, of_laws, runs
+from scipy.stats import multivariate_t
 
 from bayescale.errors import InputError
 from bayescale.groups import (
     Response,
     ResponseFit,
+    allocate_worst,
     crossing,
     disparities,
     fit_responses,
@@ -21,6 +25,7 @@ from bayescale.groups import (
     reversal_tokens,
     sign_conflicts,
 )
+from bayescale.groups.coordinates import place
 from bayescale.groups.response_fitting import _data, _typical
 from bayescale.groups.responses import cells_of
 from bayescale.laws import LAWS
@@ -216,7 +221,132 @@ def test_curves_of_a_law_are_the_law_of_each_group():
         value = [1.1, 0.9][i] * law_there / (parts.E + parts.A + parts.B) + parts.turn * np.log(d)
         assert found[i] == pytest.approx(value * scale, rel=1e-9)
     data = _data(cells, responses, law, typical)
-    assert np.exp(data["value"][:6]).prod() == pytest.approx(1.0)
+    np.testing.assert_allclose(np.exp(data["value"]).prod(axis=0), 1.0)
+    np.testing.assert_array_equal(fitted.curves(point, most=10), fitted.curves(point))
+
+
+# The model
+
+
+def losses_of(groups, rows, seed=0, *, eta=0.0, run=0.003, noise=0.003):
+    """Losses of groups of like laws, of which the first gains eta nats by each e-fold of tokens."""
+    rng = np.random.default_rng(seed)
+    N = np.exp(rng.uniform(np.log(5e7), np.log(5e9), rows))
+    D = N * np.exp(rng.uniform(np.log(5), np.log(200), rows))
+    E, A, B = (np.exp(rng.normal(np.log(at), 0.1, groups)) for at in (1.8, 20, 20))
+    alpha, beta = (at * np.exp(rng.normal(0, 0.05, groups)) for at in (0.34, 0.28))
+    loss = E + A / N[:, None] ** alpha + B / D[:, None] ** beta
+    loss[:, 0] += eta * np.log(D / 1e10)
+    loss = loss * np.exp(run * rng.standard_normal((rows, 1)) + noise * rng.standard_normal((rows, groups)))
+    return pd.DataFrame({"N": N, "D": D, **{f"g{i}": loss[:, i] for i in range(groups)}})
+
+
+def test_the_density_of_a_row_is_that_of_one_student_t_over_its_responses():
+    """Against SciPy's, with the effect of the run in the covariance, and a response that was not measured left out."""
+    from pytensor.tensor import as_tensor_variable  # noqa: PLC0415  (slow to import)
+
+    from bayescale.groups.response_model import _density_of_rows  # noqa: PLC0415  (imports PyMC)
+
+    rng = np.random.default_rng(0)
+    residual, seen = rng.standard_normal((2, 3)), np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
+    variance, shared = rng.uniform(0.5, 2.0, (2, 3)), rng.uniform(0.2, 1.0, (2, 3))
+    found = _density_of_rows(*map(as_tensor_variable, (residual, seen, variance, shared, 5.0))).eval()
+    for i, kept in enumerate(seen.astype(bool)):
+        covariance = np.diag(variance[i, kept]) + np.outer(shared[i, kept], shared[i, kept])
+        assert found[i] == pytest.approx(multivariate_t(None, covariance, df=5.0).logpdf(residual[i, kept]), rel=1e-9)
+
+
+def test_coordinates_of_each_group_are_where_its_law_fits():
+    frame = losses_of(3, 40, noise=0.002, run=0.0)
+    responses = tuple(Response(f"g{i}") for i in range(3))
+    _, cells = cells_of(frame, responses)
+    law = LAWS["chinchilla"]
+    data = _data(cells, responses, law, _typical(cells, law, "law", 3))
+    found = place(law, data)
+    for i in range(3):
+        *logs, turn, level = found["middle"][i]
+        own = dict(zip(law.parameters, np.exp(logs), strict=True))
+        columns = {name: data[name] for name in law.covariates}
+        value = np.exp(level) * law.loss(**columns, **own) / law.loss(N=1.0, D=1.0, **own) + turn * data["x"]
+        assert np.abs(data["value"][:, i] - np.log(value)).max() < 0.03
+        covariance = found["axes"][i] @ found["axes"][i].T
+        assert (np.diag(covariance) < 0.2**2).all()  # less than how much groups differ
+
+
+@pytest.mark.slow
+def test_losses_of_eleven_groups_and_240_rows_pass_the_gate_and_find_the_group_that_turns():
+    frame = losses_of(11, 240, eta=0.02)
+    names = [f"g{i}" for i in range(11)]
+    fitted = fit_responses(frame, names, draws=500, tune=500, random_seed=1, cache=False)
+    assert fitted.diagnostics.passed
+    found = disparities(fitted, 1e19, 1e22)
+    assert found.slopes.shape == (2000, 11)
+    assert found.table.loc["g0", "slope"] > found.table["slope"].drop("g0").max()
+
+
+def test_a_fit_is_read_from_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("BAYESCALE_CACHE", str(tmp_path))
+    frame = runs(a=np.linspace(3, 2, 6), b=np.linspace(6, 4, 6))
+    posterior = made([0.1, 0.2]).posterior
+    with patch("bayescale.groups.response_fitting._sample", autospec=True, return_value=(posterior, PASSED)) as sample:
+        first, again = (fit_responses(frame, ["a", "b"], "number") for _ in range(2))
+        assert sample.call_count == 1
+        xr.testing.assert_equal(first.posterior, again.posterior)
+        assert again.diagnostics.passed
+        fit_responses(frame.assign(a=frame["a"] * 1.01), ["a", "b"], "number")
+        assert sample.call_count == 2
+
+
+# The split that the worst-off regrets least
+
+
+def test_groups_of_one_law_have_one_best_split_and_no_price():
+    found = allocate_worst(of_laws(**ALIKE), 1e20)
+    typical = {name: float(found.fitted.typical[name]) for name in ("N", "D")}
+    best = typical["N"] * np.sqrt(1e20 / 6 / (typical["N"] * typical["D"]))  # alpha = beta, A = B at reference scale
+    assert found.table["N"].to_numpy() == pytest.approx(best, rel=0.01)
+    assert best / 1.11 < found.N < best * 1.11  # a step of the grid of sizes
+    assert (found.price, found.gain) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert found.extra_compute < 0.01
+    assert found.table["exponent"].to_numpy() == pytest.approx(0.5, abs=0.01)
+    assert found.shared is not None
+
+
+def test_groups_of_far_exponents_share_no_near_optimal_size_and_the_worst_has_a_price():
+    fitted = of_laws(**(ALIKE | {"alpha": [0.6, 0.2], "beta": [0.2, 0.6]}))
+    found = allocate_worst(fitted, 1e22, weights=[0.9, 0.1], tolerance=0.02)
+    assert found.table["exponent"].to_numpy() == pytest.approx([0.25, 0.75], abs=0.01)  # beta / (alpha + beta)
+    low, high = found.table["N"]
+    assert low < found.N < high
+    assert low < found.mean_N < found.N  # the mean is mostly of the first
+    assert found.shared is None
+    assert found.price > 0
+    assert found.gain > 0
+    assert "no size is near-optimal for all" in found.statements[2]
+    np.testing.assert_allclose(6 * found.N * found.D, 1e22)
+
+
+def test_regret_is_the_compute_that_ones_own_best_split_would_save():
+    fitted = of_laws(**(ALIKE | {"alpha": [0.6, 0.2], "beta": [0.2, 0.6]}))
+    found = allocate_worst(fitted, 1e22)
+    for i in range(2):
+        wasted = 1 / (1 + found.table["extra_compute"].iloc[i])
+        at = fitted.curves({"N": np.array([found.N]), "D": np.array([found.D]), "C": np.array([1e22])})[0, i, 0]
+        N = np.geomspace(1e6, 1e12, 4001)
+        best = fitted.curves({"N": N, "D": wasted * 1e22 / 6 / N, "C": np.full_like(N, wasted * 1e22)})[0, i].min()
+        assert best == pytest.approx(at, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "said"),
+    [
+        (made([0.1, 0.2]), "trends of a number"),
+        (dataclasses.replace(of_laws(**ALIKE), responses=(Response("a"), Response("b", better="higher"))), "b are not"),
+    ],
+)
+def test_only_losses_of_a_law_with_a_split_have_a_worst_off(fitted, said):
+    with pytest.raises(InputError, match=said):
+        allocate_worst(fitted, 1e20)
 
 
 # Public evaluations of 16 models

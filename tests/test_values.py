@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from responses_made import ALIKE, of_laws
 from responses_made import made as made_responses
 from skills_made import comparison_of, made_skill_fit
 
@@ -26,7 +27,7 @@ from bayescale.decisions.size_backtesting import SizeBacktest
 from bayescale.decisions.size_scores import size_scores
 from bayescale.forecasts.backtesting import Backtest
 from bayescale.forecasts.curves import RunForecast
-from bayescale.groups import disparities
+from bayescale.groups import allocate_worst, disparities
 from bayescale.report import Report
 from bayescale.skills import forecast_scores, judge_skills
 from bayescale.values import LINES, WIDTH, FrozenMapping, same
@@ -207,6 +208,7 @@ def real(wide_runs, wide_fit, wide_comparison, wide_plan):
         made(RunForecast, {"seen": 0.25, "loss": np.array([2.0, 2.1, 2.2]), "doubts": (), "probability": 0.9}),
         made(MetricVerdicts, {"table": METRICS, "name": "runs", "fails": ()}),
         disparities(made_responses([0.1, -0.1]), 1e18, 1e20),
+        allocate_worst(of_laws(**ALIKE), 1e20),
         made(SizeBacktest, {"points": sizes, "scores": size_scores(sizes), "runs": wide_runs}),
         made(
             CrossValidation,

@@ -6,6 +6,7 @@ from bayescale.groups.multipliers import Multiplier, multiplier
 from bayescale.groups.response_fitting import ResponseFit, fit_responses
 from bayescale.groups.responses import Response
 from bayescale.groups.reversals import crossing, mean_change, mean_slope, reversal_tokens
+from bayescale.groups.worst import WorstAllocation, allocate_worst
 from bayescale.runs.families import within_families
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "Multiplier",
     "Response",
     "ResponseFit",
+    "WorstAllocation",
+    "allocate_worst",
     "crossing",
     "disparities",
     "fit_groups",

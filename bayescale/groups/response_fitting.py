@@ -1,19 +1,30 @@
 """fit_responses: several responses of the same runs in one model, with the effect of each run on all of them."""
 
+import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.fits.diagnostics import Diagnostics, diagnose
+from bayescale.fits.diagnostics import Diagnostics, diagnose, diagnostics_from_record
+from bayescale.fits.progress import waiting_for
+from bayescale.fits.sealing import check_seal, seal
 from bayescale.fits.settings import Settings
+from bayescale.fits.versions import source_hash, versions
+from bayescale.groups.coordinates import over_typical, place
 from bayescale.groups.responses import FEWEST_ITEMS, TRENDS, Cells, Response, cells_of
-from bayescale.laws import Law, get_law
+from bayescale.laws import Law, get_law, law_record
 from bayescale.runs import Runs
+from bayescale.storage import cache_dir, content_hash, kept_if_possible, write_whole
 from bayescale.values import Value
+
+ACCEPT = (0.8, 0.95)
+"""Target acceptance of the first attempt, and of the second with twice the draws."""
 
 MOST_ROWS = 2_000
 """Rows beyond which sampling would take too long: each has an effect of its own."""
@@ -58,21 +69,25 @@ class ResponseFit(Value):
         """Names of the groups."""
         return tuple(each.name for each in self.responses)
 
-    def curves(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    def curves(self, columns: Mapping[str, np.ndarray], *, most: int | None = None) -> np.ndarray:
         """Return every response for runs like these, without noise or the effect of single runs.
 
         Parameters
         ----------
         columns : mapping of str to numpy.ndarray
             N, D and C of each point, in counts; those that the law needs, and C (point,).
+        most : int, optional
+            Draws that are enough, evenly taken; all of them by default.
 
         Returns
         -------
         numpy.ndarray
             In the response's unit (draw, group, point).
         """
+        count = self.posterior.sizes["chain"] * self.posterior.sizes["draw"]
+        kept = np.linspace(0, count - 1, min(count, most or count)).astype(int)
         draws = {
-            str(name): values.to_numpy().reshape(-1, values.shape[-1])[:, :, None]
+            str(name): values.to_numpy().reshape(-1, values.shape[-1])[kept, :, None]
             for name, values in self.posterior.items()
             if values.dims[2:] == ("group",)
         }
@@ -80,7 +95,7 @@ class ResponseFit(Value):
         if self.law is not None:
             own = {name: draws[f"{name}_group"] for name in self.law.parameters}
             scaled = {name: np.asarray(columns[name], dtype=float) / self.typical[name] for name in self.law.covariates}
-            ratio = self.law.loss(**scaled, **own) / self.law.loss(**dict.fromkeys(scaled, 1.0), **own)
+            ratio = over_typical(self.law, scaled, own)
             values = np.maximum(draws["level"] * ratio + draws["turn_group"] * x, 1e-6)
             return np.asarray(values * self.typical["scale"][:, None])
         score = draws["level"] + draws["slope"] * x + draws["bend"] * x**2
@@ -116,6 +131,8 @@ def fit_responses(
     tune: int = 1000,
     chains: int = 4,
     random_seed: int = 0,
+    cache: bool = True,
+    progress: bool = True,
 ) -> ResponseFit:
     """Fit several responses of the same runs in one model: groups, domains, languages or metrics.
 
@@ -134,10 +151,10 @@ def fit_responses(
         errors.
     law : str or Law
         A law, of losses: ``level_g * law_g / law_g(typical run) + turn_g * ln(D / typical D)``, in which only ``turn``
-        can turn a curve round; parameters of a group are those of all times a factor of its own. ``share``: a share of
-        items, ``floor + (ceiling - floor) * sigmoid(level_g + slope_g x + bend_g x^2)`` with x the log10 of compute.
-        ``number``: any number, ``level_g + slope_g x + bend_g x^2``.
-    draws, tune, chains, random_seed
+        can turn a curve round; parameters of a group are drawn to those of all. ``share``: a share of items, ``floor +
+        (ceiling - floor) * sigmoid(level_g + slope_g x + bend_g x^2)`` with x the log10 of compute. ``number``: any
+        number, ``level_g + slope_g x + bend_g x^2``.
+    draws, tune, chains, random_seed, cache, progress
         As for :func:`bayescale.fit`.
 
     Returns
@@ -157,13 +174,66 @@ def fit_responses(
     shared = None if form in TRENDS else get_law(law)
     name, cells = cells_of(runs, chosen)
     _check(name, cells, chosen, shared, form)
-    typical = _typical(cells, shared, form, len(chosen))
+    settings = Settings(draws, tune, chains, random_seed)
+    path = _cache_path(cells, chosen, shared, form, settings)
+    known = _from_cache(path) if cache else None
+    if known is None:
+        with waiting_for(f"sampling {len(chosen)} responses of {name}", progress=progress):
+            known = _sample(cells, chosen, shared, form, settings)
+        if cache:
+            with kept_if_possible(path):
+                write_whole(path, lambda temporary: _write(*known, temporary))
+    return ResponseFit(name, shared, form, chosen, cells, _typical(cells, shared, form, len(chosen)), *known)
+
+
+def _sample(
+    cells: Cells, responses: Sequence[Response], law: Law | None, form: str, settings: Settings
+) -> tuple[xr.Dataset, Diagnostics]:
+    """Sample until the diagnostics pass or the attempts end."""
     from bayescale.groups.response_model import sample_responses  # noqa: PLC0415  (imports PyMC)
 
-    data = _data(cells, chosen, shared, typical)
-    posterior, stats = sample_responses(shared, form, data, Settings(draws, tune, chains, random_seed))
-    kept = posterior[[str(each) for each in posterior if not str(each).endswith("_score")]]
-    return ResponseFit(name, shared, form, chosen, cells, typical, kept, diagnose(_scalars(kept), stats))
+    data = _data(cells, responses, law, _typical(cells, law, form, len(responses)))
+    if law is not None:
+        data |= place(law, data)
+    for factor, accept in enumerate(ACCEPT, 1):
+        used = dataclasses.replace(settings, draws=factor * settings.draws)
+        posterior, stats = sample_responses(law, form, data, used, accept)
+        kept = posterior[[str(each) for each in posterior if not str(each).endswith("_score")]]
+        diagnostics = diagnose(_scalars(kept), stats)
+        if diagnostics.passed:
+            break
+    return kept, diagnostics
+
+
+def _cache_path(cells: Cells, responses: Sequence[Response], law: Law | None, form: str, settings: Settings) -> Path:
+    """Return where the fit is kept."""
+    content = {
+        "cells": {each.name: _plain(getattr(cells, each.name)) for each in dataclasses.fields(cells)},
+        "ends": [[each.floor, each.ceiling] for each in responses],
+        "law": {"law": law_record(law), "order": list(law.priors)} if law else form,
+        "settings": dataclasses.asdict(settings),
+        "versions": {**versions(), "groups": source_hash("groups")},
+    }
+    return cache_dir() / "responses" / f"{law.name if law else form}-{content_hash(content)[:24]}.nc"
+
+
+def _plain(values: np.ndarray | Mapping[str, np.ndarray]) -> object:
+    return {name: each.tolist() for name, each in values.items()} if isinstance(values, Mapping) else values.tolist()
+
+
+def _write(posterior: xr.Dataset, diagnostics: Diagnostics, path: Path) -> None:
+    posterior.assign_attrs(diagnostics=json.dumps(dataclasses.asdict(diagnostics))).to_netcdf(path, engine="netcdf4")
+    seal(path)
+
+
+def _from_cache(path: Path) -> tuple[xr.Dataset, Diagnostics] | None:
+    """Read a posterior from the cache; a damaged file counts as none and is sampled again."""
+    try:
+        check_seal(path, "fit")
+        posterior = xr.load_dataset(path, engine="netcdf4")
+    except (InputError, OSError):
+        return None
+    return posterior, diagnostics_from_record(json.loads(posterior.attrs.pop("diagnostics")))
 
 
 def _scalars(posterior: xr.Dataset) -> xr.Dataset:
@@ -216,17 +286,25 @@ def _data(
     if law is not None:
         value, error = np.log(value), error / value
     columns = {name: cells.columns[name] / typical[name] for name in (law.covariates if law else ())}
+    table = {
+        name: _table_of(cells, each, len(responses))
+        for name, each in (("value", value), ("error", error), ("seen", np.ones_like(value)))
+    }
     return {
-        "value": value,
-        "error": error,
-        "group": cells.group,
-        "row": cells.row,
+        **table,
         "x": _progress(law, cells.columns) - typical["x"],
-        "unit": cells.units,
+        "unit": cells.units.astype(np.int64),
         "floor": np.array([each.floor for each in responses]),
         "ceiling": np.array([each.ceiling for each in responses]),
         **columns,
     }
+
+
+def _table_of(cells: Cells, values: np.ndarray, groups: int) -> np.ndarray:
+    """Return values of cells as a table, zero where nothing was measured (row, group)."""
+    found = np.zeros((cells.units.size, groups))
+    found[cells.row, cells.group] = values
+    return found
 
 
 def few_items(fitted: ResponseFit) -> tuple[str, ...]:

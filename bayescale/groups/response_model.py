@@ -9,18 +9,16 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayescale.fits.model import NORMAL_SCORES
-from bayescale.fits.sampler import compile_model, run_sampler
+from bayescale.fits.sampler import compile_model, run_sampler, with_used
 from bayescale.fits.settings import Settings
-from bayescale.laws import Law, Share
+from bayescale.groups.coordinates import DEVIATION, LEVEL, TURN, TURN_DEGREES, is_positive, kind_of, over_typical
+from bayescale.laws import Law, law_record
 from bayescale.laws.priors import free_priors, parameters_from_free
+from bayescale.storage import content_hash
 
-DEVIATION = {"exponent": 0.2, "coefficient": 0.3}
-"""Scale of the half-normal prior of how much groups differ, on the log of exponents and of coefficients over a
-response's typical value."""
-
-TURN = 0.02
-"""The same of what a group's response gains by each e-fold of tokens or compute whatever the law: it alone can turn a
-curve round."""
+DEVIATION_SPREAD = 0.5
+"""How far the scales of deviations are known beforehand, on the log. Half-normal ones would have a funnel at zero,
+where the groups are one; that they never quite are."""
 
 SCALES = {
     "law": {"run": 0.02, "own": 0.02, "noise": 0.05},
@@ -31,9 +29,11 @@ SCALES = {
 and of the noise of a value: on log response, on the logit (noise: on the share), and over the typical spread of a
 response."""
 
+_COMPILED: dict[Any, Any] = {}
+
 
 def sample_responses(
-    law: Law | None, form: str, data: Mapping[str, np.ndarray], settings: Settings
+    law: Law | None, form: str, data: Mapping[str, np.ndarray], settings: Settings, target_accept: float
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Return the posterior of several responses (chain, draw, ...), and what the sampler says of its draws.
 
@@ -44,10 +44,12 @@ def sample_responses(
     form : str
         ``law``, ``share`` or ``number``.
     data : mapping of str to numpy.ndarray
-        ``value``, ``error``, ``group``, ``row`` (cell,), ``x``, the columns of the law, ``unit`` (row,), and of a share
-        ``floor`` and ``ceiling`` (group,).
+        ``value``, ``error``, ``seen`` (row, group), ``x``, the columns of the law, ``unit`` (row,); of a share
+        ``floor`` and ``ceiling`` (group,); of a law what :func:`bayescale.groups.coordinates.place` returns.
     settings : Settings
         Draws, tuning steps, chains, seed.
+    target_accept : float
+        How small the steps are.
 
     Raises
     ------
@@ -57,56 +59,84 @@ def sample_responses(
         If no starting point has a finite density.
     """
     return run_sampler(
-        compile_model(_model(law, form, data)),
+        with_used(_compiled(law, form, data), data),
         settings,
         what="responses",
         remedy="look for extreme values in the responses",
-        target_accept=0.9,
+        target_accept=target_accept,
         adaptation="low_rank",
     )
 
 
-def _model(law: Law | None, form: str, data: Mapping[str, np.ndarray]) -> pm.Model:
-    """Return ``value ~ StudentT(nu, centre, sqrt(noise_g^2 + error^2))``, a run having one effect on all responses."""
-    groups, rows = int(data["group"].max()) + 1, int(data["row"].max()) + 1
-    coords = {"group": np.arange(groups), "row": np.arange(rows)}
+def _compiled(law: Law | None, form: str, data: Mapping[str, np.ndarray]) -> Any:  # noqa: ANN401  (nutpie's type)
+    """Return the compiled model, made at most once in a process for a law and numbers of groups and training runs."""
+    groups, units = data["value"].shape[1], int(data["unit"].max()) + 1
+    units = 0 if units == data["unit"].size else units
+    key = (form, content_hash(law_record(law)) if law else "", groups, units)
+    if key not in _COMPILED:
+        _COMPILED[key] = compile_model(_model(law, form, groups, units))
+    return _COMPILED[key]
+
+
+def _model(law: Law | None, form: str, groups: int, units: int) -> pm.Model:
+    """Return the model: values of a row are one multivariate Student t around their curves.
+
+    The effect of a row on all its responses is integrated out: it adds one dyad to a diagonal covariance (Sherman and
+    Morrison 1950, doi:10.1214/aoms/1177729893). On a share it acts through the slope of the curve at the score.
+    """
     scales = SCALES[form]
-    with pm.Model(coords=coords) as model:
-        effect = _run_effects(data, groups, scales)
-        group = data["group"]
-        if law is not None:
-            centre = pt.log(_law_values(law, data)) + effect
-        else:
-            score = _trend(data) + effect
-            low, high = (data[name][group] for name in ("floor", "ceiling"))
-            centre = low + (high - low) * pm.math.sigmoid(score) if form == "share" else score
+    with pm.Model(coords={"group": np.arange(groups)}) as model:
+        value, error = (pm.Data(name, np.zeros((2, groups))) for name in ("value", "error"))
+        seen = pm.Data("seen", np.ones((2, groups)))
+        x = pm.Data("x", np.zeros(2))
+        centre, weight = _curves(law, form, x, groups)
+        if units:
+            centre = centre + weight * _own_effects(units, groups, scales["own"])
         noise = pm.HalfNormal("noise", sigma=scales["noise"], dims="group")
+        run = pm.HalfNormal("run_scale", sigma=scales["run"])
         nu = 2.0 + pm.Exponential("nu_above_2", scale=10.0, default_transform=NORMAL_SCORES["nu_above_2"])
-        spread = pt.sqrt(noise[group] ** 2 + data["error"] ** 2)
-        pm.StudentT("value", nu=nu, mu=centre, sigma=spread, observed=data["value"])
+        pm.Potential("rows", _density_of_rows(value - centre, seen, noise**2 + error**2, run * weight, nu))
     return model
 
 
-def _run_effects(data: Mapping[str, np.ndarray], groups: int, scales: Mapping[str, float]) -> Any:  # noqa: ANN401
-    """Return what each row adds to all its responses, and each training run of several rows to each of its own."""
-    spread = pm.HalfNormal("run_scale", sigma=scales["run"])
-    effect = pm.Normal("run", 0.0, 1.0, dims="row") * spread
-    units, group, row = data["unit"], data["group"], data["row"]
-    found = effect[row]
-    if units.max() + 1 < units.size:
-        own = pm.HalfNormal("own_scale", sigma=scales["own"])
-        shape = (int(units.max()) + 1, groups)
-        found = found + own * pm.Normal("own", 0.0, 1.0, shape=shape)[units[row], group]
-    return found
+def _density_of_rows(residual: Any, seen: Any, variance: Any, shared: Any, nu: Any) -> Any:  # noqa: ANN401
+    """Return the log density of each row, all its values together (row,)."""
+    precision = seen / variance
+    squares, mixed, common = (
+        (precision * each).sum(axis=1) for each in (residual**2, shared * residual, shared**2 + 0 * residual)
+    )
+    count = seen.sum(axis=1)
+    distance = squares - mixed**2 / (1 + common)
+    log_scale = 0.5 * ((seen * pt.log(variance)).sum(axis=1) + pt.log1p(common))
+    constant = pt.gammaln((nu + count) / 2) - pt.gammaln(nu / 2) - 0.5 * count * pt.log(nu * np.pi)
+    return constant - log_scale - 0.5 * (nu + count) * pt.log1p(distance / nu)
 
 
-def _trend(data: Mapping[str, np.ndarray]) -> Any:  # noqa: ANN401  (PyTensor's variables)
-    """Return ``level_g + slope_g x + bend_g x^2`` with slopes and bends partially pooled."""
+def _own_effects(units: int, groups: int, scale: float) -> Any:  # noqa: ANN401  (PyTensor's variables)
+    """Return what each training run of several rows adds to each of its responses (row, group)."""
+    unit = pm.Data("unit", np.zeros(2, dtype="int64"))
+    spread = pm.HalfNormal("own_scale", sigma=scale)
+    return spread * pm.Normal("own_score", 0.0, 1.0, shape=(units, groups))[unit]
+
+
+def _curves(law: Law | None, form: str, x: Any, groups: int) -> tuple[Any, Any]:  # noqa: ANN401
+    """Return the curve of each response, and what a unit of a run's effect adds to it (row, group)."""
+    if law is not None:
+        return pt.log(_law_values(law, x, groups)), 1.0
+    score = _trend(x)
+    if form == "number":
+        return score, 1.0
+    low, high = (pm.Data(name, np.full(groups, at)) for name, at in (("floor", 0.0), ("ceiling", 1.0)))
+    part = pm.math.sigmoid(score)
+    return low + (high - low) * part, (high - low) * part * (1 - part)
+
+
+def _trend(x: Any) -> Any:  # noqa: ANN401  (PyTensor's variables)
+    """Return ``level_g + slope_g x + bend_g x^2`` with slopes and bends partially pooled (row, group)."""
     level = pm.Normal("level", 0.0, 1.5, dims="group")
     slope = _pooled("slope", pm.Normal("slope_mean", 0.0, 0.5), 0.3)
     bend = _pooled("bend", pm.Normal("bend_mean", 0.0, 0.1), 0.1)
-    x, group = data["x"][data["row"]], data["group"]
-    return level[group] + slope[group] * x + bend[group] * x**2
+    return level + slope * x[:, None] + bend * x[:, None] ** 2
 
 
 def _pooled(name: str, mean: Any, scale: float) -> Any:  # noqa: ANN401  (PyTensor's variables)
@@ -114,36 +144,43 @@ def _pooled(name: str, mean: Any, scale: float) -> Any:  # noqa: ANN401  (PyTens
     return pm.Deterministic(name, mean + spread * pm.Normal(f"{name}_score", 0.0, 1.0, dims="group"), dims="group")
 
 
-def _law_values(law: Law, data: Mapping[str, np.ndarray]) -> Any:  # noqa: ANN401
-    """Return the law of each cell over its response's typical value; parameters of groups are partially pooled.
+def _law_values(law: Law, x: Any, groups: int) -> Any:  # noqa: ANN401  (PyTensor's variables)
+    """Return the law of each row and group over the response's typical value; parameters are partially pooled.
 
-    The law is taken over its own value at a typical run, and ``level`` is what it is there: known far better than the
-    parts that it consists of, which would otherwise have to move together.
+    What is sampled of a group are its steps along the axes of its own least-squares fit, in which floor and exponents,
+    that the data know only together, are no longer correlated.
     """
+    shared, own = _common(law), {}
+    positive = [is_positive(law.priors[name]) for name in law.parameters]
+    centres = [
+        pt.log(shared[name]) if logs else shared[name] for name, logs in zip(law.parameters, positive, strict=True)
+    ]
+    found = _places(pt.stack(centres), groups)
+    for i, (name, logs) in enumerate(zip(law.parameters, positive, strict=True)):
+        spread = pm.LogNormal(f"{name}_scale", mu=np.log(DEVIATION[kind_of(law, name)]), sigma=DEVIATION_SPREAD)
+        pm.Potential(f"{name}_pooled", pm.logp(pm.Normal.dist(centres[i], spread), found[:, i]))
+        own[name] = pm.Deterministic(f"{name}_group", pt.exp(found[:, i]) if logs else found[:, i], dims="group")
+    turn = pm.Deterministic("turn_group", found[:, -2], dims="group")
+    pm.Potential("turn_prior", pm.logp(pm.StudentT.dist(nu=TURN_DEGREES, mu=0.0, sigma=TURN), turn))
+    level = pm.Deterministic("level", pt.exp(found[:, -1]), dims="group")
+    pm.Potential("level_prior", pm.logp(pm.Normal.dist(0.0, LEVEL), found[:, -1]))
+    columns = {name: pm.Data(name, np.ones(2))[:, None] for name in law.covariates}
+    return pt.maximum(level * over_typical(law, columns, own) + turn * x[:, None], 1e-6)
+
+
+def _places(centres: Any, groups: int) -> Any:  # noqa: ANN401  (PyTensor's variables)
+    """Return the coordinates of each group, which are sampled along axes that move with those of all groups."""
+    count = centres.type.shape[0]
+    shape = (groups, count + 2)
+    common, middle = pm.Data("common", np.zeros(count)), pm.Data("middle", np.zeros(shape))
+    follow, axes = pm.Data("follow", np.zeros((*shape, count))), pm.Data("axes", np.zeros((*shape, count + 2)))
+    score = pm.Flat("place_score", shape=shape)
+    return middle + (follow * (centres - common)).sum(axis=2) + (axes * score[:, None, :]).sum(axis=2)
+
+
+def _common(law: Law) -> dict[str, Any]:
+    """Return the parameters that those of groups are drawn to, over a response's typical value."""
     fixed = {"sigma": 1.0, "nu_above_2": 1.0, "level": 1.0}
     priors = {name: prior for name, prior in free_priors(law).items() if name not in fixed}
     free = {name: getattr(pm, prior.family)(name, **prior.parameters) for name, prior in priors.items()}
-    shared = parameters_from_free(law, {**free, **fixed}, 1.0)
-    group, row = data["group"], data["row"]
-    own, level = {}, pm.LogNormal("level", mu=0.0, sigma=0.1, dims="group")
-    for name in law.parameters:
-        kind = "exponent" if is_exponent(law, name) else "coefficient"
-        spread = pm.HalfNormal(f"{name}_scale", sigma=DEVIATION[kind])
-        score = pm.Normal(f"{name}_score", 0.0, 1.0, dims="group")
-        own[name] = pm.Deterministic(f"{name}_group", shared[name] * pt.exp(spread * score), dims="group")
-    turn = pm.Deterministic(
-        "turn_group",
-        pm.HalfNormal("turn_scale", sigma=TURN) * pm.Normal("turn_score", 0.0, 1.0, dims="group"),
-        dims="group",
-    )
-    columns = {name: data[name][row] for name in law.covariates}
-    of_cells = {name: values[group] for name, values in own.items()}
-    typical = law.loss(**dict.fromkeys(law.covariates, 1.0), **own)
-    ratio = law.loss(**columns, **of_cells) / typical[group]
-    return pt.maximum(level[group] * ratio + turn[group] * data["x"][row], 1e-6)
-
-
-def is_exponent(law: Law, name: str) -> bool:
-    """Return whether a parameter of a law has no unit of the response."""
-    prior = law.priors[name]
-    return not (isinstance(prior, Share) or prior.relative)
+    return dict(parameters_from_free(law, {**free, **fixed}, 1.0))

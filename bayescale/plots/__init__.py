@@ -20,6 +20,7 @@ from bayescale.plots.decisions import plot_regret as plot_regret
 from bayescale.plots.given import plot_given_prior as plot_given_prior
 from bayescale.plots.groups import plot_gaps as plot_gaps
 from bayescale.plots.groups import plot_slopes as plot_slopes
+from bayescale.plots.groups import plot_worst as plot_worst
 from bayescale.plots.isoflop import plot_isoflop as plot_isoflop
 from bayescale.plots.laws import plot_elpd as plot_elpd
 from bayescale.plots.laws import plot_exponents as plot_exponents

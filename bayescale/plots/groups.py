@@ -1,10 +1,11 @@
-"""Figures of groups: slopes with intervals, and gaps against compute."""
+"""Figures of groups: slopes with intervals, gaps against compute, and what sizes suit whom."""
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale import checks
 from bayescale.groups.disparities import Disparities
+from bayescale.groups.worst import WorstAllocation
 from bayescale.plots.style import (
     BLUE,
     COLORS,
@@ -92,3 +93,35 @@ def plot_gaps(found: Disparities, ax: Axes | None = None) -> Axes:
         xlabel="training compute (FLOP)",
         ylabel=f"{what} of response",
     )
+
+
+@styled
+@checks.kinds
+def plot_worst(found: WorstAllocation, ax: Axes | None = None) -> Axes:
+    """Draw the near-optimal sizes of each group, and the sizes for the worst-off and for the mean.
+
+    Parameters
+    ----------
+    found : WorstAllocation
+        The split that the worst-off regrets least.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; by default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        One row for each group, the largest best size on top.
+    """
+    table = found.table.sort_values("N", ascending=False)
+    ax = new_axes(ax, height=1.4 + ROW * len(table))
+    log_axis(ax, "x", "count")
+    near = f"near-optimal ({percent(found.tolerance)} of extra compute)"
+    draw_ranges(ax, table[["near_low", "near_high"]].to_numpy(), BLUE, near, width=5, alpha=0.4)
+    interval = f"best size, {interval_label(found.probability)}"
+    draw_ranges(ax, table[["N_lower", "N_upper"]].to_numpy(), BLUE, interval, width=1)
+    ax.plot(table["N"], np.arange(len(table)), "o", color=BLUE, ms=4, label="median")
+    price = f"for the worst-off: {percent(found.price, 2)} more compute for the mean"
+    ax.axvline(found.N, color=VERMILLION, lw=1.5, label=price)
+    ax.axvline(found.mean_N, color=MUTED, lw=1.5, ls="--", label="for the mean")
+    name_rows(ax, [str(name) for name in table.index])
+    return finish(ax, title="Which sizes suit whom", xlabel="parameters N", ylabel="", columns=1)

@@ -94,7 +94,7 @@ GROUPS = (
             "": ("fit_responses",),
             "groups": (
                 *("Response", "ResponseFit", "disparities", "Disparities", "sign_conflicts"),
-                *("mean_change", "mean_slope", "crossing", "reversal_tokens"),
+                *("allocate_worst", "WorstAllocation", "mean_change", "mean_slope", "crossing", "reversal_tokens"),
             ),
             "curves": ("forecast_run", "forecast_end", "RunForecast"),
         },
