@@ -40,8 +40,8 @@ class Checkpoints:
 
     def runs(self) -> Iterator[np.ndarray]:
         """Return the rows of each training run in turn, in the order of progress."""
-        for unit in range(int(self.units.max()) + 1):
-            rows = np.flatnonzero(self.units == unit)
+        order = np.argsort(self.units, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(self.units[order])) + 1):
             yield rows[np.argsort(self.progress[rows], kind="stable")]
 
     def drift(self, rows: np.ndarray) -> np.ndarray:

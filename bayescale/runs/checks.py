@@ -155,8 +155,8 @@ def summary_rows(draft: Draft) -> Iterator[str]:
     sizes = [name for name in ("N", "D", str(draft.response)) if draft.has(name)]
     for row, label in enumerate(draft.frame["run"]):
         word = str(label).strip().casefold()
-        others = draft.frame[sizes].drop(index=row)
-        if word in SUMMARIES and len(others):
+        if word in SUMMARIES and len(draft.frame) > 1:
+            others = draft.frame[sizes].drop(index=row)
             own, expected = draft.frame.loc[row, sizes], others.agg(SUMMARIES[word])
             if bool((np.abs(own / expected - 1) < CLOSE_TO_SUMMARY).any()):
                 out = shlex.quote(f'run != "{label}"')

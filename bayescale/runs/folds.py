@@ -182,7 +182,8 @@ def _largest(runs: RunTable, folds: int | None) -> Grouping:
 def _split_notes(runs: RunTable, folds: np.ndarray, by: str) -> list[str]:
     """Say where rows of one training run stand on both sides of a fold."""
     units = independent_units(runs)
-    split_across_folds = sum(np.unique(folds[units == unit]).size > 1 for unit in range(int(units.max()) + 1))
+    sides = np.unique(np.stack([units, folds]), axis=1)[0]
+    split_across_folds = int((np.bincount(sides) > 1).sum())
     if not split_across_folds:
         return []
     return [
