@@ -1,4 +1,4 @@
-"""Work shared between processes, as many as there are cores for, or between threads."""
+"""Work shared between processes, as many as there are cores for, between threads, or as joblib is configured."""
 
 import importlib
 import os
@@ -37,7 +37,7 @@ def in_processes[T, R](function: Callable[[T], R], items: Sequence[T], size: Cal
     """Yield what a function returns for each item, as they are done.
 
     This process takes the largest item, and each process the next one when it is free. What a process has compiled it
-    keeps.
+    keeps. Under ``joblib.parallel_config`` the items go where that says, such as to the workers of a cluster.
 
     Parameters
     ----------
@@ -49,6 +49,9 @@ def in_processes[T, R](function: Callable[[T], R], items: Sequence[T], size: Cal
         Takes an item, and says how much work it is: here the parameters of a law.
     """
     ordered = sorted(items, key=size, reverse=True)
+    if workers() is not None:
+        yield from _as_configured(function, ordered)
+        return
     others = min(len(items), _cores()) - 1 if len(items) > 1 else 0
     if not others:
         yield from map(function, ordered)
@@ -68,6 +71,43 @@ def in_processes[T, R](function: Callable[[T], R], items: Sequence[T], size: Cal
                 left -= 1
     finally:
         work.waiting.clear()
+
+
+def workers() -> int | None:
+    """Return how many workers ``joblib.parallel_config`` has chosen; None where nobody has chosen any."""
+    if "joblib" not in sys.modules:
+        return None
+    from joblib import effective_n_jobs  # noqa: PLC0415  (it is there, or nobody has configured it)
+    from joblib.parallel import get_active_backend  # noqa: PLC0415  (as above)
+
+    backend, jobs = get_active_backend()
+    if jobs is None and type(backend).__name__ == "LokyBackend":
+        return None
+    return int(effective_n_jobs(-1 if jobs is None else jobs))
+
+
+def in_shares[T](items: Sequence[T], groups: int) -> list[tuple[T, ...]]:
+    """Return the items of one of so many groups in shares, so many that each worker gets one; else in a single one.
+
+    A group is what a worker compiles once for: it stays together as far as there are no more workers than groups.
+    """
+    count = max(min(len(items), -(-(workers() or 1) // max(groups, 1))), 1)
+    return [tuple(items[first::count]) for first in range(count)]
+
+
+def _as_configured[T, R](function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    from joblib import Parallel, delayed  # noqa: PLC0415  (as above)
+
+    work = Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
+    yield from work(delayed(_with_one_thread)(function, item) for item in items)
+
+
+def _with_one_thread[T, R](function: Callable[[T], R], item: T) -> R:
+    """Do an item with one thread for arithmetic, whatever the worker has: the chains have their own."""
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415  (few need it)
+
+    with threadpool_limits(1):
+        return function(item)
 
 
 def alongside[T, R](function: Callable[[T], R], items: Iterable[T]) -> list[R]:

@@ -17,7 +17,8 @@ from scipy.special import gammaln
 from simulation import CALIBRATED, DESIGN, REFERENCE, SCALED, UNIT, log_prior, simulate_tables
 
 from bayescale.comparison.comparison import compare
-from bayescale.fits.fitting import exact_elpd, fit
+from bayescale.fits.exact import exact_elpd
+from bayescale.fits.fitting import fit
 from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.model import build_model
 from bayescale.fits.sampling import ATTEMPTS

@@ -17,8 +17,8 @@ from bayescale.comparison.cross_validation import cross_validate, weights_by
 from bayescale.comparison.ranking import rank_laws, standard_error
 from bayescale.errors import InputError
 from bayescale.fits import sampling
+from bayescale.fits.exact import exact_elpd
 from bayescale.fits.fit import Fit
-from bayescale.fits.fitting import exact_elpd
 from bayescale.records.comparison import cross_validation_record
 from bayescale.runs.folds import ALONE, Grouping
 

@@ -9,16 +9,17 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.errors import InputError
-from bayescale.fits import discrepancy
-from bayescale.fits.discrepancy import NUS, SAMPLES, SIGMAS, SWEEPS, TAIL, TAUS, discrepancy_group, sample_weights
+from bayescale.fits import discrepancy, gibbs
+from bayescale.fits.discrepancy import SAMPLES, discrepancy_group
 from bayescale.fits.fit import Fit
 from bayescale.fits.forecast import NOISES, forecast_runs
+from bayescale.fits.gibbs import NUS, SIGMAS, SWEEPS, TAIL, TAUS, sample_weights
 from bayescale.fits.saving import load_fit
 from bayescale.forecasts.scores import score
 from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE, Law, Share
 
 PRIORS = {
-    "tau": (TAUS, np.log(TAUS) - 0.5 * (TAUS / discrepancy.SCALE) ** 2),
+    "tau": (TAUS, np.log(TAUS) - 0.5 * (TAUS / gibbs.SCALE) ** 2),
     "sigma": (SIGMAS, np.log(SIGMAS) - 0.5 * (SIGMAS / NOISE_SCALE) ** 2),
     "nu": (NUS, np.log(NUS - 2) - (NUS - 2) / EXTRA_DEGREES),
 }
@@ -100,7 +101,7 @@ def test_a_few_sweeps_sample_what_many_do(bend, nu):
 def test_weights_of_known_scales_have_the_posterior_of_the_closed_form(monkeypatch):
     tau, sigma, count = 0.03, 0.02, 8000
     for name, value in (("TAUS", tau), ("SIGMAS", sigma), ("NUS", 1e9)):
-        monkeypatch.setattr(discrepancy, name, np.array([value]))
+        monkeypatch.setattr(gibbs, name, np.array([value]))
     rng, features = np.random.default_rng(4), hinges(X)
     residual = 0.02 * X + 0.02 * rng.standard_normal(X.size)
     found = sample_weights(np.tile(residual, (count, 1)), features, rng, sweeps=1)["weights"]
@@ -112,8 +113,8 @@ def test_weights_of_known_scales_have_the_posterior_of_the_closed_form(monkeypat
 
 
 def test_scales_have_the_posterior_of_a_sum_over_all_their_values(monkeypatch):
-    monkeypatch.setattr(discrepancy, "NUS", np.array([1e9]))  # Normal noise and weights, whose sum is known
-    monkeypatch.setattr(discrepancy, "TAIL", 1e9)
+    monkeypatch.setattr(gibbs, "NUS", np.array([1e9]))  # Normal noise and weights, whose sum is known
+    monkeypatch.setattr(gibbs, "TAIL", 1e9)
     rng, features = np.random.default_rng(5), hinges(X)
     residual = 0.01 * np.maximum(X, 0) + 0.01 * rng.standard_normal(X.size)
     log_density = PRIORS["tau"][1][:, None] + PRIORS["sigma"][1]

@@ -9,10 +9,11 @@ import pytest
 import xarray as xr
 
 from bayescale.errors import InputError
-from bayescale.fits import fitting, sampling
+from bayescale.fits import exact, fitting, sampling
 from bayescale.fits.diagnostics import Diagnostics
+from bayescale.fits.exact import exact_elpd
 from bayescale.fits.fit import Fit, reference_values
-from bayescale.fits.fitting import check_table, exact_elpd, fit, fit_laws, is_cached
+from bayescale.fits.fitting import check_table, fit, fit_laws, is_cached
 from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.settings import Settings
 from bayescale.fits.tree import canonical_frame, table_hash
@@ -219,7 +220,7 @@ def test_a_fit_made_by_other_versions_is_sampled(counted, small_runs, monkeypatc
 
 def test_an_exact_density_is_read_from_the_cache(own_cache, small_runs, synthetic_fit, monkeypatch):
     fitted, asked = synthetic_fit("chinchilla", small_runs, draws=20), []
-    monkeypatch.setattr(fitting, "_refit_density", lambda _fitted, row: asked.append(row) or -1.5 - row)
+    monkeypatch.setattr(exact, "_refit_density", lambda _fitted, row: asked.append(row) or -1.5 - row)
     assert [exact_elpd(fitted, row) for row in (3, 4, 3)] == [-4.5, -5.5, -4.5]
     assert asked == [3, 4]
     assert exact_elpd(fitted, 3, cache=False) == -4.5
@@ -229,7 +230,7 @@ def test_an_exact_density_is_read_from_the_cache(own_cache, small_runs, syntheti
 
 def test_a_damaged_exact_density_is_computed_again(own_cache, small_runs, synthetic_fit, monkeypatch):
     fitted = synthetic_fit("chinchilla", small_runs, draws=20)
-    monkeypatch.setattr(fitting, "_refit_density", Mock(return_value=-1.5))
+    monkeypatch.setattr(exact, "_refit_density", Mock(return_value=-1.5))
     exact_elpd(fitted, 3)
     (path,) = own_cache.rglob("*.json")
     for damaged in ("", path.read_text().replace("-1.5", "-2.5")):

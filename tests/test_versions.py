@@ -54,8 +54,8 @@ def test_comments_docstrings_and_layout_do_not(copied):
     path = copied / "fits" / "loo.py"
     edit(path, '"""PSIS-LOO of one fit', '"""The PSIS-LOO of one fit')
     edit(path, 'GROUP = "loo"\n', 'GROUP = "loo"  # what it is called\n"""Of a constant."""\n\n\n')
-    edit(path, '    """Return PSIS-LOO of the', '    """Return the PSIS-LOO of the')
-    edit(path, "def loo_group(tree: xr.DataTree) ->", "def loo_group(\n    tree: xr.DataTree,\n) ->")
+    edit(path, '    """Return PSIS-LOO of a', '    """Return the PSIS-LOO of a')
+    edit(path, "def loo_group(fitted: Fit) ->", "def loo_group(\n    fitted: Fit,\n) ->")
     assert hash_now() == before
 
 

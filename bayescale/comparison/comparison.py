@@ -13,8 +13,8 @@ import pandas as pd
 from bayescale import checks
 from bayescale.comparison.ranking import Difference, elpd_difference, rank_laws, ranking_notes, shared, standard_error
 from bayescale.errors import InputError
-from bayescale.fits.fit import Fit
-from bayescale.fits.fitting import exact_elpd, exact_elpd_of_training_run
+from bayescale.fits.exact import exact_elpd, exact_elpd_of_training_run
+from bayescale.fits.fit import LIKELIHOOD, Fit
 from bayescale.fits.likelihood import density_left_out
 from bayescale.fits.loo import left_out_together, point_loo
 from bayescale.laws import Law
@@ -201,9 +201,9 @@ def check_comparable(fits: Mapping[str, Fit]) -> None:
 def _leave_one_out(
     fitted: Fit, max_refits: int, units: np.ndarray, cache: bool, progress: Progress | None
 ) -> tuple[Any, tuple[int, ...]]:
-    loo = point_loo(fitted.data)
+    loo = point_loo(fitted)
     together = left_out_together(fitted.data)
-    worst = _worst(loo, together)[:max_refits]
+    worst = _worst(loo, together, max_refits)
     elpd_i, pareto_k = loo.elpd_i.copy(), loo.pareto_k.copy()
     refitted: list[int] = []
     for done, rows in enumerate(worst):
@@ -217,17 +217,29 @@ def _leave_one_out(
         raise InputError(
             f"law '{fitted.law.name}' gives a run a density of zero; it cannot be compared on {fitted.runs.name}"
         )
-    full = density_left_out(fitted.data["log_likelihood"].to_dataset(), together)
     total, spread = float(elpd_i.sum()), standard_error(elpd_i.to_numpy(), units)
-    changed = {"elpd": total, "se": spread, "p": float(full.sum()) - total, "elpd_i": elpd_i, "pareto_k": pareto_k}
+    changed = {
+        "elpd": total,
+        "se": spread,
+        "p": _seen(fitted, loo, together) - total,
+        "elpd_i": elpd_i,
+        "pareto_k": pareto_k,
+    }
     return dataclasses.replace(loo, **changed), tuple(sorted(refitted))
 
 
-def _worst(loo: "azs.ELPDData", together: np.ndarray) -> list[np.ndarray]:
-    """Return the rows that are left out together where their Pareto k is too high, the highest first."""
+def _seen(fitted: Fit, loo: "azs.ELPDData", together: np.ndarray) -> float:
+    """Return the log density of all rows under the posterior that has seen them."""
+    if LIKELIHOOD not in fitted.data.children:
+        return float(loo.elpd + loo.p)
+    return float(density_left_out(fitted.data[LIKELIHOOD].to_dataset(), together).sum())
+
+
+def _worst(loo: "azs.ELPDData", together: np.ndarray, most: int) -> list[np.ndarray]:
+    """Return the rows that are left out together where their Pareto k is too high, the highest first, so many."""
     bad, k = _bad_rows(loo), loo.pareto_k.to_numpy()
     units = dict.fromkeys(together[bad[np.argsort(-k[bad])]].tolist())
-    return [np.flatnonzero(together == unit) for unit in units]
+    return [np.flatnonzero(together == unit) for unit in list(units)[:most]]
 
 
 def _exact(fitted: Fit, rows: np.ndarray, cache: bool) -> np.ndarray:

@@ -1,5 +1,7 @@
 """reweigh: how far each number moves when prior or runs get more or less weight."""
 
+import functools
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,8 @@ from bayescale.decisions.mixture import laws_that_split
 from bayescale.decisions.power_scaling import power_weights, sensitivity
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
+from bayescale.fits.likelihood import density_blocks
+from bayescale.fits.loo import left_out_together
 from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
 from bayescale.splits.optimum import find_optimum
@@ -271,7 +275,8 @@ def densities(fitted: Fit) -> dict[str, np.ndarray]:
             "needs; it was saved by an earlier version: fit again"
         )
     prior = fitted.data[LOG_PRIOR].to_dataset().to_array().sum("variable")
-    likelihood = fitted.data["log_likelihood"]["log_response"].sum("run")
+    blocks = density_blocks(fitted, left_out_together(fitted.data))
+    likelihood = functools.reduce(operator.add, (density["log_response"].sum("run") for _, density in blocks))
     return {
         name: values.transpose("chain", "draw").to_numpy().ravel()
         for name, values in (("prior", prior), ("likelihood", likelihood))

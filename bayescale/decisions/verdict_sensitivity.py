@@ -9,6 +9,8 @@ from bayescale.comparison.odds import split_odds
 from bayescale.comparison.verdict import Verdict, kinds_of
 from bayescale.decisions.sensitivity import FACTORS, densities
 from bayescale.fits.fit import Fit
+from bayescale.fits.likelihood import density_blocks
+from bayescale.fits.loo import left_out_together
 from bayescale.fits.pareto import smoothed
 from bayescale.words import odds
 
@@ -74,11 +76,13 @@ def probability_under(comparison: Comparison, verdict: Verdict, factor: float) -
 
 def _change(fitted: Fit, factor: float) -> np.ndarray:
     """Return by how much the log density of each row left out changes with the prior's power (run,)."""
-    density = fitted.data["log_likelihood"]["log_response"].transpose("run", "chain", "draw")
-    rows = density.to_numpy().reshape(density.sizes["run"], -1)
-    prior = densities(fitted)["prior"]
-    before, after = (_left_out(rows, -rows + power * prior) for power in (0.0, factor - 1))
-    return np.asarray(after - before)
+    prior, units = densities(fitted)["prior"], left_out_together(fitted.data)
+    found = np.empty(units.size)
+    for rows, density in density_blocks(fitted, units):
+        values = density["log_response"].transpose("run", "chain", "draw").to_numpy().reshape(rows.size, -1)
+        before, after = (_left_out(values, -values + power * prior) for power in (0.0, factor - 1))
+        found[rows] = after - before
+    return found
 
 
 def _left_out(rows: np.ndarray, log_weights: np.ndarray) -> np.ndarray:

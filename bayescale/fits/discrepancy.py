@@ -1,18 +1,21 @@
 """What a law misses: a smooth discrepancy of log response, inferred without touching the law."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayescale import checks
 from bayescale.errors import InputError
+from bayescale.fits.blocks import row_blocks
 from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import Fit
-from bayescale.fits.student import log_student
-from bayescale.laws import EXTRA_DEGREES, NOISE_SCALE
+from bayescale.fits.gibbs import TAIL, sample_weights
+from bayescale.fits.sums import weights_from_sums
 from bayescale.runs.checkpoints import RUN_SHARE, SHARES, checkpoints_of
+from bayescale.runs.units import units_of
 from bayescale.values import Value
 from bayescale.words import typed
 
@@ -20,14 +23,8 @@ GROUP = "discrepancy"
 SAMPLES = 400
 """Posterior draws of the law, evenly spaced, that each get a discrepancy of their own."""
 
-SWEEPS = 15
-"""Of the Gibbs sampler, for each draw of the law; a test compares with many more."""
-
-SCALE = 0.02
-"""Scale of the half-normal prior of tau: the s.d. of a change of slope of log response at one e-fold."""
-
-TAIL = 3.0
-"""Degrees of freedom of the changes of slope: one bend, such as a corner of odd runs, must not widen all others."""
+FEW = 2000
+"""Runs up to which every one of them gets a precision of its own; of more, sums suffice."""
 
 COMPUTE_PART = 0.25
 """Changes of slope along ln N + ln D, relative to those along one of them (docs/decisions/0008)."""
@@ -35,13 +32,8 @@ COMPUTE_PART = 0.25
 REACH = 40
 """e-folds from the centre of the runs to which slopes go on changing: 17 decades each way."""
 
-BLOCK = 50
+SAMPLES_AT_ONCE = 50
 """Samples whose features are computed at once: those of all of them take longer to allocate than to fill."""
-
-TAUS = np.geomspace(1e-4, 0.3, 24)
-SIGMAS = np.geomspace(5e-4, 0.3, 40)
-NUS = 2.0 + np.geomspace(0.1, 60.0, 12)
-"""Values that the Gibbs sampler chooses among, evenly spaced in the logs of tau, sigma and nu - 2."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,7 +76,7 @@ class Discrepancy(Value):
         """Return delta (sample, point); where samples have points of their own, block by block to save memory."""
         if all(np.ndim(values) < 2 for values in points.values()):
             return _delta(self.weights, _features(self.fitted, points))
-        blocks = np.array_split(np.arange(len(self.weights)), -(-len(self.weights) // BLOCK))
+        blocks = np.array_split(np.arange(len(self.weights)), -(-len(self.weights) // SAMPLES_AT_ONCE))
         parts = ({name: values[block] for name, values in points.items()} for block in blocks)
         return np.concatenate(
             [
@@ -123,33 +115,74 @@ def discrepancy_group(fitted: Fit) -> xr.Dataset:
     """Return the group that keeps the discrepancy of a fit (sample, feature)."""
     count = fitted.draws["sigma"].size
     position = evenly_spaced(min(SAMPLES, count), count)
-    frame, response = fitted.runs.frame, fitted.runs.response
-    points = {name: frame[name].to_numpy() for name in fitted.law.covariates}
-    residuals = np.log(frame[response].to_numpy()) - fitted.draws.take(position).log_value(points, response)
-    features = _features(fitted, points)
-    seen = features.any(axis=0)
+    rows = _Rows.of(fitted, position)
     rng = np.random.default_rng(fitted.record["settings"]["random_seed"])
-    found = sample_weights(*_independent(fitted, residuals, features[:, seen]), rng)
-    weights = found["tau"][:, None] * rng.standard_t(TAIL, (position.size, seen.size))  # the prior, where no run is
-    weights[:, seen] = found["weights"]
-    size = np.median(np.abs(_delta(weights, features)), axis=1)
+    if len(fitted.runs.frame) <= FEW:
+        found = sample_weights(*next(rows.independent()), rng)
+    else:
+        found = weights_from_sums(rows.independent, rng)
+    prior = rng.standard_t(TAIL, (position.size, rows.seen.size))
+    weights = found["tau"][:, None] * prior  # where no run is
+    weights[:, rows.seen] = found["weights"]
     scales = {name: ("sample", found[name]) for name in ("tau", "sigma", "nu")}
     return xr.Dataset(
-        {"position": ("sample", position), "weights": (("sample", "feature"), weights), "size": ("sample", size)}
+        {"position": ("sample", position), "weights": (("sample", "feature"), weights)}
+        | {"size": ("sample", _size(fitted, weights))}
         | scales
     )
 
 
-def _independent(fitted: Fit, residuals: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return residuals (sample, row) and features (row, feature) whose noise is independent between rows.
+def _columns(fitted: Fit, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the law's columns of some rows (row,)."""
+    return {name: frame[name].to_numpy() for name in fitted.law.covariates}
 
-    Rows of a training run count for what they tell beside each other, by the median shares of their noise.
-    """
-    shared = checkpoints_of(fitted.runs.frame)
-    if shared is None or RUN_SHARE not in fitted.draws:
-        return residuals, features
-    shares = [float(np.median(fitted.draws[name])) for name in SHARES]
-    return shared.whiten(residuals, shares), shared.whiten(features.T, shares).T
+
+def _size(fitted: Fit, weights: np.ndarray) -> np.ndarray:
+    """Return the median of |delta| over the runs, or some of them, evenly spaced, where they are many (sample,)."""
+    frame = fitted.runs.frame
+    some = frame if len(frame) <= FEW else frame.iloc[evenly_spaced(FEW, len(frame))]
+    return np.asarray(np.median(np.abs(_delta(weights, _features(fitted, _columns(fitted, some)))), axis=1))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a fit as the samplers see them, all at once or in blocks of whole training runs."""
+
+    fitted: Fit
+    draws: Draws
+    shares: tuple[float, ...]
+    seen: np.ndarray
+    blocks: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, fitted: Fit, position: np.ndarray) -> "_Rows":
+        """Return those of a fit under some of its draws; ``seen`` are the features that are not zero at every row."""
+        frame = fitted.runs.frame
+        shared = RUN_SHARE in fitted.draws
+        units = units_of(frame) if shared else np.arange(len(frame))
+        units = np.random.default_rng(0).permutation(int(units.max()) + 1)[units]  # so that blocks are alike
+        blocks = tuple(row_blocks(units, 1, FEW)) if len(frame) > FEW else (np.arange(len(frame)),)
+        seen = np.any([_features(fitted, _columns(fitted, frame.iloc[rows])).any(axis=0) for rows in blocks], axis=0)
+        shares = tuple(float(np.median(fitted.draws[name])) for name in SHARES) if shared else ()
+        return cls(fitted, fitted.draws.take(position), shares, seen, blocks)
+
+    def independent(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield residuals (sample, row) and seen features (row, feature) whose noise is independent between rows.
+
+        Rows of a training run count for what they tell beside each other, by the median shares of their noise.
+        """
+        response = self.fitted.runs.response
+        for rows in self.blocks:
+            frame = self.fitted.runs.frame.iloc[rows]
+            residuals = np.log(frame[response].to_numpy()) - self.draws.log_value(
+                _columns(self.fitted, frame), response
+            )
+            features = _features(self.fitted, _columns(self.fitted, frame))[:, self.seen]
+            shared = checkpoints_of(frame) if self.shares else None
+            if shared is not None:
+                residuals = shared.whiten(residuals, self.shares)
+                features = shared.whiten(features.T, self.shares).T
+            yield residuals, features
 
 
 def _features(fitted: Fit, points: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -191,96 +224,3 @@ def _delta(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
     if features.ndim == 2:
         return np.asarray(weights @ features.T)
     return np.asarray((features @ weights[:, :, None])[..., 0])
-
-
-def sample_weights(
-    residuals: np.ndarray, features: np.ndarray, rng: np.random.Generator, sweeps: int = SWEEPS
-) -> dict[str, np.ndarray]:
-    """Sample ``residual = weights @ feature + sigma * StudentT(nu)``, ``weights ~ tau * StudentT(3)``, by Gibbs.
-
-    Every row of ``residuals`` is a problem of its own, and gives one sample. A Student t is a Normal of unknown
-    variance, for each run and for each weight; given those, tau and sigma are drawn with the weights integrated out.
-
-    Parameters
-    ----------
-    residuals : numpy.ndarray
-        Of log response (sample, run).
-    features : numpy.ndarray
-        At the runs (run, feature).
-    rng : numpy.random.Generator
-        Source of randomness.
-    sweeps : int
-        Sweeps from the start, where delta is nothing.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        ``weights`` (sample, feature), ``tau``, ``sigma`` and ``nu`` (sample,).
-    """
-    samples, count = residuals.shape
-    pairs = (features[:, :, None] * features[:, None, :]).reshape(count, -1)
-    precision, stretch = np.ones_like(residuals), np.ones((samples, features.shape[1]))
-    tau, sigma = np.full(samples, SCALE), np.full(samples, NOISE_SCALE)
-    tau_prior = np.log(TAUS) - 0.5 * (TAUS / SCALE) ** 2
-    sigma_prior = np.log(SIGMAS) - 0.5 * (SIGMAS / NOISE_SCALE) ** 2
-    for _ in range(sweeps):
-        normal = _Normal.of(residuals, features, pairs, precision, stretch)
-        sigma = SIGMAS[_pick(normal.log_evidence(tau[:, None], SIGMAS[None]) + sigma_prior, rng)]
-        tau = TAUS[_pick(normal.log_evidence(TAUS[None], sigma[:, None]) + tau_prior, rng)]
-        weights = stretch * normal.sample(tau, sigma, rng)
-        stretch = np.sqrt((TAIL + (weights / tau[:, None]) ** 2) / rng.chisquare(TAIL + 1, size=weights.shape))
-        scaled = (residuals - weights @ features.T) / sigma[:, None]
-        nu = _sample_nu(scaled, rng)
-        shape, rate = (nu[:, None] + 1) / 2, (nu[:, None] + scaled**2) / 2
-        precision = rng.gamma(shape, size=residuals.shape) / rate
-    return {"weights": weights, "tau": tau, "sigma": sigma, "nu": nu}
-
-
-def _pick(log_density: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw one column of each row in proportion to its density (sample,)."""
-    return np.asarray((log_density + rng.gumbel(size=log_density.shape)).argmax(axis=1))
-
-
-def _sample_nu(scaled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    density = np.stack([log_student(scaled, nu, 1.0).sum(axis=1) for nu in NUS], axis=1)
-    return np.asarray(NUS[_pick(density + np.log(NUS - 2) - (NUS - 2) / EXTRA_DEGREES, rng)])
-
-
-@dataclass(frozen=True)
-class _Normal:
-    """The regression of residuals on stretched features, precisions known, where its weights are independent."""
-
-    runs: int
-    squares: np.ndarray  # (sample,)
-    sizes: np.ndarray  # eigenvalues (sample, feature)
-    basis: np.ndarray  # (sample, feature, feature)
-    moments: np.ndarray  # (sample, feature)
-
-    @classmethod
-    def of(
-        cls,
-        residuals: np.ndarray,
-        features: np.ndarray,
-        pairs: np.ndarray,
-        precision: np.ndarray,
-        stretch: np.ndarray,
-    ) -> "_Normal":
-        width = features.shape[1]
-        products = (precision @ pairs).reshape(len(residuals), width, width) * stretch[:, :, None] * stretch[:, None, :]
-        sizes, basis = np.linalg.eigh(products)
-        moments = np.einsum("sfg,sf->sg", basis, (precision * residuals) @ features * stretch)
-        return cls(residuals.shape[1], (precision * residuals**2).sum(axis=1), np.maximum(sizes, 0.0), basis, moments)
-
-    def log_evidence(self, tau: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-        """Return the log density of the residuals without their weights; arguments broadcast to (sample, value)."""
-        noise, spread = sigma[..., None] ** 2, tau[..., None] ** 2
-        ratio = 1 + spread * self.sizes[:, None, :] / noise
-        fit = (self.squares[:, None] - (spread * self.moments[:, None, :] ** 2 / noise / ratio).sum(axis=-1)) / sigma**2
-        return np.asarray(-self.runs * np.log(sigma) - 0.5 * np.log(ratio).sum(axis=-1) - 0.5 * fit)
-
-    def sample(self, tau: np.ndarray, sigma: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw the weights of the stretched features (sample, feature)."""
-        precision = self.sizes / sigma[:, None] ** 2 + 1 / tau[:, None] ** 2
-        mean = self.moments / sigma[:, None] ** 2 / precision
-        rotated = mean + rng.standard_normal(mean.shape) / np.sqrt(precision)
-        return np.asarray(np.einsum("sfg,sg->sf", self.basis, rotated))

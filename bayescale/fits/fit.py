@@ -45,10 +45,13 @@ PUBLISHED = "published"
 LOG_PRIOR = "log_prior"
 """The group of a fit that power scaling needs, which fits saved by earlier versions lack."""
 
+LIKELIHOOD = "log_likelihood"
+"""The group of a fit that those of large tables do not keep: it is computed where it is needed."""
+
 GROUPS = (
     "posterior",
     "sample_stats",
-    "log_likelihood",
+    LIKELIHOOD,
     "posterior_predictive",
     "prior",
     "observed_data",
@@ -69,8 +72,9 @@ class Fit(Value):
         response, ``sigma`` and ``nu``, and where rows share training runs ``run_share`` and ``path_share``; chain,
         draw), ``published`` (the same parameters at N = D = C = 1, as papers print them, and the quantities that they
         derive; chain, draw), ``sample_stats``, ``log_likelihood`` and
-        ``posterior_predictive`` (``log_response``; chain, draw, run), ``log_prior`` (density of each free variable;
-        chain, draw), ``loo`` (``elpd_i`` and ``pareto_k``; run),
+        ``posterior_predictive`` (``log_response``; chain, draw, run; beyond 2000 runs no log likelihood, which
+        :func:`bayescale.fits.likelihood.with_log_likelihood` adds, and fewer of the predictive draws), ``log_prior``
+        (density of each free variable; chain, draw), ``loo`` (``elpd_i`` and ``pareto_k``; run),
         ``observed_data`` (run) and
         ``constant_data`` (``N``, ``D``, ``C`` and, where given, ``family``; run). Runs are sorted by N, D, C,
         response and label.

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,6 @@ from bayescale.fits.fit import (
     reference_values,
     table_record,
 )
-from bayescale.fits.likelihood import density_left_out, log_likelihood
 from bayescale.fits.progress import waiting_for
 from bayescale.fits.saving import read_fit
 from bayescale.fits.settings import Settings
@@ -39,9 +38,10 @@ from bayescale.fits.versions import versions
 from bayescale.laws import Given, Law, get_law, law_record, laws_with_priors, with_priors
 from bayescale.laws.published import published_priors
 from bayescale.laws.usual import usual_laws
-from bayescale.processes import in_processes
+from bayescale.processes import in_processes, workers
 from bayescale.runs import Runs, RunTable, as_table
-from bayescale.storage import cache_dir, content_hash, keep, kept, kept_if_possible
+from bayescale.runs.amounts import check_memory
+from bayescale.storage import cache_dir, content_hash, kept_if_possible
 from bayescale.words import typed
 
 
@@ -160,8 +160,18 @@ def fit_laws(
     with _waiting(runs, waiting, progress=progress is True):
         for fitted in itertools.chain(map(fit_one, there), sampled):
             done[fitted.law.name] = fitted
+            if cache and workers() is not None:
+                _keep_here(fitted, runs, settings)
             tell(fitted.law.name)
     return {name: done[name] for name in names}
+
+
+def _keep_here(fitted: Fit, runs: RunTable, settings: Settings) -> None:
+    """Keep a fit that a worker has made, which may keep its own elsewhere, on this machine."""
+    path = _cache_path(fitted.law, runs, canonical_frame(runs), settings, fitted.reference)
+    if not path.exists():
+        with kept_if_possible(path):
+            fitted.save(path)
 
 
 def _ignore(name: str) -> None:
@@ -195,67 +205,6 @@ def distinct_laws(laws: Iterable[str | Law]) -> list[Law]:
 def _fit(law: Law, runs: RunTable, settings: Settings, *, cache: bool) -> Fit:
     frame = canonical_frame(runs)
     return _fit_frame(law, runs, frame, settings, reference_values(frame, runs.response, law), cache=cache)
-
-
-def exact_elpd(fitted: Fit, row: int, *, cache: bool = True) -> float:
-    """Return the log predictive density of one run under the posterior of all others.
-
-    Parameters
-    ----------
-    fitted : Fit
-        Fit of all runs; its reference values, priors and settings are kept.
-    row : int
-        Position along dimension ``run``.
-    cache : bool
-        Whether to read the result from the cache, and to keep it there.
-
-    Returns
-    -------
-    float
-        In nats; NaN when the refit failed the diagnostics gate.
-    """
-    path, known = _exact(fitted, {"row": int(row)}, cache=cache)
-    if isinstance(known, float):
-        return known
-    value = _refit_density(fitted, row)
-    if cache:
-        keep(path, value)
-    return value
-
-
-def exact_elpd_of_training_run(fitted: Fit, rows: Sequence[int], *, cache: bool = True) -> np.ndarray:
-    """Return the same of each row of a training run left out, given the rows before it and all other runs (row,)."""
-    left_out = [int(row) for row in rows]
-    path, known = _exact(fitted, {"rows": left_out}, cache=cache)
-    if isinstance(known, list) and len(known) == len(left_out):
-        return np.array(known, dtype=float)
-    values = _refit_densities(fitted, left_out)
-    if cache:
-        keep(path, values.tolist())
-    return values
-
-
-def _exact(fitted: Fit, rows: Mapping[str, Any], *, cache: bool) -> tuple[Path, object]:
-    """Return where the density of rows left out is kept, and what is kept there."""
-    path = cache_dir() / "exact" / f"{content_hash({'fit': {**fitted.record}, **rows})[:32]}.json"
-    return path, kept(path) if cache else None
-
-
-def _refit_density(fitted: Fit, row: int) -> float:
-    return float(_refit_densities(fitted, [row])[0])
-
-
-def _refit_densities(fitted: Fit, rows: list[int]) -> np.ndarray:
-    from bayescale.fits.sampling import sample_posterior  # noqa: PLC0415  (imports PyMC)
-
-    law, runs, reference = fitted.law, fitted.runs, fitted.reference
-    rest = runs.frame.drop(index=rows)
-    data = sampler_data(law, rest, runs.response, reference)
-    posterior, _, diagnostics, _ = sample_posterior(law, data, Settings(**fitted.record["settings"]))
-    if not diagnostics.passed:
-        return np.full(len(rows), np.nan)
-    density, _ = log_likelihood(law, posterior, runs.frame.loc[rows], runs.response, reference, random_seed=0)
-    return density_left_out(density, np.zeros(len(rows), dtype=int))
 
 
 def check_table(law: Law, runs: RunTable) -> None:
@@ -360,7 +309,7 @@ def _is_of(
 def _sample_fit(law: Law, runs: RunTable, settings: Settings, reference: Mapping[str, float]) -> Fit:
     fitted = _sample_posterior_alone(law, runs, settings, reference, scout=True)
     with_groups(fitted, {**prior_groups(fitted), discrepancy.GROUP: discrepancy.discrepancy_group(fitted)})
-    fitted.data[loo.GROUP] = xr.DataTree(loo.loo_group(fitted.data))
+    fitted.data[loo.GROUP] = xr.DataTree(loo.loo_group(fitted))
     return fitted
 
 
@@ -382,6 +331,7 @@ def _sample_posterior_alone(
 ) -> Fit:
     from bayescale.fits.sampling import missed_modes, sample_posterior  # noqa: PLC0415  (imports PyMC)
 
+    check_memory(runs)
     data = sampler_data(law, canonical_frame(runs), runs.response, reference)
     posterior, stats, diagnostics, attempt = sample_posterior(law, data, settings)
     if scout and diagnostics.passed:

@@ -8,9 +8,11 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.fits.convergence import ess
+from bayescale.fits.fit import Fit
+from bayescale.fits.likelihood import density_blocks
 from bayescale.fits.pareto import good_shape, smoothed
 from bayescale.runs.checkpoints import RUN_SHARE
-from bayescale.runs.units import units_of
+from bayescale.runs.units import numbered, units_of
 
 if TYPE_CHECKING:
     import arviz_stats as azs
@@ -40,17 +42,17 @@ def left_out_together(tree: xr.DataTree) -> np.ndarray:
     """
     constant = tree["constant_data"].to_dataset()
     if RUN_SHARE not in tree["posterior"] or "training_run" not in constant:
-        return np.arange(tree["log_likelihood"].sizes["run"])
+        return np.arange(constant.sizes["run"])
     return units_of(pd.DataFrame({"training_run": constant["training_run"].to_numpy().astype(str)}))
 
 
-def point_loo(tree: xr.DataTree) -> "azs.ELPDData":
-    """Return PSIS-LOO of the log likelihood in a tree, from its group ``loo`` where it has one.
+def point_loo(fitted: Fit) -> "azs.ELPDData":
+    """Return PSIS-LOO of a fit, from its group ``loo`` where it has one.
 
     Parameters
     ----------
-    tree : xarray.DataTree
-        With group ``log_likelihood`` (chain, draw, run).
+    fitted : Fit
+        The fit.
 
     Returns
     -------
@@ -61,36 +63,40 @@ def point_loo(tree: xr.DataTree) -> "azs.ELPDData":
     """
     import arviz_stats as azs  # noqa: PLC0415  (1 s that a fit does not need)
 
-    kept = tree[GROUP].to_dataset() if GROUP in tree.children else loo_group(tree)
+    kept = fitted.data[GROUP].to_dataset() if GROUP in fitted.data.children else loo_group(fitted)
     scalars = {name: kept[name].item() for name in SCALARS}
     warning = bool((kept["pareto_k"] > scalars["good_k"]).any())
     pointwise = {"elpd_i": kept["elpd_i"], "pareto_k": kept["pareto_k"]}
     return azs.ELPDDataLOO(scale="log", warning=warning, **scalars, **pointwise)
 
 
-def loo_group(tree: xr.DataTree) -> xr.Dataset:
-    """Return the group that keeps a tree's PSIS-LOO: ``elpd_i`` and ``pareto_k`` (run,), and its totals."""
-    loo = _compute(tree)
+def loo_group(fitted: Fit) -> xr.Dataset:
+    """Return the group that keeps a fit's PSIS-LOO: ``elpd_i`` and ``pareto_k`` (run,), and its totals."""
+    loo = _compute(fitted)
     pointwise = {"elpd_i": loo.elpd_i, "pareto_k": loo.pareto_k}
     return xr.Dataset({**pointwise, **{name: getattr(loo, name) for name in SCALARS}})
 
 
-def _compute(tree: xr.DataTree) -> Scores:
-    units = left_out_together(tree)
-    density = tree["log_likelihood"]["log_response"].transpose("run", "chain", "draw")
-    values = density.to_numpy().reshape(units.size, -1)
+def _compute(fitted: Fit) -> Scores:
+    """Leave out the rows of each block in turn."""
+    tree, units = fitted.data, left_out_together(fitted.data)
     reff = _relative_ess(tree["posterior"].to_dataset())
-    alone = units.max() + 1 == units.size
-    elpd_i, pareto_k, p = _each(values, reff) if alone else _by_training_run(values, units, reff)
-    labels = {"run": density["run"]} if "run" in density.coords else {}
-    left_out = np.bincount(units, elpd_i)
+    elpd_i, pareto_k, p = np.empty(units.size), np.empty(units.size), 0.0
+    for rows, density in density_blocks(fitted, units):
+        values = density["log_response"].transpose("run", "chain", "draw").to_numpy().reshape(rows.size, -1)
+        own = numbered(units[rows])
+        alone = own.max() + 1 == own.size
+        elpd_i[rows], pareto_k[rows], part = _each(values, reff) if alone else _by_training_run(values, own, reff)
+        p += part
+    labels = {"run": tree["observed_data"]["run"]}
+    left_out, draws = np.bincount(units, elpd_i), values.shape[1]
     return Scores(
         elpd=float(left_out.sum()),
         se=float(np.sqrt(left_out.size * left_out.var(ddof=1))),
         p=p,
-        n_samples=values.shape[1],
+        n_samples=draws,
         n_data_points=units.size,
-        good_k=good_shape(values.shape[1]),
+        good_k=good_shape(draws),
         elpd_i=xr.DataArray(elpd_i, dims="run", coords=labels),
         pareto_k=xr.DataArray(pareto_k, dims="run", coords=labels),
     )

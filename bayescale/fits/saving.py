@@ -11,7 +11,8 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.errors import InputError
-from bayescale.fits.fit import GROUPS, PUBLISHED, SCHEMA, Fit, add_published
+from bayescale.fits.blocks import is_small
+from bayescale.fits.fit import GROUPS, LIKELIHOOD, PUBLISHED, SCHEMA, Fit, add_published
 from bayescale.fits.sealing import AGAIN, check_seal
 from bayescale.laws import LAWS, Law, Prior, Share, known_laws, law_record, priors_from_record
 from bayescale.storage import content_hash
@@ -47,10 +48,16 @@ def fit_of_tree(path: Path, tree: xr.DataTree, law: Law | None) -> Fit:
     """Check the tree of a saved fit; raise InputError, with the path of its file, if it is none."""
     record = _read_record(path, tree)
     missing = [group for group in GROUPS if group not in tree.children]
-    if missing:
+    if missing and not (missing == [LIKELIHOOD] and _is_large(tree)):
         raise InputError(f"{path}: the saved fit lacks {', '.join(missing)}; fit again")
     fitted = Fit(_law_of(path, record["law"], law), tree)
     return fitted if PUBLISHED in tree.children else add_published(fitted)
+
+
+def _is_large(tree: xr.DataTree) -> bool:
+    """Return whether a fit is of so large a table that it keeps no log likelihood."""
+    draws = tree["posterior"].sizes
+    return not is_small(draws["chain"] * draws["draw"], tree["observed_data"].sizes["run"])
 
 
 def read_tree(path: Path, what: str) -> xr.DataTree:

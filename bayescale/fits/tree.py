@@ -10,7 +10,7 @@ import xarray as xr
 from bayescale.errors import InputError
 from bayescale.fits.diagnostics import Diagnostics, diagnose
 from bayescale.fits.fit import COVARIATES, KEPT, Fit, add_published, fit_record, reference_values
-from bayescale.fits.likelihood import log_likelihood
+from bayescale.fits.likelihood import kept_predictions
 from bayescale.fits.settings import Settings
 from bayescale.laws import Law, get_law, reference_scale
 from bayescale.runs import Runs, RunTable, as_table
@@ -113,12 +113,9 @@ def posterior_fit(
 
 
 def with_groups(fitted: Fit, groups: Mapping[str, xr.Dataset]) -> Fit:
-    """Add the density of each run and its predictive draws, and then further groups."""
-    runs, seed = fitted.runs, fitted.record["settings"]["random_seed"]
-    posterior = fitted.data["posterior"].to_dataset()
-    densities = log_likelihood(fitted.law, posterior, runs.frame, runs.response, fitted.reference, random_seed=seed)
-    labels = {"run": runs.frame["run"].to_numpy(dtype=str)}
-    for name, group in zip(("log_likelihood", "posterior_predictive"), densities, strict=True):
+    """Add the density of each run and its predictive draws, those that are kept, and then further groups."""
+    labels = {"run": fitted.runs.frame["run"].to_numpy(dtype=str)}
+    for name, group in kept_predictions(fitted).items():
         fitted.data[name] = xr.DataTree(group.assign_coords(labels))
     for name, group in groups.items():
         fitted.data[name] = xr.DataTree(group)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
-from bayescale.fits.draws import Draws
+from bayescale.fits.draws import Draws, evenly_spaced
 from bayescale.fits.fit import reference_values
 from bayescale.fits.forecast import Forecast
 from bayescale.laws import Law, unit_columns
@@ -20,6 +20,9 @@ from bayescale.values import FrozenMapping
 
 BOOTSTRAPS = 1000
 """Resamples of the rows; each gives one draw of the forecast."""
+
+MOST_RESAMPLED, FEWEST_BOOTSTRAPS, MOST_DRAWS = 20_000_000, 100, 40_000_000
+"""Resamples times rows, of which more than 20 000 get fewer; and draws times rows of a conformal forecast."""
 
 FOLDS = 10
 """Of the conformal method; with fewer rows, each row is a fold of its own."""
@@ -141,7 +144,7 @@ def conformal(law: Law, train: pd.DataFrame, test: pd.DataFrame, response: str, 
     Returns
     -------
     Forecast
-        As many draws for each test run as there are training rows.
+        As many draws for each test run as there are training rows, or as there is room for.
 
     Raises
     ------
@@ -155,7 +158,8 @@ def conformal(law: Law, train: pd.DataFrame, test: pd.DataFrame, response: str, 
     fold = np.random.default_rng(random_seed).permutation(rows % FOLDS)
     kept = (np.unique(fold)[:, None] != fold).astype(float)
     fits = _refit(task, np.tile(_best(task, math.inf), (len(kept), 1)), kept, math.inf)
-    draws = task.forecast(fits)[fold] - task.misfit(fits)[fold, rows][:, None]
+    some = evenly_spaced(min(len(train), max(MOST_DRAWS // len(test), BOOTSTRAPS)), len(train))
+    draws = task.forecast(fits)[fold[some]] - task.misfit(fits)[fold[some], rows[some]][:, None]
     bandwidth = np.maximum(draws.std(axis=0, ddof=1) * len(draws) ** -0.2, SMALLEST_SCALE)
     return _mixture(law, draws, norm.logpdf(task.log_observed, draws, bandwidth))
 
@@ -304,12 +308,13 @@ def _best(task: _Task, delta: float) -> np.ndarray:
 def _bootstrap(task: _Task, best: np.ndarray, delta: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return how often each row is in each resample (fit, run), and the fits (fit, parameter)."""
     rows = len(task.train)
+    count = min(BOOTSTRAPS, max(MOST_RESAMPLED // rows, FEWEST_BOOTSTRAPS))
     kept = np.empty((0, rows))
-    while len(kept) < BOOTSTRAPS:  # a resample of too few distinct rows determines no fit
-        drawn = rng.multinomial(rows, np.full(rows, 1 / rows), size=BOOTSTRAPS)
+    while len(kept) < count:  # a resample of too few distinct rows determines no fit
+        drawn = rng.multinomial(rows, np.full(rows, 1 / rows), size=count)
         kept = np.concatenate([kept, drawn[(drawn > 0).sum(axis=1) > best.size]])
-    weights = kept[:BOOTSTRAPS]
-    return weights, _refit(task, np.tile(best, (BOOTSTRAPS, 1)), weights, delta)
+    weights = kept[:count]
+    return weights, _refit(task, np.tile(best, (count, 1)), weights, delta)
 
 
 def _refit(task: _Task, starts: np.ndarray, weights: np.ndarray, delta: float) -> np.ndarray:

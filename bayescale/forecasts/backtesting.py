@@ -12,9 +12,11 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.errors import InputError
+from bayescale.fits.blocks import MOST, row_blocks
+from bayescale.fits.discrepancy import SAMPLES
 from bayescale.fits.fit import Fit
 from bayescale.fits.fitting import distinct_laws, laws_and_table
-from bayescale.fits.forecast import Forecast, forecast_runs
+from bayescale.fits.forecast import NOISES, Forecast, forecast_runs
 from bayescale.fits.likelihood import log_likelihood
 from bayescale.fits.tree import canonical_frame
 from bayescale.forecasts.alternatives import METHODS as ALTERNATIVES
@@ -23,6 +25,7 @@ from bayescale.forecasts.scores import equal_tailed, pointwise, summarise
 from bayescale.laws import Law
 from bayescale.runs import Runs, RunTable
 from bayescale.runs.folds import Fold, size_folds
+from bayescale.runs.units import units_of
 from bayescale.values import Value
 from bayescale.words import short
 
@@ -225,13 +228,12 @@ def _forecast(task: Task, fold: Fold, method: str, fitted: Fit | None) -> Result
     frame, response = task.runs.frame, task.runs.response
     train, held = frame.iloc[list(fold.train)], frame.iloc[list(fold.held)]
     if method in ALTERNATIVES:
-        forecast = ALTERNATIVES[method](task.law, train, held, response, random_seed=task.random_seed)
+        points = _scored(
+            ALTERNATIVES[method](task.law, train, held, response, random_seed=task.random_seed), held[response]
+        )
     else:
         assert fitted is not None  # refitted for these methods
-        forecast = _OWN[method](fitted, held, random_seed=task.random_seed)
-    points = pointwise(forecast, np.log(held[response].to_numpy(dtype=float)))
-    for i, (name, values) in enumerate(_ends(forecast, held[response]).items()):
-        points.insert(i, name, values)
+        points = _own_points(fitted, held, method, task.random_seed)
     points.insert(0, "factor", _factor(task, train, held))
     points.insert(0, "run", held["run"].to_numpy(dtype=str))
     return {
@@ -241,6 +243,27 @@ def _forecast(task: Task, fold: Fold, method: str, fitted: Fit | None) -> Result
         "passed": fitted is None or method in ALTERNATIVES or fitted.diagnostics.passed,
         "points": points.to_json(orient="split", double_precision=15),
     }
+
+
+def _own_points(fitted: Fit, held: pd.DataFrame, method: str, random_seed: int) -> pd.DataFrame:
+    """Return the scored forecasts of held-out runs, in their order, some runs at a time where they are many."""
+    draws = fitted.data["posterior"].sizes
+    blocks = list(row_blocks(units_of(held), max(draws["chain"] * draws["draw"], SAMPLES * NOISES), MOST))
+    if len(blocks) == 1:
+        return _scored(_OWN[method](fitted, held, random_seed=random_seed), held[fitted.runs.response])
+    parts = []
+    for seed, rows in zip(np.random.SeedSequence(random_seed).generate_state(len(blocks)), blocks, strict=True):
+        part = held.iloc[rows]
+        parts.append(_scored(_OWN[method](fitted, part, random_seed=int(seed)), part[fitted.runs.response]))
+    return pd.concat(parts, ignore_index=True).iloc[np.argsort(np.concatenate(blocks))].reset_index(drop=True)
+
+
+def _scored(forecast: Forecast, observed: pd.Series) -> pd.DataFrame:
+    """Return what was observed, the ends of the intervals and the scores of each forecast run."""
+    points = pointwise(forecast, np.log(observed.to_numpy(dtype=float)))
+    for i, (name, values) in enumerate(_ends(forecast, observed).items()):
+        points.insert(i, name, values)
+    return points
 
 
 def _ends(forecast: Forecast, observed: pd.Series) -> dict[str, np.ndarray]:

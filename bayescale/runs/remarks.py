@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from bayescale.memory import gigabytes
+from bayescale.runs.amounts import fit_bytes, fit_seconds
 from bayescale.runs.checks import SAME_RATIO, compute_curve, compute_ratio, working_size
 from bayescale.runs.draft import Draft, listed
 from bayescale.runs.headers import ALIASES, NUMERIC, quoted
 from bayescale.runs.outliers import far_above
 from bayescale.runs.rows import unfinished_rows
 from bayescale.runs.rules import rises_with_compute
-from bayescale.words import percent, typed
+from bayescale.words import percent, short, typed
 
 TOLD_SCATTER = 0.05
 
 MOST_TOKENS_PER_PARAMETER = 1e5  # thirty times the most overtrained models published
 FEW_TOKENS_PER_PARAMETER = 0.1
+MANY = 5000  # rows from which on a fit takes the better part of a minute
 
 
 def remarks(draft: Draft, compute: str) -> list[str]:
@@ -157,6 +160,17 @@ def shared_training(draft: Draft, _: str) -> Iterator[str]:
         yield f"{len(draft.frame)} rows come from {count} training runs; those of a run share a part of their noise"
 
 
+def many_rows(draft: Draft, _: str) -> Iterator[str]:
+    """Say what a fit of a large table takes, and what of it is thinned."""
+    rows = len(draft.frame)
+    if rows > MANY:
+        yield (
+            f"{rows} runs are many: a law takes about {short(fit_seconds(rows) / 60, 2)} minutes of one core and "
+            f"{gigabytes(fit_bytes(draft.frame))} of memory to fit; of the predictive draws some are kept, of the "
+            "log likelihood none"
+        )
+
+
 def left_over(draft: Draft, _: str) -> Iterator[str]:
     """Say which columns no law knows."""
     columns = [str(column) for column in draft.frame if column not in ALIASES]
@@ -176,5 +190,6 @@ REMARKS: tuple[Callable[[Draft, str], Iterator[str]], ...] = (
     diverged,
     gaps,
     shared_training,
+    many_rows,
     left_over,
 )
