@@ -70,6 +70,11 @@ def _check_priors(_: object, texts: tuple[str, ...]) -> None:
         parse_priors(texts)
 
 
+def _check_workers(_: object, address: str | None) -> None:
+    if address is not None and "://" not in address:
+        raise ValueError(f"expected the address of a dask scheduler, such as tcp://10.0.0.1:8786; found {address}")
+
+
 def _at_least(smallest: int) -> Parameter:
     def check(_: object, value: int) -> None:
         if value < smallest:
@@ -166,6 +171,10 @@ class Refitting:
 
     prior: GivenPriors = ()
 
+    workers: Annotated[str | None, Parameter(metavar="ADDRESS", validator=_check_workers)] = None
+    """Send laws and folds to the workers of a dask cluster: the address of its scheduler, such as
+    tcp://10.0.0.1:8786. Numbers are the same as on this machine."""
+
     @property
     def priors(self) -> dict[str, str] | None:
         """The priors given by hand, by parameter."""
@@ -211,6 +220,18 @@ class Watching(Printing):
         """Refuse to be silent and to tell more at once."""
         if self.quiet and self.verbose:
             raise UsageError("--quiet prints less and --verbose more; choose one of them")
+
+
+def expect_no_workers(sampling: Sampling, command: str) -> None:
+    """Refuse workers where one model is sampled, which cannot be shared out.
+
+    Raises
+    ------
+    UsageError
+        If they are asked for.
+    """
+    if sampling.workers is not None:
+        raise UsageError(f"--workers: {command} samples one model, which stays on this machine; leave it out")
 
 
 READING = Reading()

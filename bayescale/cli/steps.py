@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -151,17 +151,27 @@ def fit_laws(table: "RunTable", names: Sequence[str], sampling: Sampling, say: S
     say(_fitting(names, waiting))
     if waiting:
         say.count(0, len(waiting))
-    fits = bs.fit_laws(
-        table,
-        names,
-        priors=sampling.priors,
-        draws=sampling.draws,
-        random_seed=sampling.seed,
-        cache=not sampling.no_cache,
-        progress=show if waiting else None,
-    )
+    with _on_workers(sampling.workers if waiting else None):
+        fits = bs.fit_laws(
+            table,
+            names,
+            priors=sampling.priors,
+            draws=sampling.draws,
+            random_seed=sampling.seed,
+            cache=not sampling.no_cache,
+            progress=show if waiting else None,
+        )
     keep_timing("fit", say.seconds_each)
     return fits
+
+
+def _on_workers(address: str | None) -> AbstractContextManager[None]:
+    """Send what fans out to the workers at an address; keep it here where there is none."""
+    if address is None:
+        return nullcontext()
+    from bayescale.fits.workers import on_workers  # noqa: PLC0415  (few commands need it)
+
+    return on_workers(address)
 
 
 def _fitting(names: Sequence[str], waiting: Sequence[str]) -> str:
@@ -212,9 +222,10 @@ def fitted_or_compared(fits: "Mapping[str, Fit]", sampling: Sampling, say: Stage
 def cross_validate(fits: "Mapping[str, Fit]", by: str, sampling: Sampling, say: Stages) -> "CrossValidation":
     """Refit laws without groups of runs, and show how many refits are done."""
     say(f"refitting {laws_text(list(fits))} by {by}")
-    found = bs.cross_validate(
-        fits, by, random_seed=sampling.seed, cache=not sampling.no_cache, progress=adding(say, {})
-    )
+    with _on_workers(sampling.workers):
+        found = bs.cross_validate(
+            fits, by, random_seed=sampling.seed, cache=not sampling.no_cache, progress=adding(say, {})
+        )
     keep_timing(f"refit by {by}", say.seconds_each)
     return found
 
@@ -227,6 +238,7 @@ def forecast_folds[R](
     doing: str,
     *,
     timing: str,
+    workers: str | None,
     say: Stages,
 ) -> R:
     """Forecast what is held out, and show how many of the folds that are planned are done."""
@@ -235,7 +247,8 @@ def forecast_folds[R](
     say("looking for what is known")
     folds = planned(*given, **options)
     say(f"{doing}, with {laws_text(list(folds))}")
-    found = verb(*given, **options, progress=adding(say, {name: count for name, (count, _) in folds.items()}))
+    with _on_workers(workers):
+        found = verb(*given, **options, progress=adding(say, {name: count for name, (count, _) in folds.items()}))
     keep_timing(timing, say.seconds_each)
     return found
 

@@ -4,9 +4,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ import pandas as pd
 
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
-from bayescale.fits.likelihood import density_left_out, log_likelihood
+from bayescale.fits.likelihood import density_without
 from bayescale.fits.settings import Settings
 from bayescale.fits.tree import sampler_data
 from bayescale.laws import Law
-from bayescale.processes import in_processes
+from bayescale.processes import in_processes, in_shares, workers
 from bayescale.runs.checkpoints import RUN_SHARE
 from bayescale.runs.folds import ALONE
 from bayescale.runs.units import units_of
@@ -74,8 +73,12 @@ def score(
         folder = Path(opened)
         with _watched(refits, folder, progress):
             waiting = [each for each in refits.values() if waiting_folds(each, folder)]
-            done = in_processes(partial(_refit_law, folder=folder), waiting, lambda each: len(each.law.parameters))
-            fresh = dict(chain.from_iterable(found.items() for found in done))
+            shares = [replace(each, folds=folds) for each in waiting for folds in in_shares(each.folds, len(waiting))]
+            work = partial(_refit_law, folder=folder if workers() is None else None, cache=cache)
+            fresh: dict[str, dict[str, Any]] = {}
+            for found in in_processes(work, shares, lambda each: len(each.law.parameters)):
+                fresh |= found
+                _keep_here(found, folder)
         results = {name: _results(each, fresh, folder) for name, each in refits.items()}
     elpd_i, failed = {}, {}
     for name, each in refits.items():
@@ -85,6 +88,13 @@ def score(
         elpd_i[name] = values
         failed[name] = sum(not result["passed"] for result in results[name])
     return elpd_i, failed
+
+
+def _keep_here(found: Mapping[str, dict[str, Any]], folder: Path) -> None:
+    """Keep results that a worker has made, which may keep its own elsewhere, on this machine."""
+    for file, result in found.items():
+        if not (folder / file).exists():
+            keep(folder / file, result)
 
 
 def _results(refits: Refits, fresh: Mapping[str, dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
@@ -112,12 +122,18 @@ def _read_result(path: Path, rows: int) -> dict[str, Any] | None:
     return dict(result) if whole else None
 
 
-def _refit_law(refits: Refits, folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the result of every fold that has none, by its file, which is written as soon as it is there."""
+def _refit_law(refits: Refits, folder: Path | None, *, cache: bool) -> dict[str, dict[str, Any]]:
+    """Return the result of every fold by its file, which is written as soon as it is there.
+
+    Without a folder, it goes to the cache of whichever machine this is, if there may be one.
+    """
+    folder = cache_dir() / "folds" if folder is None and cache else folder
     results = {}
-    for file, rows in waiting_folds(refits, folder):
-        results[file] = _refit_without(refits, rows)
-        keep(folder / file, results[file])
+    for file, rows in zip(refits.names, refits.folds, strict=True):
+        known = None if folder is None else _read_result(folder / file, len(rows))
+        results[file] = known or _refit_without(refits, rows)
+        if folder is not None and known is None:
+            keep(folder / file, results[file])
     return results
 
 
@@ -129,9 +145,8 @@ def _refit_without(refits: Refits, rows: Sequence[int]) -> dict[str, Any]:
     held = frame.index.isin(rows)
     data = sampler_data(law, frame[~held], response, reference)
     posterior, _, diagnostics, _ = sample_posterior(law, data, refits.settings)
-    density, _ = log_likelihood(law, posterior, frame[held], response, reference, random_seed=0)
     units = units_of(frame[held]) if RUN_SHARE in posterior else np.arange(len(rows))
-    elpd = density_left_out(density, units)
+    elpd = density_without(law, posterior, frame[held], response, reference, units=units)
     if not np.isfinite(elpd).all():
         raise InputError(f"law '{law.name}' gives a run left out a density of zero; it cannot be scored")
     return {"elpd": elpd.tolist(), "passed": diagnostics.passed}

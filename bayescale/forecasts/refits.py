@@ -7,7 +7,7 @@ isoFLOP slices in ``decisions.size_backtesting``.
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bayescale.fits.fitting import sample_posterior_alone
 from bayescale.fits.settings import Settings
 from bayescale.fits.tree import table_hash
 from bayescale.laws import Law, law_record
-from bayescale.processes import in_processes
+from bayescale.processes import in_processes, in_shares, workers
 from bayescale.runs import RunTable
 from bayescale.runs.folds import Fold
 from bayescale.storage import cache_dir, content_hash, keep, kept
@@ -76,16 +76,42 @@ class Task:
 
 
 def run(tasks: Sequence[Task], progress: Progress | None) -> Iterator[list[Result]]:
-    """Yield each law's results; a law stays in one process, which compiles it once."""
+    """Yield each law's results, fold by fold; a law stays in one process, which compiles it once.
+
+    Where joblib is configured to more workers than there are laws, several share the folds of a law. What comes from
+    elsewhere is kept here as well.
+    """
     waiting = [task for task in tasks if not all(known(task, fold, m) for fold in task.folds for m in task.methods)]
     yield from (_of_law(task, progress) for task in tasks if task not in waiting)
-    alone = len(waiting) == 1
+    alone = len(waiting) == 1 and workers() is None
     of_law = functools.partial(_of_law, progress=progress if alone else None)
-    for results in in_processes(of_law, waiting, lambda task: len(task.law.parameters)):
+    shares = [replace(task, folds=folds) for task in waiting for folds in in_shares(task.folds, len(waiting))]
+    found: dict[str, list[Result]] = {task.law.name: [] for task in waiting}
+    of = {task.law.name: task for task in waiting}
+    for results in in_processes(of_law, shares, lambda task: len(task.law.parameters)):
+        task, done = of[results[0]["law"]], found[results[0]["law"]]
+        done += results
+        if workers() is not None:
+            _keep_here(task, results)
         if progress and not alone:
-            count = len({str(result["threshold"]) for result in results})
-            progress(results[0]["law"], count, count)
-        yield results
+            progress(task.law.name, len(done) // len(task.methods), len(task.folds))
+        if len(done) == len(task.folds) * len(task.methods):
+            yield _by_fold(task, done)
+
+
+def _by_fold(task: Task, results: Sequence[Result]) -> list[Result]:
+    """Return all results of a law in the order of its folds, whoever had which."""
+    place = {str(fold.threshold): i for i, fold in enumerate(task.folds)}
+    return sorted(results, key=lambda result: place[str(result["threshold"])])
+
+
+def _keep_here(task: Task, results: Sequence[Result]) -> None:
+    """Keep results that a worker has made, which may keep its own elsewhere, on this machine."""
+    folds = {str(fold.threshold): fold for fold in task.folds}
+    for result in results if task.cache else ():
+        path = _path(task, folds[str(result["threshold"])], result["method"])
+        if not path.exists():
+            keep(path, result)
 
 
 def planned(tasks: Sequence[Task]) -> dict[str, tuple[int, int]]:

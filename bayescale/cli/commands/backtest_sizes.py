@@ -57,9 +57,8 @@ def hold_out_slices(table: "RunTable", names: Sequence[str], refitting: Refittin
 
     options = {"random_seed": refitting.seed, "cache": not refitting.no_cache}
     given, doing = (table, laws_of(names, refitting)), "forecasting best sizes of slices held out"
-    return forecast_folds(
-        bs.backtest_sizes, planned_size_folds, given, options, doing, timing="fold by slices", say=say
-    )
+    asked = {"timing": "fold by slices", "workers": refitting.workers}
+    return forecast_folds(bs.backtest_sizes, planned_size_folds, given, options, doing, **asked, say=say)
 
 
 def show_size_backtest(console: Console, record: Record) -> None:

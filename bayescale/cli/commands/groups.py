@@ -8,7 +8,18 @@ from rich.console import Console
 from rich.text import Text
 
 import bayescale as bs
-from bayescale.cli.options import FITTING, RESULT, SAMPLING, WATCHING, JsonFile, Probability, Runs, Sampling, Watching
+from bayescale.cli.options import (
+    FITTING,
+    RESULT,
+    SAMPLING,
+    WATCHING,
+    JsonFile,
+    Probability,
+    Runs,
+    Sampling,
+    Watching,
+    expect_no_workers,
+)
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError
 from bayescale.cli.stages import progress
@@ -72,6 +83,7 @@ def groups(
     """Fit several responses of the same runs in one model, and report which get worse by scale."""
     if sampling.priors:
         raise UsageError("groups takes no --prior: parameters are those of all groups times a factor of each")
+    expect_no_workers(sampling, "groups")
     names = [name.strip() for name in responses.split(",") if name.strip()]
     with progress(printing) as say:
         from bayescale.records.groups import groups_record  # noqa: PLC0415  (ArviZ, which --help does not need)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 import bayescale as bs
 from bayescale.cli.dry_run import Work, emit_work, work_of
-from bayescale.cli.options import SAMPLING, WATCHING, Probability, Sampling, Watching
+from bayescale.cli.options import SAMPLING, WATCHING, Probability, Sampling, Watching, expect_no_workers
 from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError, parse_columns
 from bayescale.cli.skill_options import (
@@ -76,6 +76,7 @@ def skills(
         raise UsageError(
             "--run forecasts a model of the table, at its own compute; leave out --family, --budget and --threshold"
         )
+    expect_no_workers(sampling, "skills")
     with progress(printing) as say:
         from bayescale.records.skills import skills_record  # noqa: PLC0415  (ArviZ, which --help does not need)
 
