@@ -1,6 +1,7 @@
 """Large tables: what is computed in blocks is what it was as a whole, and less of it is kept."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pandas as pd
@@ -242,3 +243,16 @@ def test_a_large_table_says_what_a_fit_takes(wide_runs):
     (note,) = [each for each in bs.read_runs(frame.drop(columns="C")).notes if "many" in each]
     assert note.startswith("6000 runs are many: a law takes about 0.80 minutes of one core and 0.72 GB of memory")
     assert not any("many" in each for each in dataclasses.replace(wide_runs).notes)
+
+
+def test_reading_does_not_take_the_square_of_the_rows():
+    def seconds(rows):
+        rng = np.random.default_rng(0)
+        N, D = 10 ** rng.uniform(7, 10, rows), 10 ** rng.uniform(9, 12, rows)
+        frame = pd.DataFrame({"run": [f"r{i}" for i in range(rows)], "N": N, "D": D, "loss": 2 + N**-0.1 + D**-0.1})
+        begun = time.process_time()
+        bs.read_runs(frame)
+        return time.process_time() - begun
+
+    seconds(100)  # what is imported once
+    assert seconds(4000) < 24 * max(seconds(500), 0.02)  # 8 times the rows; 64 times the pairs
