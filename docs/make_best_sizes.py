@@ -21,6 +21,7 @@ from _tables import REFERENCES, Job, catalogued, further_jobs
 import bayescale as bs
 from bayescale.decisions.size_forecasts import IN_USE
 from bayescale.decisions.size_scores import EDGES, overall, size_scores
+from bayescale.fits.workers import on_workers
 from bayescale.plots import plot_size_errors
 from bayescale.storage import write_whole
 
@@ -234,9 +235,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--further", type=Path, help="folder of tables that the catalogue cannot fetch")
     parser.add_argument("--points", type=Path, help="isoFLOP points of Porian et al. under every count of parameters")
+    parser.add_argument("--workers", help="address of a dask scheduler whose workers do it")
     asked = parser.parse_args()
     unseen = list(confirming_jobs(asked.points)) if asked.points else []
-    points, notes = collect([*jobs(asked.further), *unseen])
+    with on_workers(asked.workers):
+        points, notes = collect([*jobs(asked.further), *unseen])
     axes = plot_size_errors(points)
     write_whole(FIGURE, lambda path: axes.figure.savefig(path, dpi=150))
     write_whole(EARNED, lambda path: path.write_text(json.dumps(earned(points), indent=1) + "\n"))

@@ -17,6 +17,7 @@ import pandas as pd
 from _tables import Job, catalogued, further_jobs
 
 import bayescale as bs
+from bayescale.fits.workers import on_workers
 from bayescale.forecasts.backtesting import METHODS, backtest
 from bayescale.plots.calibration import plot_calibration
 from bayescale.storage import write_whole
@@ -224,8 +225,10 @@ def main() -> None:
     """Run the backtests and write page, figure and the coverage that forecasts quote."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--further", type=Path, help="folder of tables that the catalogue cannot fetch")
+    parser.add_argument("--workers", help="address of a dask scheduler whose workers do it")
     asked = parser.parse_args()
-    points, scores, notes = collect(list(jobs(asked.further)), METHODS)
+    with on_workers(asked.workers):
+        points, scores, notes = collect(list(jobs(asked.further)), METHODS)
     axes = plot_calibration(points)
     write_whole(FIGURE, lambda path: axes.figure.savefig(path, dpi=150))
     write_whole(EARNED, lambda path: path.write_text(json.dumps(earned(points), indent=1) + "\n"))

@@ -16,6 +16,7 @@ import numpy as np
 from _tables import LEFT_OUT, MAIN, Job, catalogued, fit_all, further_jobs
 
 import bayescale as bs
+from bayescale.fits.workers import on_workers
 from bayescale.storage import write_whole
 from bayescale.tradeoffs import epoch_worth
 
@@ -259,11 +260,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--further", type=Path, default=None)
     parser.add_argument("--only", default="", help="part of the titles to run, for a trial; nothing is written")
+    parser.add_argument("--workers", help="address of a dask scheduler whose workers do it")
     asked = parser.parse_args()
     jobs = [*JOBS, *(further_jobs(asked.further) if asked.further else ())]
     rows, sections, extra, additive = [], [], [], {}
     for job in (job for job in jobs if asked.only in job.title):
-        row, text, fits = section(job)
+        with on_workers(asked.workers):
+            row, text, fits = section(job)
         rows.append(row)
         sections.append(text)
         additive |= {job.title: fits["chinchilla"]} if "chinchilla" in fits else {}

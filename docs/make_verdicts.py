@@ -32,6 +32,7 @@ from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
 import bayescale as bs
 from bayescale.comparison.odds import Kinds, split_odds
 from bayescale.decisions.loss_map import loss_map
+from bayescale.fits.workers import on_workers
 from bayescale.laws.usual import USUAL_LAWS
 from bayescale.plots.regions import plot_iso_loss
 from bayescale.splits.waste import Waste
@@ -400,9 +401,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--further", type=Path, default=None)
     parser.add_argument("--only", default="", help="part of the titles to judge, for a trial; nothing is written")
+    parser.add_argument("--workers", help="address of a dask scheduler whose workers do it")
     asked = parser.parse_args()
     jobs, refusals = jobs_and_refusals(asked.further)
-    found = [examine(job) for job in jobs if asked.only in job.title]
+    with on_workers(asked.workers):
+        found = [examine(job) for job in jobs if asked.only in job.title]
     if asked.only:
         print("\n\n".join("\n".join(make(found)) for make in (summary, remedies, criteria_table)))  # noqa: T201
         return
