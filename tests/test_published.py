@@ -133,8 +133,9 @@ def test_near_the_best_split_the_runs_do_not_decide(chinchilla_runs):
     assert abs(found.elpd_diff) < 4
     assert not found.decided
     verdict = bs.judge(comparison)
-    assert verdict.answer == "cannot_tell"
-    assert verdict.reasons
+    assert verdict.answer in {"cannot_tell", "probably_suffices", "compute_suffices"}
+    assert verdict.effect_above_tolerance < 0.8
+    assert verdict.reasons or verdict.answer != "cannot_tell"
 
 
 # Public models
@@ -159,13 +160,12 @@ def test_the_line_in_log_compute_on_the_public_models_is_near_least_squares(publ
 
 def test_the_public_models_cannot_tell_and_say_why(public_comparison):
     verdict = bs.judge(public_comparison)
-    assert verdict.answer in {"cannot_tell", "compute_suffices"}
+    assert verdict.answer == "cannot_tell"
     assert not (verdict.difference.decided and verdict.difference.elpd_diff < 0)
-    if verdict.answer == "cannot_tell":
-        assert "the runs pool 7 families" in verdict.statement.lower()
-        assert verdict.remedies
-    else:
-        assert "within the range these runs span" in verdict.statement
+    assert verdict.reasons[0].startswith(
+        "the runs pool 7 families that differ in more than N and D, and within them models of like compute hardly"
+    )
+    assert verdict.remedies
 
 
 def test_size_alone_is_clearly_worse_than_compute_on_the_public_models(public_comparison):

@@ -54,6 +54,16 @@ def test_compare_hands_its_options_on(verbs, wide_comparison):
     )
 
 
+def test_compare_within_families_fits_the_table_with_families_that_share_a_level(verbs, wide_runs, capsys):
+    assert main(["compare", "wide", "--within-families"]) == 3
+    assert "asking within families needs a column family" in capsys.readouterr().err
+    families = [f"family {i % 7}" for i in range(len(wide_runs.frame))]
+    verbs.resolve_runs.return_value = dataclasses.replace(wide_runs, frame=wide_runs.frame.assign(family=families))
+    assert main(["compare", "wide", "--within-families"]) == 0
+    (runs, *_), _ = verbs.fit_laws.call_args
+    assert runs.frame["training_run"].tolist() == families
+
+
 @pytest.mark.usefixtures("verbs", "narrow")
 def test_compare_prints_table_verdict_tilt_and_waste(capsys):
     assert main(["compare", "wide"]) == 0
