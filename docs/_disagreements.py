@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from _tables import Job
+from _tables import Job, settings_of
 
 import bayescale as bs
 from bayescale.fits.draws import Draws
 from bayescale.laws.measured import sizes
+from bayescale.runs.units import units_are_families
 from bayescale.splits.optimum import find_optimum, loss_on_budget
 from bayescale.words import count_text, percent, short
 
@@ -82,7 +83,8 @@ def interval(found: bs.Interval | None) -> str:
 
 def fitted(job: Job, law: str) -> bs.Fit:
     """Return the fit of one law to a table, from the cache."""
-    return bs.fit(job.load(), law)
+    runs = job.load()
+    return bs.fit(runs, law, **settings_of(runs))
 
 
 def scatter(fit: bs.Fit) -> float:
@@ -201,8 +203,9 @@ def position(title: str, draws: Draws) -> Position:
 def positions(found: Sequence[Found]) -> Iterator[Position]:
     """Yield the position of each table that locates the best split, near enough to the shared budget."""
     for each in found:
-        if each.locates and not each.repeated and any(ratios.flops == SHARED_BUDGET for ratios in each.verdict.ranges):
-            fit = fitted(each.job, each.verdict.split_law)
+        of_one = each.locates and not units_are_families(each.runs.frame)
+        if of_one and not each.repeated and any(ratios.flops == SHARED_BUDGET for ratios in each.verdict.ranges):
+            fit = bs.fit(each.runs, each.verdict.split_law, **settings_of(each.runs))
             known = position(each.job.title, fit.draws)
             yield replace(known, fit=fit, answer=ANSWERS[each.verdict.answer])
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +27,17 @@ from _disagreements import (
     repeated_data,
     tables_against_tables,
 )
-from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs
+from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs, settings_of
 
 import bayescale as bs
 from bayescale.comparison.odds import Kinds, split_odds
+from bayescale.comparison.verdict import LEAST_SPREAD
 from bayescale.decisions.loss_map import loss_map
 from bayescale.fits.workers import on_workers
 from bayescale.laws.usual import USUAL_LAWS
 from bayescale.plots.regions import plot_iso_loss
+from bayescale.runs.families import spread_within_families
+from bayescale.runs.units import units_are_families
 from bayescale.splits.waste import Waste
 from bayescale.storage import write_whole
 from bayescale.words import odds, percent, short
@@ -51,8 +54,45 @@ FEWEST_ROWS = 40
 FOLDS = 8
 """Rows a table needs to be judged by further criteria, and the most refits of a law by each."""
 
+BEFORE = (
+    "chinchilla",
+    "gemstones-fineweb-edu",
+    "gemstones-dclm",
+    "porian RefinedWeb",
+    "porian OpenWebText2",
+    "datablations C4, as published",
+)
+"""Tables of which this page said that the split matters by the rule before decision 18; all others could not tell."""
+
+CONDITIONS = {
+    "chinchilla": ("cosine over each run's own tokens", "SentencePiece, 32k"),
+    "gemstones-hot": ("constant rate", "GPT-NeoX"),
+    "gemstones-cooled": ("constant rate, cooled", "GPT-NeoX"),
+    "gemstones-slow": ("constant rate", "GPT-NeoX"),
+    "gemstones-fineweb-edu": ("constant rate", "GPT-NeoX"),
+    "gemstones-dclm": ("constant rate", "GPT-NeoX"),
+    "opt-trajectories": ("points of one schedule", "GPT-2"),
+    "gadre": ("cosine over each run's own tokens", "GPT-NeoX"),
+    "porian": ("cosine over each run's own tokens", "GPT-NeoX"),
+    "datablations": ("cosine over each run's own tokens", "GPT-2"),
+}
+"""Schedule and tokenizer of tables of one family, by the beginning of their titles, as their papers have them."""
+
 KAPLAN_LEAST = ((1 / FACTOR + FACTOR) / 2) ** 2 - 1
 """Least extra compute of a model off by FACTOR under that law: where the exponent of N, in it, equals that of D."""
+
+WIDE = 2.0
+"""Decades of D/N from which a table counts as wide."""
+
+LEAST_ERROR = 0.01
+"""Least standard error of the log of one plus a cost: no table weighs more than its law deserves."""
+
+MOST_CHECKPOINTS = 300
+"""Rows of a table of checkpoints from which only some of each training run are used: sampling is slow, and more of them
+say little."""
+
+MAX_REFITS_SHARED = 2
+"""Most exact refits of a law where rows share noise; a row of high Pareto k that is not refitted counts as doubtful."""
 
 NAMED_BUDGETS = (1e21, 5.76e23)
 """Budgets whose range is shown too, in FLOP: one of a small study, and that of Gopher and Chinchilla."""
@@ -95,19 +135,38 @@ def unasked(runs: bs.RunTable) -> str:
     return ""
 
 
+def asked_within(runs: bs.RunTable) -> bs.RunTable:
+    """Return the table with a level for each family, where it pools families that can be asked within."""
+    frame = runs.frame
+    if "family" not in frame or not frame["family"].duplicated().any() or frame["family"].nunique() < 2:
+        return runs
+    return bs.groups.within_families(runs) if spread_within_families(frame) >= LEAST_SPREAD else runs
+
+
+def thinned(runs: bs.RunTable) -> bs.RunTable:
+    """Return a table of many checkpoints with some of each training run, evenly spaced; its runs are what counts."""
+    step = -(-len(runs.frame) // MOST_CHECKPOINTS)
+    if step == 1 or "training_run" not in runs.frame:
+        return runs
+    place = runs.frame.sort_values("D").groupby("training_run").cumcount().sort_index()
+    return replace(runs, frame=runs.frame[place % step == step - 1].reset_index(drop=True))
+
+
 def examine(job: Job) -> Found:
     """Fit, compare and judge one table."""
-    runs = job.load()
+    runs = thinned(asked_within(job.load()))
     say(f"{job.title}: {len(runs.frame)} rows, {', '.join(job.laws)}")
-    fits, refused = fit_all(runs, job.laws)
+    settings = settings_of(runs)
+    fits, refused = fit_all(runs, job.laws, **settings)
     for reason in refused:
         say(f"  {reason}")
     C = runs.frame["C"]
     budgets = [flops for flops in NAMED_BUDGETS if C.min() <= flops <= FARTHEST * C.max()]
-    verdict = bs.judge(bs.compare(fits, max_refits=MAX_REFITS), probability=PROBABILITY, budgets=budgets)
+    comparison = bs.compare(fits, max_refits=MAX_REFITS_SHARED if settings else MAX_REFITS)
+    verdict = bs.judge(comparison, probability=PROBABILITY, budgets=budgets)
     pair = {name: fits[name] for name in (verdict.compute_law, verdict.split_law)}
     families = runs.frame["family"].nunique() if "family" in runs.frame else 1
-    asked = len(runs.frame) >= FEWEST_ROWS and families == 1
+    asked = len(runs.frame) >= FEWEST_ROWS and families == 1 and not settings
     return Found(job, runs, verdict, criteria_of(pair, verdict) if asked else {})
 
 
@@ -237,6 +296,8 @@ def costs(found: Found) -> tuple[str, str, str]:
 def rows_of(found: Found) -> str:
     """Return the number of rows, and of training runs where they share some."""
     rows, runs = len(found.runs.frame), found.verdict.difference.runs
+    if units_are_families(found.runs.frame):
+        return f"{rows} of {found.runs.frame['family'].nunique()} families"
     passes = f" (data repeated up to {short(found.repeated)} times)" if found.repeated else ""
     return (str(rows) if rows == runs else f"{rows} of {runs} training runs") + passes
 
@@ -249,24 +310,140 @@ def in_words(found: Sequence[Found]) -> Iterator[str]:
 
 
 def together(found: Sequence[Found]) -> Iterator[str]:
-    """Yield what a model of the wrong size costs over all tables whose runs locate the best split."""
-    known = [each for each in found if each.locates and not each.repeated and each.verdict.waste]
-    ends = [waste_of(each).extra_compute for each in known]
-    costs = np.log1p([each.median for each in ends])
-    errors = np.log1p([each.upper for each in ends]) - np.log1p([each.lower for each in ends])
-    mean, error, spread = random_effects(costs, errors / (2 * TAIL))
-    low, middle, high = np.expm1(mean + error * TAIL * np.array([-1, 0, 1]))
-    new = np.expm1(mean + np.hypot(error, spread) * TAIL * np.array([-1, 1]))
+    """Yield what a model of the wrong size costs over all tables that can be asked, and what predicts it."""
+    known = [each for each in found if cost_of(each)]
+    all_of_them = pooled_cost(known)
     yield "## The published record as a whole"
     yield ""
     yield (
-        f"On the {len(known)} tables of one family and fresh data whose runs locate the best split, a model {FACTOR:g} "
-        f"times off costs {percent(middle, 2)} [{percent(low, 2)}, {percent(high, 2)}] more compute on average, by "
-        f"laws of N and D (random effects on the log of one plus the cost; DerSimonian and Laird 1986). Tables differ "
-        f"by a factor of {short(float(np.exp(spread)))} (one s.d. of one plus the cost), so that for another table of "
-        f"this kind {percent(new[0], 2)} to {percent(new[1], 2)} is to be expected. Tables of one paper share data and "
-        "recipe, so that there are fewer independent ones than tables."
+        f"On the {len(known)} tables whose runs speak of the split and locate it, a model {FACTOR:g} times off costs "
+        f"{percent(all_of_them.mean, 2)} [{percent(all_of_them.lower, 2)}, {percent(all_of_them.upper, 2)}] more "
+        "compute on average, over laws of both kinds (random effects on the log of one plus the cost; DerSimonian and "
+        f"Laird 1986). Tables differ by a factor of {short(all_of_them.spread)} (one s.d. of one plus the cost), so "
+        f"that for another table of this kind {percent(all_of_them.new[0], 2)} to {percent(all_of_them.new[1], 2)} is "
+        "to be expected. Tables of one paper share data and recipe, so that there are fewer independent ones than "
+        "tables."
     )
+    yield ""
+    yield "What predicts the cost, each by itself (fewer than three tables of a kind say little):"
+    yield ""
+    yield f"| kind | tables | {FACTOR:g} times off costs | between tables, factor |"
+    yield "|---|---|---|---|"
+    for name, group in kinds_of_tables(known).items():
+        cost = pooled_cost(group)
+        ends = f"[{percent(cost.lower, 2)}, {percent(cost.upper, 2)}]"
+        yield f"| {name} | {len(group)} | {percent(cost.mean, 2)} {ends} | {short(cost.spread)} |"
+    yield ""
+    yield for_whom(known, next(each for each in found if each.job.title == "public-models"))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Extra compute of a wrong size over several tables."""
+
+    mean: float
+    lower: float
+    upper: float
+    new: tuple[float, float]
+    spread: float
+
+
+def cost_of(found: Found) -> bs.Interval | None:
+    """Return the cost of FACTOR averaged over laws of both kinds, of a table that locates the best split."""
+    (effect,) = (each for each in found.verdict.effects if each.factor == FACTOR)
+    return effect.extra_compute if found.locates and not found.repeated else None
+
+
+def pooled_cost(found: Sequence[Found]) -> Cost:
+    """Return mean, its interval, that of another table and the spread between tables."""
+    ends = [cost for cost in map(cost_of, found) if cost]
+    costs = np.log1p([each.median for each in ends])
+    errors = (np.log1p([each.upper for each in ends]) - np.log1p([each.lower for each in ends])) / (2 * TAIL)
+    mean, error, spread = random_effects(costs, np.maximum(errors, LEAST_ERROR))
+    low, middle, high = np.expm1(mean + error * TAIL * np.array([-1, 0, 1]))
+    new = np.expm1(mean + np.hypot(error, spread) * TAIL * np.array([-1, 1]))
+    return Cost(float(middle), float(low), float(high), (float(new[0]), float(new[1])), float(np.exp(spread)))
+
+
+def kinds_of_tables(known: Sequence[Found]) -> dict[str, list[Found]]:
+    """Return tables by span of D/N, response, schedule and tokenizer."""
+    groups: dict[str, list[Found]] = defaultdict(list)
+    for each in known:
+        ratio = each.runs.frame["D"] / each.runs.frame["N"]
+        wide = np.log10(ratio.max() / ratio.min()) >= WIDE
+        groups[f"D/N over {WIDE:g} decades or more" if wide else f"D/N over less than {WIDE:g} decades"].append(each)
+        groups[f"response: {each.runs.response}"].append(each)
+        within = units_are_families(each.runs.frame)
+        groups["asked within families" if within else "one family"].append(each)
+        stated = next((said for title, said in CONDITIONS.items() if each.job.title.startswith(title)), None)
+        if stated:
+            groups[f"schedule: {stated[0]}"].append(each)
+            groups[f"tokenizer: {stated[1]}"].append(each)
+    return dict(sorted(groups.items(), key=lambda item: item[0].split(":")[0]))
+
+
+def for_whom(known: Sequence[Found], public: Found) -> str:
+    """Say over which D/N compute alone is enough, for one recipe and for models of several."""
+    ranges = [one for one in (each.verdict.tokens_per_parameter for each in known) if one.lower]
+    grid = np.geomspace(1, 1000, 301)
+    inside = np.mean([(one.lower <= grid) & (grid <= one.upper) for one in ranges], axis=0)
+    best = grid[inside == inside.max()]
+    widths = np.array([one.upper / one.lower for one in ranges])
+    sizes = np.sqrt(np.median(widths)) ** 0.5
+    return (
+        f"**What compute alone is good for.** On the {len(ranges)} of these tables with a range of small cost, it is "
+        f"{short(float(np.median(widths)))} times wide in D/N in the median ({short(float(widths.min()))} to "
+        f"{short(float(widths.max()))}): for whoever trains one recipe and keeps its size within a factor of "
+        f"{short(float(sizes))} of the best one for its compute, compute alone is enough to within 5%. "
+        f"{short(float(best.min()))} to {short(float(best.max()))} tokens per parameter is inside the range of "
+        f"{percent(float(inside.max()))} of these tables, more than any other D/N. {public_sentence(public, known)}"
+    )
+
+
+def public_sentence(public: Found, known: Sequence[Found]) -> str:
+    """Say what the founding paper's own models support."""
+    verdict, own = public.verdict, (public.runs.frame["D"] / public.runs.frame["N"]).to_numpy()
+    ranges = [one.verdict.tokens_per_parameter for one in known]
+    lower, upper = (np.median([getattr(one, end) for one in ranges if one.lower]) for end in ("lower", "upper"))
+    inside = int(((own >= lower) & (own <= upper)).sum())
+    difference = verdict.difference
+    return (
+        f"For whoever compares public models of several recipes: on the {len(own)} public models {verdict.compute_law} "
+        f"predicts {difference.elpd_diff:+.1f} nats (s.e. {difference.dse:.1f}) against {verdict.split_law}, so that N "
+        f"and D add nothing that these models show, though they have {short(own.min())} to {short(own.max())} tokens "
+        f"per parameter and only {inside} of them lie in the median range of the tables above ({short(float(lower))} "
+        f"to {short(float(upper))}). That supports compute alone as a summary of models whose families differ by more "
+        "than their splits do. It does not support it as a rule for choosing a split."
+    )
+
+
+def before_and_after(found: Sequence[Found]) -> Iterator[str]:
+    """Yield the answer of each table by the former rule and now, and why it changed or did not."""
+    yield "## Before and after"
+    yield ""
+    yield FORMER
+    yield ""
+    yield "| table | before | now | why |"
+    yield "|---|---|---|---|"
+    for each in found:
+        before = ANSWERS["split_matters" if each.job.title in BEFORE else "cannot_tell"]
+        yield f"| {each.job.title} | {before} | {ANSWERS[each.verdict.answer]} | {why(each)} |"
+
+
+def why(found: Found) -> str:
+    """Say why a table has the answer it has, beside the former one."""
+    verdict, before = found.verdict, found.job.title in BEFORE
+    if verdict.answer == "cannot_tell":
+        return verdict.reasons[0]
+    cost = f"more than 5% is lost with a probability of {odds(verdict.effect_above_tolerance)}"
+    if before and verdict.answer == "split_matters":
+        return f"as before; {cost}"
+    if units_are_families(found.runs.frame):
+        return f"asked within families, where it was refused; {cost}"
+    difference = verdict.difference
+    few = f"{difference.runs} independent runs no longer need 4 standard errors" if difference.runs < 100 else ""
+    enough = f"the probability that the split matters is {odds(verdict.probability)}"
+    return "; ".join(filter(None, (few, enough, cost)))
 
 
 def random_effects(values: np.ndarray, errors: np.ndarray) -> tuple[float, float, float]:
@@ -381,6 +558,7 @@ def page(found: Sequence[Found], refusals: Mapping[str, str]) -> str:
         lambda: in_short(found, refusals),
         lambda: iter([MAP]),
         lambda: summary(found),
+        lambda: before_and_after(found),
         lambda: in_words(found),
         lambda: together(found),
         lambda: by_budget(found),
@@ -428,7 +606,8 @@ equal compute: there compute alone is good enough.*"""
 
 SUMMARY = f"""- **elpd, compute less split**: how much better (above 0) or worse (below 0) the best law of compute alone
   predicts rows it has not seen than the best law of N and D, in nats over all rows, by leave-one-out, with its standard
-  error (over training runs where a table has several rows of one).
+  error (over training runs where a table has several rows of one; of tables of more than {MOST_CHECKPOINTS}
+  checkpoints every so manieth is used).
 - **probability**: that the split matters, [calibrated on simulated tables](verdict-calibration.md); one half where
   runs of like compute do not differ in size. Where families are pooled it is confounded, and no answer is given.
 - **effect**: extra compute that ignoring the split costs at the D/N of the runs themselves, averaged over laws of both
@@ -451,11 +630,16 @@ them. The further beyond the largest run (1 in the fourth column), the more it r
 
 DISAGREE = """## Where papers disagree"""
 
+FORMER = """Before [decision 18](decisions/0018-verdict-probability.md) a difference had to be 2 standard errors, or 4
+below 100 runs, and tables that pool families were refused. Now the answer follows from a calibrated probability and a
+cost, and families are asked within where their models differ in size at like compute."""
+
 CRITERION = f"""The same difference, compute less split (s.e.), for the same two laws, and the probability that the
-split matters by it, on tables of one family and {FEWEST_ROWS} rows or more: single rows left out (interpolation, as
-above); whole budgets left out (in at most {FOLDS} refits of each law, standard errors over budgets); the largest fifth
-of the runs by compute left out (extrapolation). Sums are over the rows that were left out, so the last column is over
-fewer rows. A law can win the first and lose the last."""
+split matters by it (calibrated for single rows only), on tables of one family, one row a training run, and
+{FEWEST_ROWS} rows or more: single rows left out (interpolation, as above); whole budgets left out (in at most {FOLDS}
+refits of each law, standard errors over budgets); the largest fifth of the runs by compute left out (extrapolation).
+Sums are over the rows that were left out, so the last column is over fewer rows. A law can win the first and lose the
+last."""
 
 
 if __name__ == "__main__":

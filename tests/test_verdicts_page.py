@@ -1,11 +1,13 @@
 """The page of verdicts: it names every table, and its tools agree with what is known in closed form."""
 
+import dataclasses
 import importlib
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayescale as bs
@@ -101,6 +103,49 @@ def test_tables_that_differ_by_their_errors_alone_have_no_spread(maker):
     mean, error, spread = maker.random_effects(values, np.full(400, 0.01))
     assert spread == pytest.approx(values.std(ddof=1), rel=0.01)
     assert error == pytest.approx(spread / 20, rel=0.01)
+
+
+def costing(title, cost, ratios=(10.0, 40.0), runs=None):
+    """Return a table whose runs locate the best split, where 4 times off costs so much."""
+    effect = SimpleNamespace(factor=4.0, extra_compute=SimpleNamespace(median=cost, lower=0.9 * cost, upper=1.1 * cost))
+    found = SimpleNamespace(lower=ratios[0], upper=ratios[1])
+    frame = pd.DataFrame({"N": [1.0, 1.0], "D": [1.0, 1e3]}) if runs is None else runs
+    return SimpleNamespace(
+        job=SimpleNamespace(title=title),
+        runs=SimpleNamespace(frame=frame, response="loss"),
+        verdict=SimpleNamespace(effects=(effect,), tokens_per_parameter=found),
+        locates=True,
+        repeated=0.0,
+    )
+
+
+def test_the_cost_over_tables_lies_between_theirs_and_another_tables_is_less_sure(maker):
+    cost = maker.pooled_cost([costing("one", 0.6), costing("two", 1.0), costing("three", 1.4)])
+    assert 0.6 < cost.lower < cost.mean < cost.upper < 1.4
+    assert cost.new[0] < cost.lower < cost.upper < cost.new[1]
+    assert cost.spread > 1
+
+
+def test_tables_are_sorted_by_what_may_predict_their_cost(maker):
+    narrow = pd.DataFrame({"N": [1.0, 1.0], "D": [1.0, 50.0]})
+    kinds = maker.kinds_of_tables(
+        [costing("chinchilla", 1.0), costing("gadre C4", 1.0), costing("other", 1.0, runs=narrow)]
+    )
+    titles = {name: [each.job.title for each in group] for name, group in kinds.items()}
+    assert titles["D/N over 2 decades or more"] == ["chinchilla", "gadre C4"]
+    assert titles["D/N over less than 2 decades"] == ["other"]
+    assert titles["tokenizer: GPT-NeoX"] == ["gadre C4"]
+    assert titles["schedule: cosine over each run's own tokens"] == ["chinchilla", "gadre C4"]
+    assert titles["response: loss"] == titles["one family"] == ["chinchilla", "gadre C4", "other"]
+
+
+def test_families_are_asked_within_where_their_sizes_differ_at_like_compute(maker, make_runs):
+    runs = make_runs.of(*make_runs.isoflop())
+    assert maker.asked_within(runs) is runs
+    halves = dataclasses.replace(runs, frame=runs.frame.assign(family=["a", "b"] * (len(runs.frame) // 2)))
+    assert (maker.asked_within(halves).frame["training_run"] == halves.frame["family"]).all()
+    alone = dataclasses.replace(runs, frame=runs.frame.assign(family=runs.frame["run"]))
+    assert maker.asked_within(alone) is alone
 
 
 def test_a_table_without_sizes_or_with_another_response_is_refused_with_its_reason(maker, make_runs):
