@@ -35,7 +35,7 @@ def on_workers(address: str | None) -> Iterator[None]:
     except ImportError as error:
         raise InputError("workers need dask.distributed; install it with: pip install 'bayescale[dask]'") from error
     try:
-        client = Client(address, timeout=SECONDS, set_as_default=False)
+        client: Any = Client(address, timeout=SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise InputError(
             f"workers {address}: no scheduler answers ({error}); expected the address that dask-scheduler prints, such "

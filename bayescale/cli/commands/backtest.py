@@ -155,8 +155,8 @@ def hold_out(
 
     options = {"by": by, "thresholds": thresholds, "random_seed": refitting.seed, "cache": not refitting.no_cache}
     given, doing = (table, laws_of(names, refitting)), f"forecasting runs held out by {by}"
-    asked = {"timing": f"fold by {by}", "workers": refitting.workers}
-    return forecast_folds(bs.backtest, planned_folds, given, options, doing, **asked, say=say)
+    timing, workers = f"fold by {by}", refitting.workers
+    return forecast_folds(bs.backtest, planned_folds, given, options, doing, timing=timing, workers=workers, say=say)
 
 
 def show_backtest(console: Console, record: Record) -> None:

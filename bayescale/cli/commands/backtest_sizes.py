@@ -57,8 +57,10 @@ def hold_out_slices(table: "RunTable", names: Sequence[str], refitting: Refittin
 
     options = {"random_seed": refitting.seed, "cache": not refitting.no_cache}
     given, doing = (table, laws_of(names, refitting)), "forecasting best sizes of slices held out"
-    asked = {"timing": "fold by slices", "workers": refitting.workers}
-    return forecast_folds(bs.backtest_sizes, planned_size_folds, given, options, doing, **asked, say=say)
+    timing, workers = "fold by slices", refitting.workers
+    return forecast_folds(
+        bs.backtest_sizes, planned_size_folds, given, options, doing, timing=timing, workers=workers, say=say
+    )
 
 
 def show_size_backtest(console: Console, record: Record) -> None:
