@@ -214,5 +214,5 @@ def plot_score_calibration(comparison: SkillComparison, ax: Axes | None = None) 
         ax.plot(100 * parts[law], np.arange(len(parts)), "o", color=color, ms=5, label=law)
     ax.axvline(90, color=INK, lw=1.2, ls=(0, (6, 3)), label=f"promised: {percent(0.9)}")
     name_rows(ax, [str(name) for name in parts.index])
-    title = f"Scores held by their intervals, left out by {comparison.by}"
+    title = f"Scores held, left out by {comparison.by}"
     return finish(ax, title=title, xlabel="part of the scores (%)", ylabel="")
