@@ -27,6 +27,9 @@ from bayescale.laws import LAWS, Law, Prior
 ROWS = 31
 QUICK = ("chinchilla", "lr_anneal")
 CLOSE = 1e-9
+SINGLE = dict.fromkeys(("routed", "routed_separable"), 1e-7)
+"""Laws with ``10 ** x``: PyTensor takes log(10) of its slope in single precision; differences of its own density agree
+with the slope here."""
 
 
 def some_data(law, seed=1):
@@ -62,7 +65,9 @@ def assert_same_as_pymc(law):
         found.append(np.array([value, *slopes]))
     wanted, found = np.array(wanted), np.array(found)
     assert np.isfinite(wanted).all()
-    np.testing.assert_allclose(found, wanted, rtol=CLOSE, atol=CLOSE)
+    np.testing.assert_allclose(found[:, 0], wanted[:, 0], rtol=CLOSE, atol=CLOSE)
+    close = SINGLE.get(law.name, CLOSE)
+    np.testing.assert_allclose(found[:, 1:], wanted[:, 1:], rtol=close, atol=close)
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -71,9 +76,9 @@ def test_log_density_and_gradient_are_those_of_the_pymc_model(name):
 
 
 @pytest.mark.slow
-def test_log_density_and_gradient_of_every_law_are_those_of_the_pymc_model():
-    for name in set(LAWS) - set(QUICK):
-        assert_same_as_pymc(LAWS[name])
+@pytest.mark.parametrize("name", sorted(set(LAWS) - set(QUICK)))
+def test_log_density_and_gradient_of_every_law_are_those_of_the_pymc_model(name):
+    assert_same_as_pymc(LAWS[name])
 
 
 PRIORS = {
@@ -124,6 +129,17 @@ def test_a_function_and_its_derivative_are_those_of_numpy(name):
 
 def _density():
     return kernel_of(LAWS["chinchilla"]).density
+
+
+def slope_at(value, x, place):
+    program = compiled(value, gradient(value, [x]), [x])
+    return chains.Bound(_density(), program, program.data({}, 0)).log_density(np.array([place]))[1][0]
+
+
+def test_the_derivatives_of_powers_and_logs_of_ten_are_those_of_calculus():
+    x = Graph().input("free", "x")
+    found = [slope_at(each, x, 0.7) for each in (10**x, np.log10(x), x**2.5)]
+    assert found == pytest.approx([10**0.7 * np.log(10), 1 / (0.7 * np.log(10)), 2.5 * 0.7**1.5], rel=1e-14)
 
 
 def test_digamma_is_that_of_scipy():

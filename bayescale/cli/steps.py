@@ -174,6 +174,26 @@ def _on_workers(address: str | None) -> AbstractContextManager[None]:
     return on_workers(address)
 
 
+def preview_law(table: "RunTable", names: Sequence[str], sampling: Sampling, say: Stages) -> dict[str, "Fit"]:
+    """Fit one law by a preview, or read its posterior from the cache.
+
+    Raises
+    ------
+    UsageError
+        If there are several laws.
+    """
+    if len(names) != 1:
+        raise UsageError(f"--preview is of one law, found {', '.join(names)}; choose one by --laws NAME")
+    say(f"previewing law {names[0]}")
+    law = laws_of(names, sampling)[0]
+    cache = not sampling.no_cache
+    return {
+        law.name: bs.fit(
+            table, law, draws=sampling.draws, random_seed=sampling.seed, cache=cache, progress=False, preview=True
+        )
+    }
+
+
 def _fitting(names: Sequence[str], waiting: Sequence[str]) -> str:
     """Say which laws are fitted, and which are there already."""
     there = len(names) - len(waiting)

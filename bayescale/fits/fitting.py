@@ -57,6 +57,7 @@ def fit(
     random_seed: int = 0,
     cache: bool = True,
     progress: bool = True,
+    preview: bool = False,
 ) -> Fit:
     """Sample the posterior of a law on a table of runs.
 
@@ -81,6 +82,10 @@ def fit(
     progress : bool
         Whether to say on stderr that the law is being sampled, in a terminal or a notebook; elsewhere, and of a fit in
         the cache, nothing is said.
+    preview : bool
+        Whether Laplace's method with importance weights will do for now. Where the fit is not in the cache, its draws
+        are then a preview, which is not kept and never passes the diagnostics: ``fit.diagnostics.failures`` says what
+        it is and gives its Pareto k, and so do all results that rest on it.
 
     Returns
     -------
@@ -100,7 +105,12 @@ def fit(
     if priors == "published":
         priors = published_priors(law, reference_values(runs.frame, runs.response, law), runs.response)
     law = with_priors(law, priors) if priors else law
-    with _waiting(runs, [] if cache and is_cached(law, runs, settings) else [law], progress=progress):
+    known = cache and is_cached(law, runs, settings)
+    if preview and not known:
+        from bayescale.fits.preview import preview_fit  # noqa: PLC0415  (loads LLVM)
+
+        return preview_fit(law, runs, settings)
+    with _waiting(runs, [] if known else [law], progress=progress):
         return _fit(law, runs, settings, cache=cache)
 
 

@@ -11,6 +11,7 @@ from bayescale import checks
 from bayescale.cli.dry_run import emit_work, fits_record
 from bayescale.cli.limits import LIMITING, LIMITS, Limits
 from bayescale.cli.options import (
+    FITTING,
     READING,
     SAMPLING,
     WATCHING,
@@ -28,7 +29,7 @@ from bayescale.cli.output import emit
 from bayescale.cli.parsing import UsageError, validate
 from bayescale.cli.spending import SPENDING, Spending, choose_budgets
 from bayescale.cli.stages import progress
-from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table, shift_of_priors
+from bayescale.cli.steps import choose_laws, fit_laws, fitted_or_compared, load_table, preview_law, shift_of_priors
 from bayescale.cli.tables import (
     Record,
     count,
@@ -64,6 +65,18 @@ Targets = Annotated[
 ]
 
 
+Previewing = Annotated[
+    bool,
+    Parameter(
+        name="--preview",
+        negative="",
+        help="Do with a preview of the posterior of one law, by Laplace's method with importance weights, unless the "
+        "fit is in the cache; every output is marked as such.",
+        group=FITTING,
+    ),
+]
+
+
 def allocate(
     runs: Runs,
     /,
@@ -75,6 +88,7 @@ def allocate(
     laws: Laws = None,
     reading: Reading = READING,
     sampling: Sampling = SAMPLING,
+    preview: Previewing = False,
     probability: Probability = 0.9,
     tolerance: Tolerance = 0.05,
     output: JsonFile = None,
@@ -94,7 +108,7 @@ def allocate(
         flops, budget_note = (None, []) if targets else choose_budgets(table, budgets, spending)
         if printing.dry_run:
             return emit_work(fits_record(table, names, sampling, [*law_note, *budget_note]), printing, say)
-        fits = fit_laws(table, names, sampling, say)
+        fits = (preview_law if preview else fit_laws)(table, names, sampling, say)
         source = fitted_or_compared(fits, sampling, say)
         say("searching the best splits")
         allocation = bs.allocate(
@@ -121,6 +135,7 @@ def show_allocate(console: Console, record: Record) -> None:
     if record["data_limit"] is not None:
         console.print()
         show_hanging(console, _exhausted(record["data_limit"]), "")
+    show_list(console, "Doubtful", record["doubts"])
     show_list(console, "Notes", record["notes"])
     show_shift(console, record["prior_shift"])
 
