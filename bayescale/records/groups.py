@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from bayescale.groups.disparities import Disparities
+from bayescale.groups.worst import WorstAllocation
 from bayescale.intervals import credible_interval
 
 
@@ -42,4 +43,20 @@ def _group(found: Disparities, position: int) -> dict[str, Any]:
         "worsens": float(row["worsens"]),
         "reversal": {"flops": float(row["reversal"]), "inside": float(row["reversal_inside"])},
         "gap": {"from": float(row["gap_from"]), "to": float(row["gap_to"]), "grows": float(row["gap_grows"])},
+    }
+
+
+def worst_record(found: WorstAllocation) -> dict[str, Any]:
+    """Return the split that the worst-off regrets least as plain data."""
+    return {
+        "flops": found.flops,
+        "N": found.N,
+        "D": found.D,
+        "extra_compute": found.extra_compute,
+        "mean": {"N": found.mean_N, "D": found.mean_D},
+        "price": found.price,
+        "gain": found.gain,
+        "near": {"tolerance": found.tolerance, "shared": list(found.shared) if found.shared else None},
+        "groups": [{"name": name, **row} for name, row in found.table.to_dict("index").items()],
+        "statements": list(found.statements),
     }

@@ -3,7 +3,7 @@
 from unittest.mock import patch
 
 import pytest
-from responses_made import made, runs
+from responses_made import ALIKE, made, of_laws, runs
 
 from bayescale.cli import main
 
@@ -58,3 +58,15 @@ def test_a_column_that_is_not_there_is_unusable_data(table, capsys):
 def test_priors_are_refused(table, capsys):
     assert main(["groups", table, "--responses", "g0,g1", "--prior", "alpha=Normal(0.3, 0.1)"]) == 2
     assert "takes no --prior" in capsys.readouterr().err
+
+
+def test_a_budget_is_split_for_the_worst_off(tmp_path, run_json, capsys):
+    path = tmp_path / "runs.csv"
+    runs(a=3.0, b=3.0).to_csv(path, index=False)
+    fitted = of_laws(**(ALIKE | {"alpha": [0.6, 0.2], "beta": [0.2, 0.6]}))
+    with patch("bayescale.groups.fit_responses", autospec=True, return_value=fitted):
+        worst = run_json("groups", str(path), "--responses", "a,b", "--budget", "1e22")["worst"]
+        assert main(["groups", str(path), "--responses", "a,b", "--budget", "1e22", "--quiet"]) == 0
+    assert 6 * worst["N"] * worst["D"] == pytest.approx(1e22)
+    assert [each["name"] for each in worst["groups"]] == ["a", "b"]
+    assert worst["statements"][0] in " ".join(capsys.readouterr().out.split())

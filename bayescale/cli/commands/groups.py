@@ -63,6 +63,14 @@ To = Annotated[
 Reference = Annotated[
     str | None, Parameter(help="Response to which gaps are taken; the first.", metavar="COLUMN", group=RESULT)
 ]
+Budget = Annotated[
+    str | None,
+    Parameter(
+        help="Of losses by a law of N and D: also split this compute so that the worst-off response regrets it least.",
+        metavar="FLOP",
+        group=RESULT,
+    ),
+]
 
 
 def groups(
@@ -75,6 +83,7 @@ def groups(
     from_: From = None,
     to: To = None,
     reference: Reference = None,
+    budget: Budget = None,
     sampling: Sampling = SAMPLING,
     probability: Probability = 0.9,
     output: JsonFile = None,
@@ -86,7 +95,7 @@ def groups(
     expect_no_workers(sampling, "groups")
     names = [name.strip() for name in responses.split(",") if name.strip()]
     with progress(printing) as say:
-        from bayescale.records.groups import groups_record  # noqa: PLC0415  (ArviZ, which --help does not need)
+        from bayescale.records.groups import groups_record, worst_record  # noqa: PLC0415  (ArviZ, which --help needs not)
 
         chosen = [bs.groups.Response(name, better=_better(better)) for name in names]
         say("compiling and sampling one model of all responses")
@@ -100,6 +109,8 @@ def groups(
         )
         found = bs.groups.disparities(fitted, low, high, reference=reference, probability=probability)
         record = groups_record(found, defaults)
+        if budget:
+            record["worst"] = worst_record(bs.groups.allocate_worst(fitted, budget, probability=probability))
     return emit(record, show, printing, output=output)
 
 
@@ -131,7 +142,7 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
         )
     show_table(console, table)
     console.print()
-    for sentence in record["statements"]:
+    for sentence in (*record["statements"], *record.get("worst", {}).get("statements", ())):
         show_hanging(console, sentence, "")
     for doubt in record["doubts"]:
         show_hanging(console, f"doubtful: {doubt}", "- ")
