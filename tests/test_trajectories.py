@@ -46,9 +46,9 @@ def held(frame, names, part=0.25):
 
 
 def test_intervals_of_the_end_hold_it_though_a_schedule_is_in_its_middle():
-    """Over 120 runs; intervals that hold 90% hold 82 to 97% of them but once in 200 times."""
-    found = [held(made(seed=seed), [f"r{i}" for i in range(6)]) for seed in range(20)]
-    assert 0.82 <= np.mean(found) <= 0.97
+    """Over 60 runs; intervals that hold 90% hold 80 to 98% of them but once in 60 times."""
+    found = [held(made(seed=seed), ["r0", "r1", "r2"]) for seed in range(20)]
+    assert 0.80 <= np.mean(found) <= 0.98
 
 
 def test_a_middle_row_is_not_read_as_the_end_of_a_short_run():
