@@ -121,6 +121,43 @@ def test_active_parameters_explain_why_models_of_one_size_cost_differently():
     assert np.exp(curve.log_factor(np.array(1e10))) == pytest.approx(np.exp(np.log(active / N).mean()), rel=0.01)
 
 
+def with_attention(N, context):
+    """Return the factor of attention for models of one shape: 12 depth width context FLOP of 6 N a token."""
+    width = (N * 64 / 12) ** (1 / 3)
+    return 1 + 12 * width / 64 * width * context / (6 * N)
+
+
+def of_contexts(contexts, seed, scatter=0.005):
+    """Return sizes, contexts and the curve of the cost of 40 models, each of one of the contexts."""
+    rng = np.random.default_rng(seed)
+    N = np.exp(rng.uniform(np.log(5e7), np.log(1e10), 40))
+    context = rng.choice(contexts, N.size)
+    noise = np.exp(scatter * rng.standard_normal(N.size))
+    return N, context, cost_curve(N, with_attention(N, context) * noise, {"context": context, "depth": np.ones(40)})
+
+
+@pytest.mark.parametrize("contexts", [(1024.0, 2048.0, 4096.0, 8192.0), (512.0, 131072.0)])
+@pytest.mark.parametrize("seed", range(4))
+def test_attention_over_long_contexts_is_told_from_the_size_and_carried_on(contexts, seed):
+    N, context, curve = of_contexts(contexts, seed)
+    assert list(curve.usual) == ["context"]
+    fitted = np.exp(curve.log_factor(N, {"context": context}))
+    np.testing.assert_allclose(fitted, with_attention(N, context), rtol=0.04)
+    for size, times in ((1e9, 4.0), (1e11, 1.0), (1e11, 4.0)):
+        long = {"context": times * contexts[-1]}
+        told = np.exp(curve.log_factor(np.array(size), long))
+        assert told == pytest.approx(with_attention(size, long["context"]), rel=0.1)
+
+
+def test_a_context_that_costs_nothing_is_no_part_of_the_cost():
+    rng = np.random.default_rng(0)
+    N = np.geomspace(1e8, 1e10, 40)
+    factor = attention(N) * np.exp(0.03 * rng.standard_normal(40))
+    curve = cost_curve(N, factor, {"context": rng.choice([1024.0, 32768.0], 40)})
+    assert not curve.usual
+    assert curve.share == 0
+
+
 # The cost of a table
 
 
@@ -339,7 +376,7 @@ def test_the_cheapest_model_to_serve_follows_a_cost_that_falls_with_size():
 
 
 def test_the_report_says_how_budgets_are_spent(fitted):
-    comparison = type("Compared", (), {"runs": fitted.runs})
+    comparison = type("Compared", (), {"runs": fitted.runs, "conventions": ()})
     said = assumptions(comparison, bs.allocate(fitted, [1e21]))
     assert any(each.startswith("Budgets are spent by this table's own FLOP per token") for each in said)
 
@@ -348,6 +385,35 @@ def test_a_size_whose_cost_nobody_measured_is_said_to_be_extrapolated(fitted):
     near, far = (bs.allocate(fitted, [budget]).notes for budget in (1e20, 1e26))
     assert not any("carried on" in note for note in near)
     assert any("the cost of a token is known from models of" in note for note in far)
+
+
+def of_two_contexts():
+    """Return runs that cost what attention over 2,048 or 8,192 tokens costs."""
+    plain = runs_of(*isoflop())
+    context = np.tile([2048.0, 8192.0], len(plain.frame) // 2)
+    N = plain.frame["N"].to_numpy()
+    frame = plain.frame.assign(C=plain.frame["C"] * with_attention(N, context), seq_len=context)
+    return RunTable.from_frame(frame, name="contexts")
+
+
+def test_the_context_of_the_model_offered_decides_what_its_budget_buys(synthetic_fit):
+    fitted = synthetic_fit("chinchilla", of_two_contexts(), TRUTH)
+    found = {
+        context: bs.allocate(fitted, [1e21], constraints=bs.Constraints(covariates={"context": context}))
+        for context in (2048.0, 32768.0)
+    }
+    for context, each in found.items():
+        N, D = (each.recommended[name].item() for name in "ND")
+        assert 6 * N * D * with_attention(N, context) == pytest.approx(1e21, rel=0.03)
+    extrapolated = [any("nobody trained such a shape" in note for note in each.notes) for each in found.values()]
+    assert extrapolated == [False, True]
+    usual = bs.allocate(fitted, [1e21])
+    assert "the models recommended have the context that is usual in the table at their size" in usual.notes
+
+
+def test_a_column_that_changes_nothing_is_said_to(fitted):
+    found = bs.allocate(fitted, [1e21], constraints=bs.Constraints(covariates={"experts": 64}))
+    assert any(note.startswith("experts changes nothing here") for note in found.notes)
 
 
 # Tables

@@ -137,7 +137,7 @@ def _cost_notes(mixture: Mixture, recommended: xr.Dataset) -> list[str]:
                 f"the cost of a token is known from models of {short(low)} to {short(high)} parameters; of "
                 f"{_between(outside)} it is carried on"
             )
-        error = float(cost.curve.error(N).max())
+        error = max(float(cost.curve.error(N, each.columns).max()) for each in mixture.frontiers)
         if error > UNSURE:
             notes.append(f"the cost of a token at these sizes is known to {percent(error, 2)} only (standard error)")
         notes += [
@@ -145,7 +145,7 @@ def _cost_notes(mixture: Mixture, recommended: xr.Dataset) -> list[str]:
             for name in cost.curve.usual
             if name not in mixture.frontiers[0].columns
         ]
-    return notes + _convention_notes(mixture, N) + _shape_notes(mixture)
+    return notes + _convention_notes(mixture, N) + _shape_notes(mixture) + _idle_notes(mixture)
 
 
 def _convention_notes(mixture: Mixture, N: np.ndarray) -> list[str]:
@@ -161,7 +161,7 @@ def _convention_notes(mixture: Mixture, N: np.ndarray) -> list[str]:
     rest = (
         "laws of either size say the same"
         if alike
-        else "the share differs between models of one size: compare fits with the other column as N"
+        else "the share differs between models of one size: `compare` says which of them predicts better as N"
     )
     return [
         f"the laws are fitted to N, all parameters; of the recommended {_between(N)} about {_between(active)} work on "
@@ -182,6 +182,19 @@ def _shape_notes(mixture: Mixture) -> list[str]:
                 "trained such a shape, so it is extrapolation"
             )
     return notes
+
+
+def _idle_notes(mixture: Mixture) -> list[str]:
+    """Say which columns of the models offered change nothing: neither a law nor the cost of a token has them."""
+    used = {name for fitted in mixture.fits.values() for name in fitted.law.covariates}
+    if isinstance(mixture.cost, MeasuredCost):
+        used |= set(mixture.cost.curve.usual)
+    return [
+        f"{name} changes nothing here: the laws do not have it, and what a token costs in these runs does not depend "
+        "on it"
+        for name in mixture.frontiers[0].columns
+        if name not in used
+    ]
 
 
 def _between(values: np.ndarray) -> str:

@@ -37,21 +37,24 @@ def own_cost(mixture: Mixture, best: BestRuns, budgets: np.ndarray) -> BestRuns:
         In FLOP (budget,).
     """
     cost = mixture.cost
-    if not isinstance(cost, MeasuredCost) or float(cost.curve.error(best.N).max()) < LEAST_ERROR:
+    if not isinstance(cost, MeasuredCost):
+        return best
+    curve, frontiers = cost.curve, mixture.frontiers
+    if max(float(curve.error(best.N, each.columns).max()) for each in frontiers) < LEAST_ERROR:
         return best
     rng = np.random.default_rng(mixture.random_seed)
-    off = cost.curve.draw(len(best.N), rng)
+    off = curve.draw(len(best.N), rng)
     log_N = np.log(best.N)
 
     def tokens(log_N: np.ndarray) -> np.ndarray:
         """Return what the budget pays under each draw's own cost, the limits aside."""
         N = np.exp(log_N)
-        paid = chosen([each.tokens(budgets, N) for each in mixture.frontiers], best.option)
-        return np.asarray(paid * np.exp(-cost.curve.shift(N, off)))
+        paid = [each.tokens(budgets, N) * np.exp(-curve.shift(N, off, each.columns)) for each in frontiers]
+        return chosen(paid, best.option)
 
     def loss(log_N: np.ndarray) -> np.ndarray:
         N, D = np.exp(log_N), tokens(log_N)
-        losses = [mixture.losses(option, N, D) for option in range(len(mixture.frontiers))]
+        losses = [mixture.losses(option, N, D) for option in range(len(frontiers))]
         return mixture.sign * chosen(losses, best.option)
 
     for _ in range(STEPS):

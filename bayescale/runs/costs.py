@@ -1,6 +1,6 @@
 """CostCurve: what a token costs in these runs, against a plain count such as 6 N, as a smooth factor of the size."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,16 @@ import pandas as pd
 from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.values import Value
 
-COVARIATES = ("active_N", "experts", "granularity", "vocabulary", "width", "depth")
+CONTEXT = "context"
+
+COVARIATES = ("active_N", "experts", "granularity", "vocabulary", "width", "depth", CONTEXT)
 """Columns that may explain why models of one size cost differently."""
+
+ATTENTION = 1 / 3
+"""The share of attention is proportional to the context over this power of N: that of the width, in like shapes."""
+
+SHARES = np.geomspace(3e-3, 30.0, 25)
+"""Of attention in a run of typical size and context, over all else, among which one is chosen."""
 
 ROUNDING, LARGEST_ROUNDING = 0.01, 0.06
 """Logs within which C agrees with its count: the curve, and a single run whose numbers have two digits."""
@@ -53,8 +61,9 @@ class CostCurve(Value):
     """The factor between measured and counted FLOP per token.
 
     ``ln factor`` is a polynomial in ``x = ln N - center``, within the sizes of the runs; beyond them the slope at
-    the last size goes on and fades. Further columns shift it by ``effect (ln z - what is usual at this size)``:
-    where a column is not given, the models are those usual in the table.
+    the last size goes on and fades. Further columns shift it by ``effect (ln z - what is usual at this size)``, the
+    context by ``effect ln(1 + share z exp(-x / 3))``, as attention does: where a column is not given, the models are
+    those usual in the table.
 
     Attributes
     ----------
@@ -66,6 +75,8 @@ class CostCurve(Value):
         ln of a typical size, and the ends of the runs' sizes as x.
     usual : mapping of str to numpy.ndarray
         For each further column the powers of x that give its usual log (4,).
+    share : float
+        Of attention at a context of 1 and a typical size, over all else; 0 where the context is no further column.
     scatter : float
         Robust standard deviation of the runs about the curve, in logs.
     runs : int
@@ -80,6 +91,7 @@ class CostCurve(Value):
     low: float
     high: float
     usual: Mapping[str, np.ndarray]
+    share: float
     scatter: float
     runs: int
     exact: bool
@@ -93,18 +105,18 @@ class CostCurve(Value):
         """Return ln of the factor for models of these sizes, in the shape of ``N``."""
         return np.asarray(self._terms(N, columns or {}) @ self.coefficients)
 
-    def error(self, N: np.ndarray) -> np.ndarray:
+    def error(self, N: np.ndarray, columns: Mapping[str, float | np.ndarray] | None = None) -> np.ndarray:
         """Return the standard error of ln of the factor, in the shape of ``N``; that of the curve alone."""
-        terms = self._terms(N, {})
+        terms = self._terms(N, columns or {})
         return np.asarray(np.sqrt(np.einsum("...i,ij,...j->...", terms, self.covariance, terms)))
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Return how far coefficients may be off, by their covariance (draw, term)."""
         return np.asarray(rng.multivariate_normal(np.zeros(len(self.coefficients)), self.covariance, size=count))
 
-    def shift(self, N: np.ndarray, off: np.ndarray) -> np.ndarray:
+    def shift(self, N: np.ndarray, off: np.ndarray, columns: Mapping[str, float]) -> np.ndarray:
         """Return what coefficients that are off add to ln of the factor, for sizes of each draw (draw, point)."""
-        return np.asarray(np.einsum("dpt,dt->dp", self._terms(N, {}), off))
+        return np.asarray(np.einsum("dpt,dt->dp", self._terms(N, columns), off))
 
     def _terms(self, N: np.ndarray, columns: Mapping[str, float | np.ndarray]) -> np.ndarray:
         """Return the terms of the curve (..., term)."""
@@ -113,9 +125,10 @@ class CostCurve(Value):
         beyond = x - inside
         faded = np.sign(beyond) * -np.expm1(-np.abs(beyond) / FADE) * FADE
         terms = [np.ones_like(inside), *(inside**k + k * inside ** (k - 1) * faded for k in range(1, POWERS))]
-        for name, usual in self.usual.items():
-            own = np.log(columns[name]) if name in columns else np.polyval(usual[::-1], inside)
-            terms.append(np.asarray(own - np.polyval(usual[::-1], inside)))
+        for name, powers in self.usual.items():
+            usual = np.polyval(powers[::-1], inside)
+            own = np.log(columns[name]) if name in columns else usual
+            terms.append(_attention(own, x, self.share) if name == CONTEXT else np.asarray(own - usual))
         return np.stack(np.broadcast_arrays(*terms), axis=-1)
 
 
@@ -134,19 +147,42 @@ def cost_curve(N: np.ndarray, factor: np.ndarray, columns: Mapping[str, np.ndarr
     y, center = np.log(factor), float(np.mean(np.log(N)))
     x = np.log(N) - center
     base = _polynomial(x, _degree(x))
-    found, chosen = _fit(base, y, ()), dict[str, np.ndarray]()
-    offered = {name: np.log(values) for name, values in (columns or {}).items() if _usable(values)}
-    while found.scatter > EXPLAINED and offered:
-        trials = {name: _fit(base, y, [*chosen.values(), _beside(base, z)]) for name, z in offered.items()}
-        best = min(trials, key=lambda name: trials[name].scatter)
-        if trials[best].scatter > LEAST_GAIN * found.scatter:
+    logs = {name: np.log(values) for name, values in (columns or {}).items() if _usable(values)}
+    found, share = _fit(base, y, []), 0.0
+    terms: dict[str, np.ndarray] = {}
+    while found.scatter > EXPLAINED and len(terms) < len(logs):
+        left = {name: z for name, z in logs.items() if name not in terms}
+        name, tried, term, its_share = _best_further(base, x, y, left, [*terms.values()])
+        if tried.scatter > LEAST_GAIN * found.scatter:
             break
-        found, chosen = trials[best], chosen | {best: _beside(base, offered.pop(best))}
-    usual = {name: _line(base, np.log((columns or {})[name])) for name in chosen}
+        found, share = tried, its_share or share
+        terms[name] = term
+    usual = {name: _line(base, logs[name]) for name in terms}
     exact = _agrees(y, y - found.residuals, _errors(base, found.covariance))
     coefficients = _never_falling(found.coefficients, x)
     ends = float(x.min()), float(x.max())
-    return CostCurve(coefficients, found.covariance, center, *ends, usual, found.scatter, len(y), exact)
+    return CostCurve(coefficients, found.covariance, center, *ends, usual, share, found.scatter, len(y), exact)
+
+
+def _best_further(
+    base: np.ndarray, x: np.ndarray, y: np.ndarray, logs: Mapping[str, np.ndarray], terms: list[np.ndarray]
+) -> "tuple[str, _Fitted, np.ndarray, float]":
+    """Return the further column that leaves the least scatter, the fit with it, its term and its share."""
+    trials = [
+        (name, _fit(base, y, [*terms, term]), term, share)
+        for name, z in logs.items()
+        for term, share in _terms_of(name, z, base, x)
+    ]
+    return min(trials, key=lambda trial: trial[1].scatter)
+
+
+def _terms_of(name: str, z: np.ndarray, base: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield what a column adds to the log of the cost, given its logs: of a context for each share of attention."""
+    if name == CONTEXT:
+        for share in SHARES / np.exp(np.mean(z)):
+            yield _attention(z, x, float(share)), float(share)
+    else:
+        yield np.asarray(z - base @ _line(base, z)), 0.0
 
 
 def flops_per_token(frame: pd.DataFrame, N: np.ndarray) -> np.ndarray:
@@ -194,12 +230,12 @@ def _line(base: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.lstsq(base, z, rcond=None)[0])
 
 
-def _beside(base: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Return how far a column is off what is usual at the size (run,)."""
-    return np.asarray(z - base @ _line(base, z))
+def _attention(z: np.ndarray, x: np.ndarray, share: float) -> np.ndarray:
+    """Return ln of what attention makes of a cost without it, given ln of the context."""
+    return np.asarray(np.log1p(share * np.exp(z - ATTENTION * x)))
 
 
-def _fit(base: np.ndarray, y: np.ndarray, further: tuple[()] | list[np.ndarray]) -> _Fitted:
+def _fit(base: np.ndarray, y: np.ndarray, further: list[np.ndarray]) -> _Fitted:
     """Fit by reweighted least squares with a scale of the median kind, from the median on."""
     terms = np.column_stack([base, *further])
     precision = np.diag(np.array([*PRIOR_SD, *(COVARIATE_SD for _ in further)]) ** -2.0)

@@ -13,7 +13,9 @@ from bayescale.runs.lexicon import (
     POWER,
     SAMPLES,
     SIZES,
+    STEPS,
     SUPERSCRIPTS,
+    THOUSAND_MILLIONS,
     TOKENS,
 )
 
@@ -54,8 +56,8 @@ def words_of(header: str) -> tuple[str, ...]:
     plain = re.sub(r"10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda found: f"1e{found[1].translate(SUPERSCRIPTS)}", header)
     plain = re.sub(r"10\s*(?:\^|\*\*)\s*(\d+)", r"1e\1", plain).replace("\u00d7", " x ")
     plain = plain.replace("±", " se ").replace("%", " percent ").replace("#", " num ")
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plain)
-    return tuple(word for word in re.split(r"[^\w]+|_", plain.casefold()) if word)
+    plain = THOUSAND_MILLIONS.sub("milliards", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plain).casefold())
+    return tuple(word for word in re.split(r"[^\w]+|_", plain) if word)
 
 
 @lru_cache(maxsize=4096)
@@ -92,7 +94,8 @@ def _plain_factor(words: tuple[str, ...], *, bracketed: bool) -> tuple[float, tu
         factor = 10.0 ** int(power[1]) if power else FACTORS.get(word)
         rest = (*words[:place], *words[place + 1 :])
         counted = bool(countable & set(rest)) and (len(word) > 3 or place == len(words) - 1)
-        if factor and (bracketed or (counted and place > 0) or (counted and len(word) > 3)):
+        of_steps = place == 0 and len(words) == 2 and words[1] in STEPS  # kSteps
+        if factor and (bracketed or of_steps or (counted and place > 0) or (counted and len(word) > 3)):
             if bracketed and len(word) == 1 and place > 0:
                 continue
             return factor, tuple(each for each in rest if each not in ("x", "10")), word

@@ -63,6 +63,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "vocabulary": ("vocab", "vocab_size", "vocabulary_size"),
     "width": ("d_model", "hidden_size", "embedding_dimension"),
     "depth": ("n_layers", "num_layers", "num_hidden_layers"),
+    "context": (
+        *("context_length", "seq_len", "seq_length", "seqlen", "sequence_length", "max_seq_len", "max_seq_length"),
+        *("n_ctx", "ctx", "ctx_len", "context_window", "block_size"),
+    ),
     "steps": (),
     "batch": ("batch_tokens",),
     "lr_sum": (),
@@ -93,6 +97,7 @@ MEANINGS = {
     "vocabulary": "entries of the vocabulary",
     "width": "dimension of the embedding",
     "depth": "layers",
+    "context": "tokens of a sequence",
     "steps": "optimiser steps",
     "batch": "tokens per step",
     "lr_sum": "sum of the learning rates of all steps so far",
@@ -108,7 +113,10 @@ MEANINGS = {
 RESPONSES = ("loss", "bpc", "error", "gain")
 USUAL_RESPONSES = ("loss", "bpc")
 """Chosen without being asked for; the others where neither of these is there."""
-COUNTS = ("N", "D", "C", "unique_tokens", "active_N", "datastore_tokens", "vocabulary", "width", "steps", "batch")
+COUNTS = (
+    *("N", "D", "C", "unique_tokens", "active_N", "datastore_tokens", "vocabulary", "width", "context"),
+    *("steps", "batch"),
+)
 NUMERIC = (
     *COUNTS,
     *RESPONSES,
@@ -142,8 +150,14 @@ class Assignment:
     asked: frozenset[str] = frozenset()  # names that the user mapped
 
 
-def assign_columns(source: str, headers: Sequence[str], columns: Mapping[str, str] | None) -> Assignment:
-    """Find the canonical columns among the headers, by the user's mapping first and by their words after."""
+def assign_columns(
+    source: str, headers: Sequence[str], columns: Mapping[str, str] | None, needs: Sequence[str] = ()
+) -> Assignment:
+    """Find the canonical columns among the headers, by the user's mapping first and by their words after.
+
+    Where several can be one column, that is a fault of a column that is used whatever the laws or that is needed;
+    any other column is left out.
+    """
     asked = {name: clean(header.strip()) for name, header in (columns or {}).items()}
     chosen = {name: header for name, header in asked.items() if name in ALIASES and header in headers}
     formulas: dict[str, Formula] = {}
@@ -156,12 +170,13 @@ def assign_columns(source: str, headers: Sequence[str], columns: Mapping[str, st
         found = best_headers([header for header in headers if header not in chosen.values()], canonical)
         if not found:
             continue
+        which = f"{quoted(found)} can each be {canonical}"
+        if len(found) > 1 and canonical not in ("run", "N", "D", "C", *RESPONSES, *needs):
+            notes.append(f"columns {which}, so none is; {how_to_map(canonical, found[0])} chooses one")
+            continue
         chosen[canonical] = min(found, key=lambda header: _rank(header, canonical))
         if len(found) > 1 and canonical != "run":
-            faults.append(
-                f"{source}: columns {quoted(found)} can each be {canonical}; "
-                f"choose one with {how_to_map(canonical, found[0])}"
-            )
+            faults.append(f"{source}: columns {which}; choose one with {how_to_map(canonical, found[0])}")
     _take_formulas(asked, headers, chosen, formulas, chosen)
     faults = [*_faults_of_mapping(source, headers, asked, formulas), *faults]
     _name_response(chosen, notes)
@@ -289,13 +304,12 @@ def _notes(headers: Sequence[str], chosen: Mapping[str, str], formulas: Mapping[
         yield f"columns read under another name: {', '.join(renamed)}"
     for name in (name for name in ("loss", "bpc") if name in chosen):
         yield from _notes_on_loss(headers, chosen, name)
-    sizes = [header for header in headers if is_quantity(header, "N") or is_active_size(header)]
-    others = [header for header in sizes if header != chosen.get("N")]
-    if "N" in chosen and others and chosen["N"] in headers:
+    others = _other_sizes(headers, chosen)
+    if others:
         told = ", ".join(f"{header!r}{_told(header)}" for header in others)
         yield (
-            f"N counts the parameters of {chosen['N']!r}{_told(chosen['N'])}; there are others, {told}: "
-            f"{how_to_map('N', others[0])} takes them"
+            f"N counts {size_counted(headers, chosen)}; there are others, {told}: "
+            f"{how_to_map('N', others[0])} takes them, and `compare` says which predict better"
         )
     shadowed = [header for header in headers if header in chosen and header not in chosen.values()]
     if shadowed:
@@ -309,6 +323,19 @@ def _notes_on_loss(headers: Sequence[str], chosen: Mapping[str, str], name: str)
         yield f"{name} is the training loss {chosen[name]!r}; laws are stated for the loss on held-out text"
     elif metric and metric.data and others:
         yield f"{name} is the held-out {chosen[name]!r}; not used: {quoted(others)}"
+
+
+def _other_sizes(headers: Sequence[str], chosen: Mapping[str, str]) -> list[str]:
+    """Return the headers that count parameters in another way than that of N."""
+    if chosen.get("N") not in headers:
+        return []
+    return [each for each in headers if each != chosen["N"] and (is_quantity(each, "N") or is_active_size(each))]
+
+
+def size_counted(headers: Sequence[str], chosen: Mapping[str, str]) -> str:
+    """Say which parameters N counts, where the table has several counts; else nothing."""
+    several = _other_sizes(headers, chosen)
+    return f"the parameters of {chosen['N']!r}{_told(chosen['N'])}" if several else ""
 
 
 def _told(header: str) -> str:

@@ -9,18 +9,24 @@ FACTORS = {
         ("b", "bn", "bil", "bln", "billion", "billions", "g", "giga", "mrd", "md", "milliarden", "milliards"), 1e9
     ),
     **dict.fromkeys(("t", "tn", "trillion", "trillions", "tera"), 1e12),
+    **dict.fromkeys(("тыс",), 1e3) | dict.fromkeys(("万", "萬"), 1e4) | dict.fromkeys(("lakh", "lakhs"), 1e5),
+    **dict.fromkeys(("milhão", "milhões", "млн"), 1e6) | dict.fromkeys(("crore", "crores"), 1e7),
+    **dict.fromkeys(("億", "亿"), 1e8) | dict.fromkeys(("milliard", "miliardi", "bilhões", "bilhão", "млрд"), 1e9),
+    **dict.fromkeys(("billionen", "billones", "trilhões", "трлн"), 1e12),
     **dict.fromkeys(("p", "peta", "quadrillion", "quadrillions"), 1e15),
     **dict.fromkeys(("e", "exa"), 1e18),
     **dict.fromkeys(("z", "zetta"), 1e21),
     **dict.fromkeys(("y", "yotta"), 1e24),
 }
+THOUSAND_MILLIONS = re.compile(r"\b(?:miles? de millones|mil millones|mil milhões|thousands?(?: of)? millions?)\b")
+"""Of two words of factors, which are multiplied: a thousand millions."""
 FLOP_WORD = re.compile(r"(k|m|g|t|p|e|z|y|kilo|mega|giga|tera|peta|exa|zetta|yotta)flops?")
 FLOP_DAYS = re.compile(r"(?:p|peta)f(?:lops?)?(?:_s)?_?days?")
 DAY_OF_PETAFLOP = 8.64e19
 POWER = re.compile(r"(?:x?1)?e(\d{1,2})")
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 CHARS = ("character", "characters", "char", "chars")
-FOREIGN_SIZES = ("parameteranzahl", "parametri", "paramètres", "paramètre", "parámetros", "parámetro")
+FOREIGN_SIZES = ("parameteranzahl", "parametri", "paramètres", "paramètre", "parámetros", "parámetro", "parâmetros")
 SIZES = ("param", "params", "parameter", "parameters", "nparams", "numparams", "weights", *FOREIGN_SIZES)
 TOKENS = ("token", "tokens", "toks", "ntokens", "jetons", "trainingstoken", "trainingstokens")
 SAMPLES = (
@@ -127,13 +133,17 @@ SHAPE = (
     "d_hidden",
     "hidden_size",
 )
-LENGTHS = ("seq_len", "seqlen", "seq_length", "sequence_length", "context_length", "n_ctx", "block", "block_size")
+LENGTHS = (
+    *("seq_len", "seqlen", "seq_length", "sequence_length", "context_length", "n_ctx", "ctx", "ctx_len"),
+    *("context_window", "block", "block_size"),
+)
 STEPS = ("step", "steps", "iter", "iters", "iterations", "updates")
 NATS, PERPLEXITY = "nats per token", "perplexity"
 LOG10_PERPLEXITY, WORD_PERPLEXITY = "log10 perplexity", "word perplexity"
 BYTE_PERPLEXITY, CHARACTER_PERPLEXITY = "byte perplexity", "character perplexity"
 BITS = {"byte": "bits per byte", "token": "bits per token", **dict.fromkeys(CHARS, "bits per character")}
 BITS["bytes"], BITS["tokens"] = BITS["byte"], BITS["token"]
+BITS["subword"] = BITS["subwords"] = BITS["token"]
 BITS["word"] = BITS["words"] = "bits per word"
 BITS |= dict.fromkeys(("dim", "dims", "dimension", "pixel"), "bits per dimension")
 PER = {
@@ -153,5 +163,5 @@ SHORT = {
     **dict.fromkeys(("loss", "nll", "xent", "crossentropy", "ce"), NATS),
     **dict.fromkeys(("nats", "logppl", "deviance"), NATS),
     **dict.fromkeys(("verlust", "validierungsverlust", "testverlust", "trainingsverlust"), NATS),
-    **dict.fromkeys(("perte", "pérdida", "perdita"), NATS),
+    **dict.fromkeys(("perte", "pérdida", "perdita", "perda"), NATS),
 }
