@@ -18,6 +18,7 @@ from responses_made import made as made_responses
 from skills_made import comparison_of, made_skill_fit
 
 import bayescale
+from bayescale.comparison.conventions import Convention
 from bayescale.comparison.cross_validation import CrossValidation
 from bayescale.comparison.deciding import find_deciding_runs
 from bayescale.comparison.metrics import MetricVerdicts
@@ -202,7 +203,8 @@ def real(wide_runs, wide_fit, wide_comparison, wide_plan):
         find_deciding_runs(wide_fit, None),
         allocate(wide_comparison, [1e21, 1e22, 1e23, 1e24, 1e25, 1e26]),
         wide_plan,
-        made(Backtest, {"points": points, "runs": wide_runs}),
+        made(Backtest, {"points": points, "runs": wide_runs, "scores": points.assign(threshold=0.2, passed=False)}),
+        Convention("active_N", "active", "chinchilla", 12.3, 3.4, decided=False, alike=False, passed=True),
         *skill_records(),
         made_responses([0.1, -0.1]),
         made(RunForecast, {"seen": 0.25, "loss": np.array([2.0, 2.1, 2.2]), "doubts": (), "probability": 0.9}),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import checks
+from bayescale.comparison.conventions import Convention, compare_conventions
 from bayescale.comparison.ranking import Difference, elpd_difference, rank_laws, ranking_notes, shared, standard_error
 from bayescale.errors import InputError
 from bayescale.fits.exact import exact_elpd, exact_elpd_of_training_run
@@ -63,6 +64,9 @@ class Comparison(Value):
         Probability that the whole order of the laws stays, by the same bootstrap; NaN with a single training run.
     notes : tuple of str
         What a reader must know of these numbers.
+    conventions : tuple of Convention
+        Where the table counts parameters in several ways: whether the best law predicts better with each of the others
+        as N.
     """
 
     fits: Mapping[str, Fit]
@@ -71,11 +75,17 @@ class Comparison(Value):
     exact: Mapping[str, tuple[int, ...]]
     ranking_probability: float
     notes: tuple[str, ...]
+    conventions: tuple[Convention, ...] = ()
 
     @property
     def runs(self) -> RunTable:
         """The runs that every law was fitted to."""
         return next(iter(self.fits.values())).runs
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The fits whose diagnostics failed, and why."""
+        return tuple(failure_notes(self.fits))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the comparison, with its fits, as one NetCDF file, whole or not at all; :meth:`load` reads it.
@@ -135,7 +145,9 @@ def compare(
 
     PSIS-LOO, with an exact refit for every row whose Pareto k is above ``min(1 - 1/log10(S), 0.7)``. Where several rows
     come from one ``training_run``, every training run is left out as a whole: a row's density is that given the rows
-    before it in its run and all other runs, and standard errors are over training runs.
+    before it in its run and all other runs, and standard errors are over training runs. Where the table counts
+    parameters in several ways (in all, active, without embeddings), the best law is fitted with each of the others as N
+    as well: which predicts the same losses better is said in ``conventions``.
 
     Parameters
     ----------
@@ -176,7 +188,24 @@ def compare(
         *ranking_notes(ranking, _noun(runs, units)),
     ]
     notes += _refit_notes(fits, table, exact)
-    return Comparison(dict(fits), table, pointwise, exact, ranking.probability, tuple(notes))
+    ranked = {str(name): fits[str(name)] for name in table.index}
+    conventions = tuple(
+        compare_conventions(
+            ranked,
+            pointwise,
+            units,
+            lambda fitted: _leave_one_out(fitted, max_refits, units, cache, progress)[0],
+            cache=cache,
+        )
+    )
+    notes += _convention_notes(runs, conventions)
+    return Comparison(dict(fits), table, pointwise, exact, ranking.probability, tuple(notes), conventions)
+
+
+def _convention_notes(runs: RunTable, conventions: Iterable[Convention]) -> list[str]:
+    """Say which count of parameters the laws are fitted to, and how the others predict."""
+    said = [each.statement for each in conventions]
+    return [f"the laws are fitted to N, {runs.record.get('N', 'as the table gives it')}", *said] if said else []
 
 
 def _noun(runs: RunTable, units: np.ndarray) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.comparison.comparison import Comparison, check_comparable
+from bayescale.comparison.conventions import Convention
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.fits.saving import fit_of_tree, read_tree
@@ -19,7 +20,7 @@ from bayescale.laws import Law
 from bayescale.storage import write_whole
 
 SCHEMA = "bayescale/comparison/1"
-RECORDED = ("laws", "table", "pointwise", "exact", "ranking_probability", "notes")
+RECORDED = ("laws", "table", "pointwise", "exact", "ranking_probability", "notes", "conventions")
 
 
 def save_comparison(comparison: Comparison, path: Path) -> None:
@@ -51,7 +52,8 @@ def load_comparison(path: Path, laws: Iterable[Law] = ()) -> Comparison:
     check_comparable(fits)
     exact = {name: tuple(rows) for name, rows in record["exact"].items()}
     probability, notes = float(record["ranking_probability"]), tuple(record["notes"])
-    return Comparison(fits, _table(record["table"]), pointwise, exact, probability, notes)
+    conventions = tuple(Convention(**each) for each in record["conventions"])
+    return Comparison(fits, _table(record["table"]), pointwise, exact, probability, notes, conventions)
 
 
 def _record(comparison: Comparison) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def _record(comparison: Comparison) -> dict[str, Any]:
         "exact": {name: list(rows) for name, rows in comparison.exact.items()},
         "ranking_probability": comparison.ranking_probability,
         "notes": list(comparison.notes),
+        "conventions": [dataclasses.asdict(each) for each in comparison.conventions],
     }
 
 

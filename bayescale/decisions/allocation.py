@@ -202,7 +202,7 @@ def allocate(
         flops = usual_budgets(source.runs)
     budgets, losses = _wanted(flops, target_loss)
     laws = mixture(source, _usual(source, budgets), constraints, random_seed=random_seed)
-    notes = [*laws.notes, *design_doubts(laws.runs)]
+    notes = [*laws.notes, *design_doubts(laws.runs), *_better_counts(source)]
     targets, budgets = (None, budgets) if losses is None else reach(laws, losses, probability)
     located, best = laws.locate(budgets)
     averages = average(located, budgets, best, tolerance=tolerance, probability=probability)
@@ -235,6 +235,12 @@ def allocate(
         cost=laws.cost,
         random_seed=random_seed,
     )
+
+
+def _better_counts(source: Fit | Comparison) -> list[str]:
+    """Say which other counts of parameters would predict decidedly better as N."""
+    conventions = source.conventions if isinstance(source, Comparison) else ()
+    return [each.statement for each in conventions if each.decided and each.elpd_diff > 0]
 
 
 def _wanted(

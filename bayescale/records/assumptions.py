@@ -20,6 +20,7 @@ def assumptions(comparison: Comparison, allocation: Allocation | None) -> list[s
         "it or, without such slices, as other tables do. The forecast of a run's loss holds what the law misses "
         "among the runs, which grows with distance.",
         f"{spending_sentence(cost, runs)} A token served costs a third of a training token.",
+        *_counted(comparison),
         f"The logarithm of the {runs.response} scatters about each law by a Student t distribution with inferred scale "
         "and tails, the same for every law and every size of run; outliers are kept and weigh less.",
         "Laws of compute alone, and laws that are monotone in D/N, have no best split and take no part in the "
@@ -30,6 +31,13 @@ def assumptions(comparison: Comparison, allocation: Allocation | None) -> list[s
         "describe runs like these, and claim no cause.",
         f"What is best here is the {runs.response} at the end of training for a given {_given(allocation)}",
     ]
+
+
+def _counted(comparison: Comparison) -> list[str]:
+    """Say which parameters the laws are fitted to, where the table has several counts of them."""
+    told = [each.statement for each in comparison.conventions]
+    counts = comparison.runs.record.get("N", "as the table gives it")
+    return [f"The laws are fitted to N, {counts}. {'; '.join(told)}."] if told else []
 
 
 def _given(allocation: Allocation | None) -> str:

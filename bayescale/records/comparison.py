@@ -1,5 +1,6 @@
 """A comparison, a cross-validation and a verdict as plain data."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             for name in comparison.table.index
         ],
         "ranking_probability": comparison.ranking_probability,
+        "conventions": [{**dataclasses.asdict(each), "statement": each.statement} for each in comparison.conventions],
         "independent_runs": int(independent_units(comparison.runs).max()) + 1,
         "notes": list(comparison.notes),
     }

@@ -27,6 +27,7 @@ from bayescale.runs.headers import (
     assign_columns,
     missing_column,
     quoted,
+    size_counted,
 )
 from bayescale.runs.numerals import cell_text, read_numbers
 from bayescale.runs.products import offers_of_tokens
@@ -158,7 +159,7 @@ def _checked(source: Source, name: str, wanted: Wanted, record: dict[str, str]) 
     """Go through all checks, and collect every fault before refusing."""
     source = _without(source, wanted)
     headers = tuple(map(str, source.frame.columns))
-    assigned = assign_columns(source.name, headers, wanted.columns)
+    assigned = assign_columns(source.name, headers, wanted.columns, wanted.needs)
     choice = choose_response(source.name, headers, assigned.headers, wanted.response)
     empty, cells = _named_cells(source, assigned, wanted.needs)
     read = _numbers(source, cells, assigned)
@@ -179,6 +180,8 @@ def _checked(source: Source, name: str, wanted: Wanted, record: dict[str, str]) 
     notes = (*notes, *remarks(draft, compute))
     if wanted.rules.where:
         name = f"{name} [{shortened(wanted.rules.where)}]"
+    told = size_counted(headers, assigned.headers)
+    record = record if "N" in record or not told else {**record, "N": told}
     return RunTable(name, _final_frame(draft, draft.response), draft.response, units.unit, compute, record, notes)
 
 
