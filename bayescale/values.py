@@ -83,10 +83,14 @@ class Value:
         return {name: getattr(self, name) for name in _field_names(self)}
 
     def __repr__(self) -> str:
-        return "\n".join(shortened(self._lines()))
+        return "\n".join(shortened(self._marked()))
 
     def _repr_html_(self) -> str:
-        return as_html(self._lines(), self._shown(), getattr(self, "notes", ()), getattr(self, "doubts", ()))
+        return as_html(self._marked(), self._shown(), getattr(self, "notes", ()), getattr(self, "doubts", ()))
+
+    def _marked(self) -> list[str]:
+        """Return the lines, above them what is held against them: a doubtful number must not read as a sound one."""
+        return [*mark_of(getattr(self, "doubts", ())), *self._lines()]
 
     def _lines(self) -> Sequence[str]:
         """Return what the record says of itself, the most important first."""
@@ -96,6 +100,14 @@ class Value:
     def _shown(self) -> Any:  # noqa: ANN401  (a pandas DataFrame; laws load without pandas)
         """Return the table that a notebook shows below the lines, or None."""
         return None
+
+
+def mark_of(doubts: Sequence[str]) -> list[str]:
+    """Return the line that stands above doubtful numbers: the first doubt, and how many more there are."""
+    if not doubts:
+        return []
+    more = f" (and {len(doubts) - 1} more, see doubts)" if len(doubts) > 1 else ""
+    return [f"Doubtful: {textwrap.shorten(doubts[0], 2 * WIDTH, placeholder=' ...')}{more}"]
 
 
 def same(first: object, second: object) -> bool:

@@ -397,7 +397,10 @@ def test_a_law_of_compute_alone_has_no_split_to_plan_for(wide_comparison):
 
 def test_doubts_of_the_fit_go_with_the_plan(few_runs, synthetic_fit):
     doubtful = synthetic_fit("chinchilla", few_runs, failures=("R-hat of E is 1.2",))
-    assert bs.plan(doubtful, spend=1e21, target=TARGET, runs=1).doubts == ("chinchilla: R-hat of E is 1.2",)
+    found = bs.plan(doubtful, spend=1e21, target=TARGET, runs=1)
+    assert found.doubts == ("chinchilla: R-hat of E is 1.2",)
+    assert found.headline.startswith("Doubtful, by the diagnostics (chinchilla): ")
+    assert repr(found).startswith("Doubtful: chinchilla: R-hat of E is 1.2\n")
 
 
 # Record and figure

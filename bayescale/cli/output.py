@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from bayescale.cli.options import Printing, Watching
-from bayescale.cli.tables import UNLIMITED, show_hanging
+from bayescale.cli.tables import UNLIMITED, show_doubts, show_hanging, show_mark
 from bayescale.storage import write_whole
 
 type Plain = Any
@@ -46,7 +46,8 @@ def emit(
     Parameters
     ----------
     record : mapping
-        The result as plain data; ``doubts`` are sentences about diagnostics that failed.
+        The result as plain data; ``doubts`` are sentences about diagnostics that failed, and text begins by saying
+        that there are some.
     show : callable
         Prints the record as tables.
     printing : Printing
@@ -64,7 +65,9 @@ def emit(
         sys.stdout.write(text)
     else:
         console = ResultConsole()
+        show_mark(console, finite.get("doubts", []))
         show(console, finite)
+        show_doubts(console, finite.get("doubts", []))
         if glossary and isinstance(printing, Watching) and printing.verbose:
             show_hanging(console, f"\nColumns: {glossary}", "")
     doubts = finite.get("doubts", [])

@@ -1,6 +1,7 @@
 """Tables and text that fit the terminal: what the commands print their results with."""
 
 import math
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -104,6 +105,38 @@ def show_list(console: Console, title: str, sentences: Iterable[str]) -> None:
         show_hanging(console, line, "- ")
 
 
+def show_mark(console: Console, doubts: Sequence[str]) -> None:
+    """Say above doubtful numbers that they are."""
+    if doubts:
+        why = brief_doubts(doubts)
+        more = f"; {len(why) - 1} more below" if len(why) > 1 else ""
+        show_hanging(console, f"Doubtful: {why[0]}{more}", "", "bold red")
+
+
+def show_doubts(console: Console, doubts: Sequence[str]) -> None:
+    """Print what is held against the numbers above, where one line did not say it all."""
+    why = brief_doubts(doubts)
+    if why and why != list(doubts[:1]):
+        show_list(console, "Doubts", why)
+
+
+MORE = re.compile(r" \(and \d+ more\)$")
+"""What a doubt ends with that leaves some out."""
+
+
+def brief_doubts(doubts: Iterable[str]) -> list[str]:
+    """Return a sentence for each law that is doubted, with its first failure and how many more there are."""
+    found: dict[str, list[str]] = {}
+    for doubt in doubts:
+        name, colon, failures = doubt.partition(": ")
+        found.setdefault(f"{name}{colon}", []).extend(MORE.sub("", failures).split("; "))
+    each = {name: list(dict.fromkeys(failures)) for name, failures in found.items()}
+    return [
+        f"{name}{failures[0]}" + (f" (and {len(failures) - 1} more, see --json)" if len(failures) > 1 else "")
+        for name, failures in each.items()
+    ]
+
+
 def show_hanging(console: Console, sentence: str, first: str, style: str = "") -> None:
     """Print a sentence whose further lines hang by two; a number stays with its per cent."""
     width, whole = max(console.width, 20), sentence.replace(" %", "\u00a0%")
@@ -142,11 +175,9 @@ def show_side_by_side(console: Console, columns: Mapping[str, Mapping[str, Any]]
 
 
 def show_end(console: Console, record: Mapping[str, Any]) -> None:
-    """Print notes, doubts and where the figure is."""
+    """Print notes and where the figure is."""
     console.print()
     for note in record["notes"]:
         show_hanging(console, note, "- ")
-    for doubt in record["doubts"]:
-        show_hanging(console, f"doubtful: {doubt}", "- ")
     if "figure" in record:
         show_hanging(console, f"figure: {record['figure']}", "")

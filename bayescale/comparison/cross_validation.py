@@ -75,6 +75,11 @@ class CrossValidation(Value):
         return self.table
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """How many refits of which law failed their diagnostics."""
+        return tuple(f"{name}: {count} refits by {self.by} failed" for name, count in self.failed.items() if count)
+
+    @property
     def runs(self) -> RunTable:
         """The runs that every law was fitted to."""
         return next(iter(self.fits.values())).runs

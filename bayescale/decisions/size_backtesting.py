@@ -61,6 +61,11 @@ class SizeBacktest(Value):
     runs: RunTable
     notes: tuple[str, ...]
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The refits whose diagnostics failed."""
+        return tuple(note for note in self.notes if FAILED in note)
+
     def _lines(self) -> list[str]:
         most = self.points.groupby(["law", "method"]).size().max()
         return [f"Backtest of best sizes on {self.runs.name}: {most} forecasts by each method", statement(self.scores)]

@@ -70,6 +70,13 @@ class Backtest(Value):
     runs: RunTable
     notes: tuple[str, ...]
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The refits whose diagnostics failed."""
+        failed = self.scores[~self.scores["passed"].astype(bool)]
+        folds = dict.fromkeys(zip(failed["law"], failed["threshold"], strict=True))
+        return tuple(f"{law}: diagnostics failed with {threshold_text(left, self.by)} held out" for law, left in folds)
+
     def _lines(self) -> list[str]:
         most = self.points.groupby(["law", "method"]).size().max()
         laws = ", ".join(dict.fromkeys(self.points["law"]))

@@ -67,7 +67,6 @@ class RunForecast(Value):
             f"interval {short(found.lower, 4)} to {short(found.upper, 4)})",
             f"above what finished runs promise with probability {chance(self.above())}, by more than 1% with "
             f"{chance(self.above(0.01))}; stopping saves {short(self.flops_left, 3)} FLOP",
-            *self.doubts,
         ]
 
 

@@ -184,7 +184,16 @@ def plan(
     costs = listed["flops"].to_numpy()
     chosen = choose(goals[aim], costs, spend, runs or MOST_RUNS)
     found = _plan(question, listed, goals, chosen, aim=aim, spend=spend, probability=probability)
-    return _with_slice(_with_check(found, question, random_seed), question)
+    return _marked(_with_slice(_with_check(found, question, random_seed), question))
+
+
+def _marked(found: Plan) -> Plan:
+    """Say in the headline where diagnostics failed: it is read alone."""
+    if not found.doubts:
+        return found
+    failed = ", ".join(dict.fromkeys(doubt.partition(":")[0] for doubt in found.doubts))
+    headline = f"Doubtful, by the diagnostics ({failed}): {found.headline[:1].lower()}{found.headline[1:]}"
+    return dataclasses.replace(found, headline=headline)
 
 
 def _check(source: Fit | Comparison, spend: object, aim: str, runs: object, probability: float) -> None:

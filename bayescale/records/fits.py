@@ -10,7 +10,7 @@ from bayescale.comparison.verdict import Verdict
 from bayescale.decisions.allocation import Allocation
 from bayescale.decisions.prior_shift import PriorShift
 from bayescale.fits.fit import Fit, contraction, published_draws
-from bayescale.forecasts.backtesting import Backtest, threshold_text
+from bayescale.forecasts.backtesting import Backtest
 from bayescale.forecasts.reliability import reliability_statement
 from bayescale.intervals import credible_interval
 from bayescale.laws import NOISE_PRIORS, given_record
@@ -97,7 +97,7 @@ def compare_record(
         "criteria": [cross_validation_record(each) for each in criteria],
         "priors": given_priors(comparison),
         "defaults": list(defaults),
-        "doubts": [*_comparison_doubts(comparison), *(doubt for each in criteria for doubt in _fold_doubts(each))],
+        "doubts": [*_comparison_doubts(comparison), *(doubt for each in criteria for doubt in each.doubts)],
     }
 
 
@@ -105,11 +105,13 @@ def allocate_record(
     source: Fit | Comparison, allocation: Allocation, defaults: Sequence[str], shift: PriorShift | None = None
 ) -> dict[str, Any]:
     """Return an allocation with the runs behind it, and what priors by hand change of it."""
-    doubts = _comparison_doubts(source) if isinstance(source, Comparison) else _fit_doubts({source.law.name: source})
+    doubts, aside = doubts_of_laws(source, list(allocation.weights))
+    told = allocation_record(allocation)
     return {
         "schema": "bayescale/allocate/1",
         "runs": runs_record(allocation.runs),
-        **allocation_record(allocation),
+        **told,
+        "notes": [*told["notes"], *aside],
         "sensitivity": sensitivity_record(source, allocation),
         "priors": given_priors(source),
         "prior_shift": shift_record(shift),
@@ -125,20 +127,28 @@ def backtest_record(found: Backtest, defaults: Sequence[str]) -> dict[str, Any]:
         **backtest.backtest_record(found),
         "statement": reliability_statement(found.points),
         "defaults": list(defaults),
-        "doubts": _refit_doubts(found),
+        "doubts": list(found.doubts),
     }
-
-
-def _refit_doubts(found: Backtest) -> list[str]:
-    failed = found.scores[~found.scores["passed"].astype(bool)]
-    folds = dict.fromkeys(zip(failed["law"], failed["threshold"], strict=True))
-    return [f"{law}: diagnostics failed with {threshold_text(value, found.by)} held out" for law, value in folds]
 
 
 def report_doubts(comparison: Comparison, allocation: Allocation | None, found: Backtest | None) -> list[str]:
     """Return what the diagnostics hold against the numbers of a report."""
-    doubts = [*_comparison_doubts(comparison), *(allocation.doubts if allocation else [])]
-    return doubts + (_refit_doubts(found) if found else [])
+    used = list(allocation.weights) if allocation else list(comparison.fits)
+    doubts = [*doubts_of_laws(comparison, used)[0], *(allocation.doubts if allocation else [])]
+    return doubts + (list(found.doubts) if found else [])
+
+
+def doubts_of_laws(source: Fit | Comparison, used: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what is held against the laws behind a number, and a note on each other law that failed."""
+    if isinstance(source, Fit):
+        return _fit_doubts({source.law.name: source}), []
+    others = {name: fitted for name, fitted in source.fits.items() if name not in used}
+    aside = [
+        f"{name} failed its diagnostics ({fitted.diagnostics.failures[0]}) and takes no part in these numbers"
+        for name, fitted in others.items()
+        if not fitted.diagnostics.passed
+    ]
+    return [doubt for doubt in _comparison_doubts(source) if doubt.partition(":")[0] not in others], aside
 
 
 def _fit_doubts(fits: Mapping[str, Fit]) -> list[str]:
@@ -148,11 +158,6 @@ def _fit_doubts(fits: Mapping[str, Fit]) -> list[str]:
         f"{name}: {failures[0]}" + (f" (and {len(failures) - 1} more)" if failures[1:] else "")
         for name, failures in failed.items()
     ]
-
-
-def _fold_doubts(validation: CrossValidation) -> list[str]:
-    failed = validation.failed
-    return [f"{name}: {count} refits by {validation.by} failed" for name, count in failed.items() if count]
 
 
 def _comparison_doubts(comparison: Comparison) -> list[str]:

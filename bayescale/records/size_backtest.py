@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.decisions.size_backtesting import FAILED, SizeBacktest
+from bayescale.decisions.size_backtesting import SizeBacktest
 from bayescale.decisions.size_scores import PROBABILITIES, overall, statement
 from bayescale.records.runs import runs_record
 
@@ -28,7 +28,7 @@ def size_backtest_record(found: SizeBacktest, defaults: Sequence[str] = ()) -> d
         "statement": statement(found.scores),
         "notes": list(found.notes),
         "defaults": list(defaults),
-        "doubts": [note for note in found.notes if FAILED in note],
+        "doubts": list(found.doubts),
     }
 
 

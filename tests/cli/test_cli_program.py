@@ -97,6 +97,7 @@ def test_doubtful_diagnostics_end_with_4_only_under_strict(command, doubtful, tm
     assert main([command, "wide", *path]) == 0
     plain, err = capsys.readouterr()
     assert err == ""
+    assert plain.startswith("Doubtful: chinchilla: R-hat (rank) of A is 1.400")
     assert main([command, "wide", *path, "--strict"]) == 4
     strict, err = capsys.readouterr()
     assert strict == plain != ""

@@ -109,5 +109,3 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
             f"; {short(left, 3)} FLOP are left, and stopping is expected to save {short(record['expected_saving'], 3)}"
         )
     show_hanging(console, advice, "")
-    for doubt in record["doubts"]:
-        show_hanging(console, f"doubtful: {doubt}", "- ")

@@ -120,7 +120,7 @@ def show_fit(console: Console, record: Record) -> None:
 
 
 def _diagnosis(diagnostics: Record) -> str:
-    """Return one line for a sound posterior, and every failure of another."""
+    """Return one line for a posterior; failures are among the doubts below."""
     values = (
         f"R-hat {number(diagnostics['rhat'], 4)}, ESS {number(diagnostics['ess_bulk'], 2)} bulk "
         f"and {number(diagnostics['ess_tail'], 2)} tail, E-BFMI {number(diagnostics['bfmi'], 2)}, "
@@ -128,4 +128,4 @@ def _diagnosis(diagnostics: Record) -> str:
     )
     if diagnostics["passed"]:
         return f"diagnostics passed: {values}"
-    return f"diagnostics FAILED ({'; '.join(diagnostics['failures'])}): {values}"
+    return f"diagnostics FAILED: {values}"

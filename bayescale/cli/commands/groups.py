@@ -144,5 +144,3 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
     console.print()
     for sentence in (*record["statements"], *record.get("worst", {}).get("statements", ())):
         show_hanging(console, sentence, "")
-    for doubt in record["doubts"]:
-        show_hanging(console, f"doubtful: {doubt}", "- ")

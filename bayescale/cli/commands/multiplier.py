@@ -149,5 +149,3 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
             show_hanging(console, f"{sentence}; above 1 with probability {chance(budget['above_one'])}", "")
         for note in found["notes"]:
             show_hanging(console, note, "- ")
-    for doubt in record["doubts"]:
-        show_hanging(console, f"doubtful: {doubt}", "- ")

@@ -187,8 +187,7 @@ def show(console: Console, record: Mapping[str, Any]) -> None:
         lowers = record["lowers"]
         ends = f"{number(lowers['before'])} now, {number(lowers['after'])} with these runs"
         show_hanging(console, f"{lowers['what']}: {ends}", "")
-    for title in ("notes", "doubts"):
-        show_list(console, title.capitalize(), record[title])
+    show_list(console, "Notes", record["notes"])
 
 
 def _runs_table(record: Mapping[str, Any]) -> Table:

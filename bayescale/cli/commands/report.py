@@ -172,7 +172,6 @@ def show_report(console: Console, record: Record) -> None:
     console.print()
     show_answer(console, record["verdict"])
     show_heading(console, record)
-    show_list(console, "Doubts", record["doubts"])
     show_shift(console, record["prior_shift"])
     console.print(f"report: {record['path']}", soft_wrap=True)
 
