@@ -9,6 +9,9 @@ from bayescale.cli.parsing import UsageError
 BESIDE = ".json"
 """What a report writes beside its page."""
 
+READ = ("candidates", "curve")
+"""Options that name a file to read."""
+
 
 def check_outputs(arguments: Mapping[str, object]) -> None:
     """Refuse to write over the table, or the tracker's file, that a command reads.
@@ -16,7 +19,8 @@ def check_outputs(arguments: Mapping[str, object]) -> None:
     Parameters
     ----------
     arguments : mapping of str to object
-        What the command is called with: ``runs``, ``scores`` or ``paths`` are read, and every ``Path`` is written.
+        What the command is called with: ``runs``, ``scores``, ``paths`` and the options of ``READ`` are read, and every
+        other ``Path`` is written. Where runs come from standard input, that is the file it is redirected from.
 
     Raises
     ------
@@ -28,16 +32,19 @@ def check_outputs(arguments: Mapping[str, object]) -> None:
         for read in inputs:
             if any(_same(read, target) for target in _targets(path)):
                 raise UsageError(f"--{option} {path} would write over {read}, which is read; name another file")
+        if arguments.get("runs") == "-" and any(_is_stdin(target) for target in _targets(path)):
+            raise UsageError(f"--{option} {path} would write over standard input, which is read; name another file")
 
 
 def _inputs(arguments: Mapping[str, object]) -> Iterator[Path]:
     runs, paths = arguments.get("runs", arguments.get("scores")), arguments.get("paths")
     names: Sequence[object] = [runs, *paths] if isinstance(paths, list | tuple) else [runs]
     yield from (Path(name) for name in names if isinstance(name, str) and "://" not in name)
+    yield from (path for path in map(arguments.get, READ) if isinstance(path, Path))
 
 
 def _outputs(arguments: Mapping[str, object]) -> Iterator[tuple[str, Path]]:
-    yield from ((name, value) for name, value in arguments.items() if isinstance(value, Path))
+    yield from ((name, value) for name, value in arguments.items() if isinstance(value, Path) and name not in READ)
 
 
 def _targets(path: Path) -> tuple[Path, ...]:
@@ -50,6 +57,13 @@ def _same(read: Path, written: Path) -> bool:
         return read.samefile(written)
     except (OSError, ValueError):
         return os.path.realpath(read) == os.path.realpath(written)
+
+
+def _is_stdin(written: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(0), written.stat())
+    except OSError:
+        return False
 
 
 def standing(arguments: Mapping[str, object]) -> dict[Path, int]:

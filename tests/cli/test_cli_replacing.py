@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,23 @@ def test_no_command_writes_over_the_table_that_it_reads(command, table, capsys):
     }
     assert main([command, "runs.csv", "--output", "runs.csv", *needed.get(command, [])]) == 2
     assert "--output runs.csv would write over runs.csv, which is read; name another file" in capsys.readouterr().err
+    assert table.read_text() == TABLE
+
+
+def test_a_list_of_candidates_is_read_and_not_written_over(table, capsys):
+    Path("next.csv").write_text("N,D\n1e9,2e10\n")
+    asked = ["plan", "runs.csv", "--spend", "1e21", "--target", "1e23", "--candidates", "next.csv"]
+    assert main([*asked, "--output", "next.csv"]) == 2
+    assert "--output next.csv would write over next.csv, which is read" in capsys.readouterr().err
+    assert table.read_text() == TABLE
+
+
+def test_a_file_on_standard_input_is_not_written_over(table):
+    with table.open() as source:
+        command = [sys.executable, "-m", "bayescale", "check", "-", "--output", "runs.csv"]
+        done = subprocess.run(command, stdin=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "would write over standard input" in done.stderr
     assert table.read_text() == TABLE
 
 
