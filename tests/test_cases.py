@@ -226,6 +226,13 @@ def test_copies_of_runs_under_other_labels_are_refused_unless_a_column_tells_the
     assert len(read_runs(table(tmp_path, seeds)).frame) == 12
 
 
+def test_copies_that_differ_in_the_ninth_digit_are_copies(tmp_path):
+    rows = [(1e8 * i, 3e9 * i * i, (3 - i / 10) * (1 + 1e-9 * copy)) for copy in range(5) for i in range(1, 7)]
+    text = "run,N,D,loss\n" + "\n".join(f"r{i},{n},{d},{y!r}" for i, (n, d, y) in enumerate(rows))
+    with pytest.raises(InputError, match=r"30 of 30 rows are the same run as another"):
+        read_runs(table(tmp_path, text))
+
+
 def test_swapped_sizes_and_tokens_are_refused_with_the_remedy(tmp_path):
     text = "run,N,D,loss\n" + "\n".join(f"r{i},{2e11 * i * i},{1e8 * i},{3 - i / 10}" for i in range(1, 7))
     with pytest.raises(InputError, match="where N and D are swapped: --map N=D,D=N"):

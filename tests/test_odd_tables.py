@@ -1,5 +1,6 @@
 """Small nasty tables, as people hand them over: what is read is right, and what may be read in two ways is refused."""
 
+import json
 import math
 import re
 
@@ -34,6 +35,20 @@ READ = {
     ),
     "points between thousands": ("N;D;loss", lambda n, d, y: (german(n, 0), german(d, 0), german(y)), ";"),
     "decimal commas in quotes": ("N,D,loss", lambda n, d, y: (f"{n:.0f}", f"{d:.0f}", f'"{german(y)}"'), ","),
+    "thousands of millions in Spanish": (
+        "parámetros (millones);tokens (miles de millones);pérdida",
+        lambda n, d, y: map(german, (n / 1e6, d / 1e9, y)),
+        ";",
+    ),
+    "Portuguese": (
+        "parâmetros (milhões),tokens (bilhões),perda",
+        lambda n, d, y: (n / 1e6, d / 1e9, y),
+        ",",
+    ),
+    "Russian units": ("params (млн),tokens (млрд),loss", lambda n, d, y: (n / 1e6, d / 1e9, y), ","),
+    "crores": ("params (crore),tokens (lakh),loss", lambda n, d, y: (n / 1e7, d / 1e5, y), ","),
+    "hundreds of millions": ("params (億),tokens (万),loss", lambda n, d, y: (n / 1e8, d / 1e4, y), ","),
+    "a German trillion": ("Parameter (Mio),Token (Billionen),Verlust", lambda n, d, y: (n / 1e6, d / 1e12, y), ","),
     "a line for Excel": ("sep=;\nN;D;loss", lambda n, d, y: (n, d, y), ";"),
     "tabs": ("params\ttokens\tloss", lambda n, d, y: (n, d, y), "\t"),
     "bars": ("params|tokens|loss", lambda n, d, y: (n, d, y), "|"),
@@ -65,6 +80,7 @@ def test_it_is_read_as_a_person_would(tmp_path, kind):
 UNITS = {
     "word_perplexity": (lambda y: math.exp(1.3 * y), "nats per word", 1.3),
     "byte_perplexity": (lambda y: 2 ** (y / 3), "bits per byte", 1 / 3),
+    "bits/subword": (lambda y: y / math.log(2), "bits per token", 1 / math.log(2)),
     "log2 perplexity": (lambda y: y / math.log(2), "bits per token", 1 / math.log(2)),
     "nats/byte": (lambda y: y / 4, "nats per byte", 1 / 4),
     "loss (nats/char)": (lambda y: y / 4, "nats per character", 1 / 4),
@@ -177,6 +193,69 @@ REFUSED = {
         "'mean' .* is a summary of the others",
     ),
 }
+
+
+OBJECTS = {
+    "a list under a name": lambda rows: {"sweep": "spring", "runs": rows},
+    "columns": lambda rows: {name: [row[name] for row in rows] for name in rows[0]},
+    "runs by name": lambda rows: {f"r{number}": row for number, row in enumerate(rows)},
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_an_object_that_holds_the_runs_is_read(tmp_path, kind):
+    rows = [{"params": n, "tokens": d, "loss": y} for n, d, y in zip(N, D, LOSS, strict=True)]
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps(OBJECTS[kind](rows)))
+    runs = read_runs(path)
+    np.testing.assert_allclose(runs.frame[["N", "D", "loss"]], np.transpose([N, D, LOSS]))
+    assert kind != "runs by name" or runs.frame["run"].tolist() == [f"r{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', '{"a": [1, 2], "b": [1]}', "{}", "[]", '{"a": {}}', "3"])
+def test_an_object_that_holds_no_runs_is_refused_with_the_form_to_write(tmp_path, content):
+    path = tmp_path / "runs.json"
+    path.write_text(content)
+    with pytest.raises(InputError):
+        read_runs(path)
+
+
+def test_bits_of_something_unknown_are_asked_for(tmp_path):
+    path = written(tmp_path, "N,D,bits per glyph", lambda n, d, y: (n, d, y))
+    with pytest.raises(InputError, match="it is not known what 'bits per glyph' is per; say it with unit="):
+        read_runs(path, columns={"loss": "bits per glyph"})
+    assert read_runs(path, columns={"loss": "bits per glyph"}, unit="bits per glyph").frame["loss"].tolist() == [*LOSS]
+
+
+def test_a_response_that_is_not_there_is_named_by_the_remedy(tmp_path):
+    path = written(tmp_path, "N,D,WER (%)", lambda n, d, y: (n, d, 10 * y))
+    with pytest.raises(InputError, match=r"--map 'error=WER \(%\)'"):
+        read_runs(path, response="error")
+    runs = read_runs(path, columns={"error": "WER (%)"}, response="error")
+    np.testing.assert_allclose(runs.frame["error"], LOSS / 10)
+
+
+def test_columns_that_nobody_asked_for_may_be_called_twice(tmp_path):
+    path = written(tmp_path, "N,D,loss,d_model,hidden_size", lambda n, d, y: (n, d, y, 512, 512))
+    runs = read_runs(path)
+    assert "columns 'd_model', 'hidden_size' can each be width, so none is" in runs.notes[0]
+    with pytest.raises(InputError, match=r"can each be width; choose one with .*--map width=d_model"):
+        read_runs(path, needs=["N", "D", "width"])
+
+
+def test_thousands_of_steps_by_a_letter_are_steps(tmp_path):
+    path = written(tmp_path, "N,kSteps,batch (seqs),ctx,loss", lambda n, d, y: (n, d / 512e3 / 2048, 512, 2048, y))
+    with pytest.raises(InputError, match=r"--map 'D=kSteps\*batch \(seqs\)\*ctx'"):
+        read_runs(path)
+    np.testing.assert_allclose(read_runs(path, columns={"D": "kSteps*batch (seqs)*ctx"}).frame["D"], D)
+
+
+def test_a_product_that_is_alike_in_every_row_is_no_remedy_beside_one_that_varies(tmp_path):
+    path = written(tmp_path, "N,C,steps,batch_tokens,loss", lambda n, d, y: (n, 6 * n * d * 1.01, 2000, 4000000, y))
+    with pytest.raises(InputError) as caught:
+        read_runs(path)
+    assert "D=C/6N" in str(caught.value)
+    assert "steps*batch_tokens" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", REFUSED)

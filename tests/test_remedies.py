@@ -378,6 +378,7 @@ ELSEWHERE = {
     "{}: this is a directory": "test_run_files",
     "{}: the file is not UTF-8": "test_run_files",
     "columns without a name are left out": "test_run_headers",
+    "{}: it is not known what {} is per": "test_odd_tables",
     "{}: reading Parquet needs pyarrow": "test_run_files",
     "{}: this is no readable Parquet file": "test_run_files",
     "{}: {} say how to read a table": "test_frames",

@@ -52,6 +52,10 @@ FLOP_UNITS = {
 }
 
 
+NEARLY = 10.0
+"""Units of the sixth digit within which responses of one size are copies, however their last digits differ."""
+
+
 def table_faults(draft: Draft) -> list[str]:
     """Return every fault of the table as a whole."""
     return [fault for check in CHECKS for fault in check(draft)]
@@ -103,7 +107,7 @@ def _by_chance(draft: Draft) -> float:
     cells = values.groupby([draft.frame[name] for name in sizes])
     count, width = cells.transform("size"), cells.transform("max") - cells.transform("min")
     unit = 10.0 ** (np.floor(np.log10(values.abs().where(values != 0, 1.0))) - 5)
-    spread = width > 0
+    spread = width > NEARLY * unit
     return float((1 - np.exp(-(count * unit)[spread] / width[spread])).sum())
 
 

@@ -22,10 +22,11 @@ LENGTH = 2048
 
 @dataclass(frozen=True)
 class Product:
-    """Columns whose product may be the tokens, and the median of what it gives."""
+    """Columns whose product may be the tokens, the median of what it gives, and whether it varies."""
 
     parts: tuple[str, ...]
     typical: float
+    varies: bool
     note: str = ""
 
     @property
@@ -50,8 +51,10 @@ def offers_of_tokens(values: Mapping[str, Vector], meant: Mapping[str, str]) -> 
     by_compute = f"compute it with {how_to_map('D', 'C/6N')}"
     if not {meant["C"], meant["N"]} <= set(values):
         return [*(product.offer for product in found), by_compute]
-    tokens = _median(values[meant["C"]] / (FLOPS_PER_TOKEN * values[meant["N"]]))
-    close = [product for product in found if tokens / CLOSE < product.typical < tokens * CLOSE]
+    by_C = values[meant["C"]] / (FLOPS_PER_TOKEN * values[meant["N"]])
+    tokens = _median(by_C)
+    varying = [product for product in found if product.varies or not _varies(by_C)]
+    close = [product for product in varying if tokens / CLOSE < product.typical < tokens * CLOSE]
     return [*(product.offer for product in close), by_compute]
 
 
@@ -65,7 +68,7 @@ def _pairs(values: Mapping[str, Vector], meant: Mapping[str, str]) -> Iterator[P
         (sequences, _called(values, "length")),
     ):
         if first and second:
-            yield Product((first[0], second[0]), _median(values[first[0]] * values[second[0]]))
+            yield _product((first[0], second[0]), values)
 
 
 def _products(values: Mapping[str, Vector]) -> Iterator[Product]:
@@ -74,15 +77,23 @@ def _products(values: Mapping[str, Vector]) -> Iterator[Product]:
     if not steps or not batches:
         return
     step, batch = steps[0], batches[0]
-    count = _median(values[step] * values[batch])
     if "token" in normalised(batch) or _median(values[batch]) > LARGEST_BATCH:
-        yield Product((step, batch), count)
+        yield _product((step, batch), values)
         return
     for length in lengths:
-        yield Product((step, batch, length), _median(values[step] * values[batch] * values[length]))
+        yield _product((step, batch, length), values)
     if not lengths:
-        note = f", with the tokens of a sequence for {LENGTH}"
-        yield Product((step, batch, str(LENGTH)), count * LENGTH, note)
+        yield _product((step, batch, str(LENGTH)), values, f", with the tokens of a sequence for {LENGTH}")
+
+
+def _product(parts: tuple[str, ...], values: Mapping[str, Vector], note: str = "") -> Product:
+    found = math.prod((values[part] for part in parts if part in values), start=np.float64(1))
+    times = math.prod(float(part) for part in parts if part not in values)
+    return Product(parts, _median(found * times), _varies(found), note)
+
+
+def _varies(values: Vector) -> bool:
+    return len(np.unique(values[np.isfinite(values)].round(6))) > 1
 
 
 def _called(values: Mapping[str, Vector], name: str) -> Sequence[str]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayescale.runs.draft import Draft
 from bayescale.runs.formulas import Vector
-from bayescale.runs.grammar import better, logarithm_of, metric_of
+from bayescale.runs.grammar import better, is_error, logarithm_of, metric_of
 from bayescale.runs.header_words import read_header
 from bayescale.runs.headers import (
     MEANINGS,
@@ -71,7 +71,9 @@ def choose_response(source: str, headers: tuple[str, ...], chosen: Mapping[str, 
         return Choice(None, (f"{source}: response={asked!r} is not known; {remedy}",))
     if asked is not None and asked not in there:
         found = f"the table has {there[0]}" if there else f"found {quoted(headers)}"
-        return Choice(None, (f"{source}: there is no column for response={asked!r}; {found}",))
+        named = next((header for header in headers if is_error(header) or better(header)), "NAME")
+        remedy = f"; name it with {how_to_map(asked, named if asked == 'error' else 'NAME')}"
+        return Choice(None, (f"{source}: there is no column for response={asked!r}; {found}{remedy}",))
     if not there:
         return Choice(None, (missing_column(source, "loss", headers, chosen),))
     if asked is not None:
@@ -160,6 +162,15 @@ def _stated_unit(draft: Draft, asked: str | None, header: str, usual: str) -> Un
     return UnitChoice(stated, notes=(f"the {draft.response} is in {stated!r}, as column {columns[0]} says",))
 
 
+def _no_known_unit(draft: Draft, header: str, usual: str) -> UnitChoice:
+    """Read a header that is no known response in the usual unit, and say so; ask of bits or nats of something else."""
+    if read_header(header).has("bit", "bits", "nat", "nats"):
+        fault = f"{draft.source}: it is not known what {header!r} is per; say it with unit= (--unit)"
+        return UnitChoice(usual, (fault,))
+    note = f"{header!r} names no unit and is read as {usual}; unit= (--unit) says another, such as 'bits per byte'"
+    return UnitChoice(usual, notes=(note,))
+
+
 def _unit_of_header(draft: Draft, asked: str | None, header: str, usual: str) -> UnitChoice:
     """Read the unit in the words of a header; where they name none, say which is taken, and where half of one, ask."""
     metric = metric_of(header)
@@ -168,8 +179,7 @@ def _unit_of_header(draft: Draft, asked: str | None, header: str, usual: str) ->
     if draft.response not in USUAL_RESPONSES:
         return UnitChoice(usual)
     if metric is None and header != draft.response:
-        note = f"{header!r} names no unit and is read as {usual}; unit= (--unit) says another, such as 'bits per byte'"
-        return UnitChoice(usual, notes=(note,))
+        return _no_known_unit(draft, header, usual)
     if metric is not None and (not metric.unit or metric.unit.startswith("per ")):
         return UnitChoice(usual, (_half_a_unit(draft, metric.unit),))
     if metric is None or metric.unit == usual or metric.unit in PERPLEXITIES:

@@ -250,15 +250,34 @@ def _line_source(name: str, text: str) -> Source:
 
 
 def _list_source(name: str, text: str) -> Source:
-    """Read a JSON list of objects, one for each run."""
+    """Read a JSON list of objects, one for each run, or an object that holds one."""
     try:
         content = json.loads(text, object_pairs_hook=_unrepeated)
         json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: this is no JSON ({error}); write a list of objects, one for each run") from None
-    if not isinstance(content, list) or not content or not all(isinstance(entry, dict) for entry in content):
-        raise InputError(f"{name}: expected a list of objects, one for each run; found {type(content).__name__}")
-    return _object_source(name, content, [f"entry {number}" for number in range(1, len(content) + 1)], [])
+    entries = _entries(content)
+    if not entries:
+        raise InputError(
+            f"{name}: expected a list of objects, one for each run; found {type(content).__name__}; write it as "
+            '[{"N": 1e9, "D": 2e10, "loss": 2.7}, ...]'
+        )
+    return _object_source(name, entries, [f"entry {number}" for number in range(1, len(entries) + 1)], [])
+
+
+def _entries(content: object) -> list[dict[str, object]]:
+    """Return the objects of a list, of the only list of an object, of columns, or of runs by name; none elsewhere."""
+    if isinstance(content, list):
+        return content if all(isinstance(entry, dict) for entry in content) else []
+    values = list(content.values()) if isinstance(content, dict) else []
+    lists = [value for value in values if isinstance(value, list)]
+    if len(lists) == 1 and all(isinstance(entry, dict) for entry in lists[0]):
+        return lists[0]
+    if lists and len(lists) == len(values) and len({len(each) for each in lists}) == 1:
+        return [dict(zip(content, row, strict=True)) for row in zip(*lists, strict=True)]
+    if values and all(isinstance(value, dict) and value for value in values):
+        return [{"run": name, **entry} for name, entry in content.items()]
+    return []
 
 
 def _object_source(
