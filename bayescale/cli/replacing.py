@@ -1,7 +1,7 @@
 """What a command must not write over, and what it has replaced."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bayescale.cli.parsing import UsageError
@@ -9,8 +9,8 @@ from bayescale.cli.parsing import UsageError
 BESIDE = ".json"
 """What a report writes beside its page."""
 
-READ = ("candidates", "curve")
-"""Options that name a file to read."""
+READ = ("runs", "scores", "run_so_far", "candidates")
+"""Arguments that name a file to read."""
 
 
 def check_outputs(arguments: Mapping[str, object]) -> None:
@@ -19,8 +19,8 @@ def check_outputs(arguments: Mapping[str, object]) -> None:
     Parameters
     ----------
     arguments : mapping of str to object
-        What the command is called with: ``runs``, ``scores``, ``paths`` and the options of ``READ`` are read, and every
-        other ``Path`` is written. Where runs come from standard input, that is the file it is redirected from.
+        What the command is called with: ``paths`` and those of ``READ`` are read, and every other ``Path`` is written.
+        Where runs come from standard input, that is the file it is redirected from.
 
     Raises
     ------
@@ -37,10 +37,9 @@ def check_outputs(arguments: Mapping[str, object]) -> None:
 
 
 def _inputs(arguments: Mapping[str, object]) -> Iterator[Path]:
-    runs, paths = arguments.get("runs", arguments.get("scores")), arguments.get("paths")
-    names: Sequence[object] = [runs, *paths] if isinstance(paths, list | tuple) else [runs]
-    yield from (Path(name) for name in names if isinstance(name, str) and "://" not in name)
-    yield from (path for path in map(arguments.get, READ) if isinstance(path, Path))
+    paths = arguments.get("paths")
+    names = [*map(arguments.get, READ), *(paths if isinstance(paths, list | tuple) else ())]
+    yield from (Path(name) for name in names if isinstance(name, str | Path) and "://" not in str(name))
 
 
 def _outputs(arguments: Mapping[str, object]) -> Iterator[tuple[str, Path]]:

@@ -15,6 +15,7 @@ from bayescale.hardware import FLOPS_PER_TOKEN
 from bayescale.runs import RunTable
 from bayescale.runs.grammar import convention, is_active_size, is_quantity
 from bayescale.runs.header_words import read_header
+from bayescale.runs.units import counted_rows
 from bayescale.values import Value
 from bayescale.words import short
 
@@ -123,7 +124,7 @@ def compare_conventions(
             yield Convention(column, counts, best, 0.0, 0.0, decided=False, alike=True, passed=True)
             continue
         other = _with_size(fitted, column, values, cache=cache)
-        found = elpd_difference(left_out(other), pointwise[best], units)
+        found = elpd_difference(left_out(other), pointwise[best], units, counted_rows(fitted.runs.frame))
         yield Convention(
             column,
             counts,

@@ -87,7 +87,7 @@ def _products(values: Mapping[str, Vector]) -> Iterator[Product]:
 
 
 def _product(parts: tuple[str, ...], values: Mapping[str, Vector], note: str = "") -> Product:
-    found = math.prod((values[part] for part in parts if part in values), start=np.float64(1))
+    found: Vector = np.multiply.reduce([values[part] for part in parts if part in values])
     times = math.prod(float(part) for part in parts if part not in values)
     return Product(parts, _median(found * times), _varies(found), note)
 

@@ -269,7 +269,9 @@ def _entries(content: object) -> list[dict[str, object]]:
     """Return the objects of a list, of the only list of an object, of columns, or of runs by name; none elsewhere."""
     if isinstance(content, list):
         return content if all(isinstance(entry, dict) for entry in content) else []
-    values = list(content.values()) if isinstance(content, dict) else []
+    if not isinstance(content, dict):
+        return []
+    values = list(content.values())
     lists = [value for value in values if isinstance(value, list)]
     if len(lists) == 1 and all(isinstance(entry, dict) for entry in lists[0]):
         return lists[0]

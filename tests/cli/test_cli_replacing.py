@@ -35,8 +35,9 @@ def test_no_command_writes_over_the_table_that_it_reads(command, table, capsys):
         "plan": ["--spend", "1e21", "--target", "1e23"],
         "data-limit": ["--unique-tokens", "1T"],
         "groups": ["--responses", "loss"],
+        "curve": ["now.csv", "--tokens", "1T"],
     }
-    assert main([command, "runs.csv", "--output", "runs.csv", *needed.get(command, [])]) == 2
+    assert main([command, "runs.csv", *needed.get(command, []), "--output", "runs.csv"]) == 2
     assert "--output runs.csv would write over runs.csv, which is read; name another file" in capsys.readouterr().err
     assert table.read_text() == TABLE
 
@@ -46,6 +47,12 @@ def test_a_list_of_candidates_is_read_and_not_written_over(table, capsys):
     asked = ["plan", "runs.csv", "--spend", "1e21", "--target", "1e23", "--candidates", "next.csv"]
     assert main([*asked, "--output", "next.csv"]) == 2
     assert "--output next.csv would write over next.csv, which is read" in capsys.readouterr().err
+    assert table.read_text() == TABLE
+
+
+def test_the_run_so_far_is_read_and_not_written_over(table, capsys):
+    assert main(["curve", "other.csv", "runs.csv", "--tokens", "1T", "--output", "runs.csv"]) == 2
+    assert "--output runs.csv would write over runs.csv, which is read" in capsys.readouterr().err
     assert table.read_text() == TABLE
 
 
