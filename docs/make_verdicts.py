@@ -31,7 +31,7 @@ from _tables import LEFT_OUT, Job, catalogued, fit_all, further_jobs, settings_o
 
 import bayescale as bs
 from bayescale.comparison.odds import Kinds, split_odds
-from bayescale.comparison.verdict import LEAST_SPREAD
+from bayescale.comparison.silence import LEAST_SPREAD
 from bayescale.decisions.loss_map import loss_map
 from bayescale.fits.workers import on_workers
 from bayescale.laws.usual import USUAL_LAWS
@@ -99,6 +99,9 @@ NAMED_BUDGETS = (1e21, 5.76e23)
 
 FARTHEST = 100.0
 """Times the largest run beyond which no range is shown: it would rest on the law alone."""
+
+LATE = "its rows share the noise of training runs or families, and its laws were not sampled again for this page"
+"""Said of tables that are left out for the time that they take."""
 
 CRITERIA = {"budget": "budgets left out", "largest": "largest fifth left out"}
 
@@ -580,8 +583,12 @@ def main() -> None:
     parser.add_argument("--further", type=Path, default=None)
     parser.add_argument("--only", default="", help="part of the titles to judge, for a trial; nothing is written")
     parser.add_argument("--workers", help="address of a dask scheduler whose workers do it")
+    parser.add_argument("--without", default="", help="beginnings of titles to leave out, separated by commas")
     asked = parser.parse_args()
     jobs, refusals = jobs_and_refusals(asked.further)
+    late = tuple(filter(None, asked.without.split(",")))
+    refusals |= {job.title: LATE for job in jobs if job.title.startswith(late)} if late else {}
+    jobs = [job for job in jobs if job.title not in refusals]
     with on_workers(asked.workers):
         found = [examine(job) for job in jobs if asked.only in job.title]
     if asked.only:

@@ -227,7 +227,29 @@ def test_families_whose_models_hardly_differ_at_like_compute_are_refused_in_one_
     )
 
 
-@pytest.mark.parametrize("failing", LAWS_ASKED)
+def test_a_law_that_failed_is_left_out_where_the_answer_does_not_depend_on_it(
+    wide_runs, wide_comparison, split_verdict, synthetic_fit
+):
+    fits = dict(wide_comparison.fits) | {"tilt": synthetic_fit("tilt", wide_runs, failures=("R-hat of E is 1.7",))}
+    verdict = judge(compared(fits))
+    assert verdict.answer == split_verdict.answer == "split_matters"
+    assert "left out of the verdict, as their diagnostics failed: tilt" in verdict.notes
+    assert verdict.tilt_law == "chinchilla"
+
+
+def test_a_law_that_failed_counts_against_an_answer_that_depends_on_it(compute_comparison, make_runs, synthetic_fit):
+    runs = make_runs.of(*make_runs.isoflop(), law="compute_floor", truth=make_runs.floor_truth, name="by compute")
+    failed = synthetic_fit("tilt", runs, failures=("R-hat of E is 1.7",))
+    comparison = compared(dict(compute_comparison.fits) | {"tilt": failed})
+    assert judge(comparison).answer == "compute_suffices"
+    loo = comparison.pointwise["tilt"]
+    leading = {**comparison.pointwise, "tilt": dataclasses.replace(loo, elpd_i=loo.elpd_i + 1.0)}
+    verdict = judge(dataclasses.replace(comparison, pointwise=leading))
+    assert verdict.answer == "cannot_tell"
+    assert verdict.reasons[0] == "the diagnostics of tilt failed; fit again with more draws"
+
+
+@pytest.mark.parametrize("failing", ["compute_floor", "chinchilla"])
 def test_failed_diagnostics_cannot_tell(wide_runs, wide_comparison, synthetic_fit, failing):
     fits = dict(wide_comparison.fits) | {failing: synthetic_fit(failing, wide_runs, failures=("R-hat of E is 1.3",))}
     verdict = judge(compared(fits))

@@ -11,6 +11,7 @@ import numpy as np
 from bayescale.catalogue import data_dir
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.cross_validation import CrossValidation
+from bayescale.fits.fit import Fit
 from bayescale.runs.units import counted_rows, independent_units, numbered
 
 FILE = "verdict-calibration.json"
@@ -78,6 +79,15 @@ class Kinds:
     def names(self) -> list[str]:
         """All of them, in this order."""
         return [*self.compute, *self.split, *self.lean]
+
+
+def sound_kinds(kinds: Kinds, fits: Mapping[str, Fit]) -> Kinds | None:
+    """Return the laws whose diagnostics passed; None where a law of compute alone, or one with a best split, lacks."""
+    compute, split, lean = (
+        tuple(name for name in names if fits[name].diagnostics.passed)
+        for names in (kinds.compute, kinds.split, kinds.lean)
+    )
+    return Kinds(compute, split, lean) if compute and split else None
 
 
 def split_odds(found: Comparison | CrossValidation, kinds: Kinds) -> Odds:

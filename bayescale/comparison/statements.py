@@ -86,6 +86,12 @@ def _cost(grounds: Grounds) -> str:
     )
 
 
+def left_out_notes(fitted: Sequence[str], used: Sequence[str]) -> list[str]:
+    """Name the laws that were left out of the verdict."""
+    names = [name for name in fitted if name not in used]
+    return [f"left out of the verdict, as their diagnostics failed: {', '.join(names)}"] if names else []
+
+
 def verdict_notes(split_law: str, criteria: Sequence[str]) -> list[str]:
     """Say what ranges of D/N leave out, and that probabilities by further criteria are not calibrated."""
     notes = [f"ranges of D/N take {split_law} at its word; best sizes of allocate also have what a law misses of them"]

@@ -11,16 +11,14 @@ from bayescale.comparison.comparison import Comparison, difference
 from bayescale.comparison.cross_validation import CrossValidation
 from bayescale.comparison.deciding import DecidingRuns, find_deciding_runs
 from bayescale.comparison.effect import Effect, find_effects
-from bayescale.comparison.odds import UNKNOWN, Kinds, Odds, split_odds
+from bayescale.comparison.odds import UNKNOWN, Kinds, Odds, sound_kinds, split_odds
 from bayescale.comparison.ranking import Difference
-from bayescale.comparison.statements import Grounds, verdict_notes, verdict_statement
+from bayescale.comparison.silence import pooled_families, silent_on_split
+from bayescale.comparison.statements import Grounds, left_out_notes, verdict_notes, verdict_statement
 from bayescale.errors import InputError
 from bayescale.fits.fit import Fit
 from bayescale.hardware import read_budgets
 from bayescale.intervals import Interval, credible_interval
-from bayescale.runs import describe
-from bayescale.runs.families import spread_within_families
-from bayescale.runs.units import units_are_families
 from bayescale.splits.frontier import RATIOS
 from bayescale.splits.optimum import find_optimum, has_optimum
 from bayescale.splits.ranges import (
@@ -32,9 +30,6 @@ from bayescale.splits.ranges import (
 from bayescale.splits.waste import Waste, find_waste
 from bayescale.values import Value, folded
 from bayescale.words import odds, percent, short
-
-LEAST_SPREAD = 0.1
-"""Least s.d. of log10 N among runs of like compute, in decades, for a table to speak about the split."""
 
 WIDEST_OPTIMUM = 1.0
 """Widest credible interval of the best D/N, in decades, that still counts as locating it."""
@@ -192,7 +187,7 @@ def judge(
         D/N, which is that of the split mattering times that of the cost being so large if it does:
         ``split_matters`` from 0.95, ``probably_matters`` from 0.8, ``probably_suffices`` to 0.2, ``compute_suffices``
         to 0.05, and ``cannot_tell`` between them; ``cannot_tell`` as well where the runs, or the fits, do not speak of
-        it.
+        it. Laws whose diagnostics failed are left out where that changes nothing in the answer.
 
     Raises
     ------
@@ -203,10 +198,11 @@ def judge(
     checks.probability(probability)
     checks.tolerance(tolerance)
     budget = _budget(comparison, flops)
-    kinds = kinds_of(comparison, np.array([budget]))
+    kinds, fitted_kinds = used_kinds(comparison, budget), kinds_of(comparison, np.array([budget]))
     names = (kinds.compute[0], kinds.split[0])
     fitted, diff = comparison.fits[names[1]], difference(comparison, *names)
-    faults, found = _faults(comparison, names), _odds(comparison, kinds)
+    found = _odds(comparison, kinds)
+    faults = [*_faults(comparison, names), *_unsound(comparison, fitted_kinds, kinds, found.probability)]
     effects = find_effects(
         comparison.fits, found.shares, found.probability, flops=budget, tolerance=tolerance, probability=probability
     )
@@ -215,7 +211,7 @@ def judge(
     asked = int(np.flatnonzero(flops_asked == budget)[0])
     answer = "cannot_tell" if faults else answer_at(effects[0].above_tolerance)
     reasons = _reasons(faults, _doubts(fitted, found, ranges[asked])) if answer == "cannot_tell" else []
-    tilt, tilt_law = tilt_draws(comparison, fitted)
+    tilt, tilt_law = tilt_draws(comparison.fits["tilt"] if "tilt" in kinds.names else fitted)
     waste, notes = find_waste(fitted, budget, probability)
     grounds = Grounds(comparison.runs, *names, diff, found.probability, effects[0], ranges[asked], reasons)
     return Verdict(
@@ -235,13 +231,17 @@ def judge(
         by_criterion={"point": found.probability, **_by_criterion(comparison, criteria, kinds)},
         reasons=tuple(reasons),
         deciding=find_deciding_runs(fitted, None if faults else diff) if answer in UNDECIDED else None,
-        notes=(*notes, *verdict_notes(names[1], [each.by for each in criteria])),
+        notes=(
+            *notes,
+            *left_out_notes(fitted_kinds.names, kinds.names),
+            *verdict_notes(names[1], [each.by for each in criteria]),
+        ),
     )
 
 
 def _odds(comparison: Comparison, kinds: Kinds) -> Odds:
     """Return how probable it is that the split matters; one half where the runs say nothing of it."""
-    if _silent(comparison):
+    if silent_on_split(comparison.runs):
         return Odds(UNKNOWN, {kinds.split[0]: 1.0})
     return split_odds(comparison, kinds)
 
@@ -279,6 +279,12 @@ def kinds_of(comparison: Comparison, budget: np.ndarray) -> Kinds:
     return Kinds(compute, split, lean)
 
 
+def used_kinds(comparison: Comparison, budget: float) -> Kinds:
+    """Return the laws that a verdict is made of: those whose diagnostics passed, or all where a kind has none."""
+    kinds = kinds_of(comparison, np.array([budget]))
+    return sound_kinds(kinds, comparison.fits) or kinds
+
+
 def _by_criterion(comparison: Comparison, criteria: Sequence[CrossValidation], kinds: Kinds) -> dict[str, float]:
     """Return the probability by each criterion, or raise InputError where one is of other laws or runs."""
     hashes = {each.record["table"]["hash"] for each in comparison.fits.values()}
@@ -298,10 +304,10 @@ def _profile(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.exp(log_ratio), chance_inside(ends, log_ratio)
 
 
-def tilt_draws(comparison: Comparison, fitted: Fit) -> tuple[np.ndarray, str]:
-    """Return the tilt (draw,) by the law that infers it, else by the slopes of a law at a typical run; and that law."""
-    if "tilt" in comparison.fits:
-        return comparison.fits["tilt"].draws["delta"], "tilt"
+def tilt_draws(fitted: Fit) -> tuple[np.ndarray, str]:
+    """Return the tilt (draw,) where the law infers it, else by its slopes at a typical run; and the law's name."""
+    if fitted.law.name == "tilt":
+        return fitted.draws["delta"], "tilt"
     step = 1e-4
     slopes = []
     for name in ("N", "D"):
@@ -312,46 +318,23 @@ def tilt_draws(comparison: Comparison, fitted: Fit) -> tuple[np.ndarray, str]:
     return ((on_N - on_D) / (on_N + on_D))[:, 0], fitted.law.name
 
 
-def _silent(comparison: Comparison) -> list[str]:
-    """Return why these runs say nothing of the split, if they do not."""
-    within = units_are_families(comparison.runs.frame)
-    like = "models of one family" if within else "runs"
-    spread = spread_within_families(comparison.runs.frame) if within else describe(comparison.runs).spread_N_at_like_C
-    if spread >= LEAST_SPREAD:
-        return []
-    return [
-        f"{like} of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it takes {LEAST_SPREAD} or "
-        "more)"
-    ]
-
-
-def _pooled(frame: pd.DataFrame) -> list[str]:
-    """Return why runs that pool families say nothing of the split, if they do and were not asked within families."""
-    families = frame["family"].nunique() if "family" in frame else 1
-    if families < 2 or units_are_families(frame):
-        return []
-    spread = spread_within_families(frame)
-    differ = f"the runs pool {families} families that differ in more than N and D"
-    if families == len(frame):
-        return [f"{differ}, with one model each"]
-    if spread >= LEAST_SPREAD:
-        return [f"{differ}; ask within families (--within-families, or groups.within_families)"]
-    return [
-        f"{differ}, and within them models of like compute hardly differ in size (s.d. of log10 N is {spread:.2f}; it "
-        f"takes {LEAST_SPREAD} or more)"
-    ]
-
-
 def _faults(comparison: Comparison, names: tuple[str, str]) -> list[str]:
     """Return why these runs, or these fits, cannot speak about the split at all."""
-    faults = [*_silent(comparison), *_pooled(comparison.runs.frame)]
+    faults = [*silent_on_split(comparison.runs), *pooled_families(comparison.runs.frame)]
     if difference(comparison, *names).runs < 2:
         faults.append("all rows are of one training run, so that differences have no standard error")
-    used = [name for name in (*names, "tilt") if name in comparison.fits]
-    doubtful = [name for name in used if not comparison.fits[name].diagnostics.passed]
-    if doubtful:
-        faults.append(f"the diagnostics of {', '.join(doubtful)} failed; fit again with more draws")
     return faults
+
+
+def _unsound(comparison: Comparison, fitted: Kinds, used: Kinds, probability: float) -> list[str]:
+    """Return which fits failed, if no law of a kind is left without them, or the answer is another with them."""
+    failed = [name for name in fitted.names if not comparison.fits[name].diagnostics.passed]
+    if not failed:
+        return []
+    left_out = not set(failed) & set(used.names)
+    if left_out and answer_at(_odds(comparison, fitted).probability) == answer_at(probability):
+        return []
+    return [f"the diagnostics of {', '.join(failed)} failed; fit again with more draws"]
 
 
 def _doubts(fitted: Fit, found: Odds, ratios: RatioRange) -> list[str]:

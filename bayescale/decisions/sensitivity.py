@@ -236,7 +236,7 @@ def _verdict_numbers(comparison: Comparison, verdict: Verdict) -> Iterator[tuple
         verdict.split_law,
         [_Number(f"{end} {where}", "tokens per parameter", draws, factors=True) for end, draws in ends.items()],
     )
-    tilt, name = tilt_draws(comparison, fitted)
+    tilt, name = tilt_draws(comparison.fits[verdict.tilt_law])
     yield name, [_Number("tilt of N against D", "", tilt)]
 
 

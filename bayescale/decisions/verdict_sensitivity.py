@@ -6,7 +6,7 @@ import numpy as np
 
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.odds import split_odds
-from bayescale.comparison.verdict import Verdict, kinds_of
+from bayescale.comparison.verdict import Verdict, used_kinds
 from bayescale.decisions.sensitivity import FACTORS, densities
 from bayescale.fits.fit import Fit
 from bayescale.fits.likelihood import density_blocks
@@ -66,7 +66,7 @@ def _agreement(verdict: Verdict) -> str:
 
 def probability_under(comparison: Comparison, verdict: Verdict, factor: float) -> float:
     """Return the probability that the split matters with the density of all priors raised to a power."""
-    kinds = kinds_of(comparison, np.array([verdict.tokens_per_parameter.flops]))
+    kinds = used_kinds(comparison, verdict.tokens_per_parameter.flops)
     moved = {name: loo for name, loo in comparison.pointwise.items() if name not in kinds.names}
     for name in kinds.names:
         loo = comparison.pointwise[name]
