@@ -15,6 +15,7 @@ import xarray as xr
 from bayescale import checks
 from bayescale.errors import InputError
 from bayescale.fits import discrepancy, loo
+from bayescale.fits.catalogue_priors import catalogue_priors
 from bayescale.fits.fit import (
     GROUPS,
     KEPT,
@@ -50,7 +51,7 @@ def fit(
     runs: Runs,
     law: str | Law,
     *,
-    priors: Given | Literal["published"] | None = None,
+    priors: Given | Literal["published", "catalogue"] | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -67,10 +68,11 @@ def fit(
         The runs, as :func:`bayescale.read_runs` takes them; their order does not matter.
     law : str or Law
         A built-in law by name, or a law of your own.
-    priors : mapping of str to Prior, Share or str, or "published", optional
+    priors : mapping of str to Prior, Share or str, "published" or "catalogue", optional
         Priors that replace the law's own, at reference scale, as records or as text:
         ``{"alpha": "Normal(0.34, 0.05)"}``, by PyMC's names; see ``bayescale.laws.with_priors``. ``"published"``
-        takes the law's published fit with its uncertainties, to update it with runs of your own.
+        takes the law's published fit with its uncertainties, to update it with runs of your own; ``"catalogue"`` what
+        public tables together know of its exponents and shares, for tables of few runs.
     draws, tune : int
         Kept draws and tuning steps of each chain.
     chains : int
@@ -104,6 +106,8 @@ def fit(
     check_table(law, runs)
     if priors == "published":
         priors = published_priors(law, reference_values(runs.frame, runs.response, law), runs.response)
+    if priors == "catalogue":
+        priors = catalogue_priors(law)
     law = with_priors(law, priors) if priors else law
     known = cache and is_cached(law, runs, settings)
     if preview and not known:
