@@ -8,6 +8,7 @@ signals depend on the machine.
 """
 
 import argparse
+import copy
 import json
 import lzma
 import os
@@ -259,7 +260,7 @@ def replace_leaf(document: object, rng: random.Random) -> None:
             return
         key = rng.choice(keys)
         if not isinstance(document[key], dict | list) or not document[key] or rng.random() < 0.1:
-            document[key] = rng.choice(ODD_JSON)
+            document[key] = copy.deepcopy(rng.choice(ODD_JSON))  # another each time, that none holds itself
             return
         document = document[key]
 
