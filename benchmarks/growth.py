@@ -22,15 +22,15 @@ import numpy as np
 import pandas as pd
 
 PARTS = {
-    "rows": (250, 1000, 2500, 10_000),
+    "rows": (250, 1000, 2500, 10_000, 100_000),
     "laws": (1, 2, 4),
     "budgets": (1, 10, 50, 200),
     "workers": (0, 1, 2),
 }
 """What is measured, and how many of it."""
 
-DRAWS, TUNE = 250, 250
-"""Of each of four chains: growth does not depend on how many there are."""
+DRAWS, TUNE = 150, 150
+"""Of each of four chains, once: growth does not depend on how many there are, and so few fail the gate."""
 
 LAWS = ("chinchilla", "compute_floor", "tilt", "kaplan_nd")
 
@@ -115,6 +115,7 @@ def made_table(rows: int) -> pd.DataFrame:
 def of_rows(count: int) -> list[Row]:
     """Measure a fit of so many rows, stage by stage, and what is made of it."""
     import bayescale as bs  # noqa: PLC0415  (each process imports what it measures)
+    from bayescale.fits import sampling  # noqa: PLC0415
     from bayescale.fits.discrepancy import discrepancy_group  # noqa: PLC0415
     from bayescale.fits.fitting import sample_posterior_alone  # noqa: PLC0415
     from bayescale.fits.likelihood import kept_predictions  # noqa: PLC0415
@@ -125,6 +126,7 @@ def of_rows(count: int) -> list[Row]:
 
     found: list[Row] = []
     law = bs.LAWS["chinchilla"]
+    sampling.ATTEMPTS = sampling.ATTEMPTS[:1]
     compiled_model(law)
     with stage(found, "read"):
         runs = bs.read_runs(made_table(count), name="made")

@@ -256,3 +256,9 @@ def test_reading_does_not_take_the_square_of_the_rows():
 
     seconds(100)  # what is imported once
     assert seconds(4000) < 24 * max(seconds(500), 0.02)  # 8 times the rows; 64 times the pairs
+
+
+@pytest.mark.parametrize(("rows", "said"), [(5000, ""), (1_000_000, "minutes of one core each")])
+def test_what_is_said_while_laws_are_fitted_names_a_time_where_it_is_long(rows, said):
+    assert amounts.time_of_fits(rows).endswith(said)
+    assert bool(amounts.time_of_fits(rows)) == bool(said)

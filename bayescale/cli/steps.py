@@ -148,7 +148,7 @@ def fit_laws(table: "RunTable", names: Sequence[str], sampling: Sampling, say: S
         done.extend([name] if name in waiting else [])
         say.count(len(done), len(waiting))
 
-    say(_fitting(names, waiting))
+    say(_fitting(names, waiting, len(table.frame)))
     if waiting:
         say.count(0, len(waiting))
     with _on_workers(sampling.workers if waiting else None):
@@ -194,12 +194,15 @@ def preview_law(table: "RunTable", names: Sequence[str], sampling: Sampling, say
     }
 
 
-def _fitting(names: Sequence[str], waiting: Sequence[str]) -> str:
+def _fitting(names: Sequence[str], waiting: Sequence[str], rows: int) -> str:
     """Say which laws are fitted, and which are there already."""
     there = len(names) - len(waiting)
     if not waiting:
         return f"reading {laws_text(names)} from the cache"
-    return f"compiling and sampling {laws_text(waiting)}" + (f" ({there} in the cache)" if there else "")
+    from bayescale.runs.amounts import time_of_fits  # noqa: PLC0415  (pandas, which --help does not need)
+
+    known = f" ({there} in the cache)" if there else ""
+    return f"compiling and sampling {laws_text(waiting)}{known}{time_of_fits(rows)}"
 
 
 def laws_text(names: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ from bayescale.laws.published import published_priors
 from bayescale.laws.usual import usual_laws
 from bayescale.processes import in_processes, workers
 from bayescale.runs import Runs, RunTable, as_table
-from bayescale.runs.amounts import check_memory
+from bayescale.runs.amounts import check_memory, time_of_fits
 from bayescale.storage import cache_dir, content_hash, kept_if_possible
 from bayescale.words import typed
 
@@ -195,7 +195,9 @@ def _ignore(name: str) -> None:
 def _waiting(runs: RunTable, laws: Sequence[Law], *, progress: bool) -> AbstractContextManager[None]:
     """Say which laws are sampled on which runs, where there are some."""
     names = ", ".join(law.name for law in laws)
-    return waiting_for(f"sampling {names} on {len(runs.frame)} runs of {runs.name}", progress=progress and bool(laws))
+    rows = len(runs.frame)
+    doing = f"sampling {names} on {rows} runs of {runs.name}{time_of_fits(rows)}"
+    return waiting_for(doing, progress=progress and bool(laws))
 
 
 def laws_and_table(laws: Iterable[str | Law] | None, runs: Runs) -> tuple[list[Law], RunTable]:

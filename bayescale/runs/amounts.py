@@ -7,6 +7,10 @@ from bayescale.errors import InputError
 from bayescale.memory import free_memory, gigabytes
 from bayescale.runs.table import RunTable
 from bayescale.runs.units import units_of
+from bayescale.words import short
+
+MANY = 5000
+"""Rows beyond which somebody waits, and is told how long."""
 
 SECONDS = 0.008
 """Of one core, for each row: sampling and short chains 7 ms, rows left out 1 ms, what the law misses 0.5 ms."""
@@ -19,6 +23,16 @@ ROW_BYTES = 4e3
 def fit_seconds(rows: int) -> float:
     """Return about how many seconds of one core the fit of one law takes."""
     return SECONDS * rows
+
+
+def fit_minutes(rows: int) -> str:
+    """Return in words how long the fit of one law takes."""
+    return f"{short(fit_seconds(rows) / 60, 2)} minutes of one core"
+
+
+def time_of_fits(rows: int) -> str:
+    """Return what is added to what is said while laws are fitted; nothing where it takes no time to speak of."""
+    return f", about {fit_minutes(rows)} each" if rows > MANY else ""
 
 
 def fit_bytes(frame: pd.DataFrame) -> float:

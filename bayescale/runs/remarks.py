@@ -7,20 +7,19 @@ import numpy as np
 import pandas as pd
 
 from bayescale.memory import gigabytes
-from bayescale.runs.amounts import fit_bytes, fit_seconds
+from bayescale.runs.amounts import MANY, fit_bytes, fit_minutes
 from bayescale.runs.checks import SAME_RATIO, compute_curve, compute_ratio, working_size
 from bayescale.runs.draft import Draft, listed
 from bayescale.runs.headers import ALIASES, NUMERIC, quoted
 from bayescale.runs.outliers import far_above
 from bayescale.runs.rows import unfinished_rows
 from bayescale.runs.rules import rises_with_compute
-from bayescale.words import percent, short, typed
+from bayescale.words import percent, typed
 
 TOLD_SCATTER = 0.05
 
 MOST_TOKENS_PER_PARAMETER = 1e5  # thirty times the most overtrained models published
 FEW_TOKENS_PER_PARAMETER = 0.1
-MANY = 5000  # rows from which on a fit takes the better part of a minute
 
 
 def remarks(draft: Draft, compute: str) -> list[str]:
@@ -165,7 +164,7 @@ def many_rows(draft: Draft, _: str) -> Iterator[str]:
     rows = len(draft.frame)
     if rows > MANY:
         yield (
-            f"{rows} runs are many: a law takes about {short(fit_seconds(rows) / 60, 2)} minutes of one core and "
+            f"{rows} runs are many: a law takes about {fit_minutes(rows)} and "
             f"{gigabytes(fit_bytes(draft.frame))} of memory to fit; of the predictive draws some are kept, of the "
             "log likelihood none"
         )
