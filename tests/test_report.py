@@ -39,7 +39,7 @@ from bayescale.planning.plan import plan
 from bayescale.records.badges import SIZE_METHOD, badges, cause_record
 from bayescale.records.report import report_record
 from bayescale.report import captions, figures, write_report
-from bayescale.report.page import NUMBERS, python_script, reach, render_page
+from bayescale.report.page import NUMBERS, _shifts, python_script, reach, render_page
 from bayescale.report.pdf import page_as_pdf
 from bayescale.runs import RunTable
 
@@ -123,6 +123,20 @@ def test_no_sentence_stands_twice():
     )
     sentences = [each.strip() for each in re.split(r"(?<=[a-z0-9)])[.?] ", Page(page).text) if len(each.split()) > 7]
     assert [each for each in set(sentences) if sentences.count(each) > 1] == []
+
+
+def test_numbers_that_hardly_move_are_named_together():
+    def shift(quantity, median, diagnosis=""):
+        ends = {"lower": 0.0, "upper": 10.0}
+        rescaled = [{"interval": {"median": median, **ends}}]
+        return {"quantity": quantity, "fitted": {"median": 5.0, **ends}, "rescaled": rescaled, "diagnosis": diagnosis}
+
+    numbers = [shift("N* at 1e22 FLOP", 5.4), shift("N* at 1e23 FLOP", 5.6), shift("alpha", 5.1, "conflict")]
+    unknown = {**shift("tilt of N against D", 5.0), "rescaled": [{"interval": None}]}
+    numbers += [shift("loss at 1e22 FLOP", 9.0), shift("beta", 9.0), unknown]
+    found = _shifts({"sensitivity": {"numbers": numbers}, "data": {"response": "loss"}})
+    assert found["small"] == ["N* at 1e22 FLOP"]
+    assert [each["quantity"] for each in found["large"]] == ["N* at 1e23 FLOP", "alpha", "tilt of N against D"]
 
 
 def test_terms_are_explained_once_in_a_section_and_in_the_glossary():

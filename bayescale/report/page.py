@@ -1,6 +1,7 @@
 """The pages of a report: templates filled from the record, with every number written in one way."""
 
 import base64
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -24,6 +25,9 @@ AS_THEY_ARE = ("figures", "command", "python", "bibtex", "glossary")
 """Facts that Markdown gets without marks: blocks of code, and what is no text."""
 
 HERE = Path(__file__).parent
+
+HARDLY = 0.05
+"""Part of its interval that a number must move by to be described on its own."""
 
 NOTHING = "\N{EN DASH}"
 ANSWERS = {
@@ -152,12 +156,37 @@ def _facts(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]]
         "serious": {name: failures for name, failures in failed.items() if name in used},
         "left_out": _left_out(record, [name for name in failed if name not in used]),
         "doubts": record["allocation"]["doubts"] if record["allocation"] else [],
+        "shifts": _shifts(record),
         "glossary": TERMS,
         "cards": CARDS,
         "answers": ANSWERS,
         "python": python_script(record),
         "seeds": _seeds(record),
     }
+
+
+def _shifts(record: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return which numbers of a decision move with the weight of prior or runs, and which hardly do."""
+    numbers = record["sensitivity"]["numbers"] if record["sensitivity"] else []
+    loss = record["data"]["response"]
+    chosen = [
+        shift
+        for shift in numbers
+        if shift["diagnosis"]
+        or (" at " in shift["quantity"] and not shift["quantity"].startswith(("D/N", loss)))
+        or shift["quantity"].startswith("tilt")
+    ]
+    large = [shift for shift in chosen if shift["diagnosis"] or _moved(shift) >= HARDLY]
+    return {"large": large, "small": [shift["quantity"] for shift in chosen if shift not in large]}
+
+
+def _moved(shift: Mapping[str, Any]) -> float:
+    """Return how far the median moves at most, over the width of the interval."""
+    fitted, others = shift["fitted"], [each["interval"] for each in shift["rescaled"]]
+    if None in others:
+        return math.inf
+    width = fitted["upper"] - fitted["lower"]
+    return max((abs(each["median"] - fitted["median"]) / width for each in others), default=0.0)
 
 
 def _literal(value: Any) -> Any:  # noqa: ANN401  (any plain data)
