@@ -8,8 +8,10 @@ import upstream
 
 from bayescale.catalogue import TABLES, catalogue_entry, load_runs, table_names
 from bayescale.catalogue.recipes import RECIPES, make_table, multipower
+from bayescale.catalogue.recipes.llm_skills import GUESSING, as_parts
 from bayescale.laws import LAWS
 from bayescale.runs import describe
+from bayescale.skills.benchmarks import KNOWN
 from bayescale.tradeoffs import MULTI_POWER, multi_power_loss, tokens_per_character
 
 FETCHED = table_names()[len(TABLES) :]
@@ -154,6 +156,22 @@ def test_rows_that_stand_twice_count_once(made):
         assert made(name).record["exclusions"].startswith("1 row left out:")
     assert "training_run" not in made("alabdulmohsin-nmt").frame
     assert made("alabdulmohsin-birds-5").response == "error"
+
+
+def test_scores_over_guessing_are_put_back_to_parts_of_questions_and_the_others_stay():
+    scores = pd.DataFrame({"gpqa": [0.04, 0.28], "bbh": [0.10, 0.45], **dict.fromkeys(("ifeval", "math", "musr"), 0.2)})
+    parts, (note,) = as_parts(scores.assign(**{"mmlu-pro": [0.0, 0.11]}))
+    assert parts["gpqa"].tolist() == pytest.approx([0.28, 0.28])
+    assert parts["bbh"].tolist() == pytest.approx([0.361, 0.45])
+    assert parts["mmlu-pro"].tolist() == pytest.approx([0.1, 0.11])
+    assert parts["ifeval"].tolist() == [0.2, 0.2]
+    assert note.startswith("of 1 models the scores are over those of guessing")
+    first = pd.DataFrame({"arc": [0.1]})
+    assert as_parts(first)[0] is first
+
+
+def test_chance_of_the_recipe_is_that_of_known_benchmarks():
+    assert {name: KNOWN[name.replace("-", "")].chance for name in GUESSING} == GUESSING
 
 
 # The files upstream

@@ -8,10 +8,9 @@ import pandas as pd
 
 from bayescale import checks
 from bayescale.catalogue import source_files
-from bayescale.catalogue.recipes import sloth
+from bayescale.catalogue.recipes import llm_skills, sloth
 from bayescale.catalogue.recipes.obsscaling import TRILLIONS_TOO_LARGE
 from bayescale.errors import InputError
-from bayescale.skills.benchmarks import KNOWN
 from bayescale.skills.reading import read_scores
 from bayescale.skills.table import ScoreTable
 
@@ -66,24 +65,11 @@ def _leaderboard(frame: pd.DataFrame) -> ScoreTable:
     return read_scores(frame, columns=SHORT)
 
 
-NEVER_NORMALISED = 0.2
-"""Scores on GPQA of at least this are parts of questions: over chance none here is so high, as such none so low."""
-
-
 def _second_leaderboard(frame: pd.DataFrame) -> ScoreTable:
     """Read scores of which half are over those of guessing, and put these back to parts of questions."""
-    frame = frame.drop(columns=frame.columns[0]).drop_duplicates("model")
-    names = [name for name in frame.columns if name not in ("model", "family", "size", "tokens", "flops")]
-    over = frame["gpqa"] < NEVER_NORMALISED
-    for name in names:
-        chance = KNOWN[name.replace("-", "")].chance
-        frame[name] = frame[name].where(~over, chance + (1 - chance) * frame[name])
-    table = read_scores(frame, columns=SHORT)
-    note = (
-        f"scores of {int(over.sum())} models are over those of guessing upstream, of the others they are not: put back "
-        "to parts of questions, by the mean score of guessing where tasks differ in it"
-    )
-    return dataclasses.replace(table, notes=(note, *table.notes))
+    models, notes = llm_skills.as_parts(frame.drop(columns=frame.columns[0]).drop_duplicates("model"))
+    table = read_scores(models, columns=SHORT)
+    return dataclasses.replace(table, notes=(*notes, *table.notes))
 
 
 BOTH_LEADERBOARDS = (
