@@ -218,11 +218,11 @@ def test_the_sampler_is_answered_where_the_density_is_not_finite():
         kernel_of(law).with_data(data).sample(Settings(20, 20, 2, 1), target_accept=0.9, adaptation="low_rank")
 
 
-def test_a_fit_imports_no_compiler_of_models_and_nothing_that_draws():
-    heavy = ("pymc", "pytensor", "numba", "nutpie", "arviz", "arviz_plots", "matplotlib")
+def test_a_fit_and_its_allocation_import_no_compiler_of_models_and_nothing_that_draws():
+    heavy = ("pymc", "pytensor", "numba", "nutpie", "arviz", "arviz_stats", "arviz_plots", "matplotlib", "scipy.stats")
     code = f"""
 import sys, bayescale as bs
-bs.fit("chinchilla" and bs.load_runs("chinchilla"), "chinchilla", draws=50, tune=100, cache=False)
+bs.allocate(bs.fit(bs.load_runs("chinchilla"), "chinchilla", draws=50, tune=100, cache=False), [1e22])
 print([name for name in {heavy!r} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,6 +1,8 @@
 """Calculations written down as graphs, and their derivatives."""
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -57,10 +59,10 @@ class Node:
     __slots__ = ("by_row", "graph", "inputs", "operation", "place", "varies")
 
     def __init__(self, graph: "Graph", place: int, operation: str, inputs: tuple[Any, ...]) -> None:
-        nodes = [each for each in inputs if isinstance(each, Node)]
+        nodes: list[Node] = [each for each in inputs if isinstance(each, Node)]
         self.graph, self.place, self.operation, self.inputs = graph, place, operation, inputs
-        self.by_row = operation == "column" or (operation != "sum" and any(each.by_row for each in nodes))
-        self.varies = operation == "free" or any(each.varies for each in nodes)
+        self.by_row: bool = operation == "column" or (operation != "sum" and any(each.by_row for each in nodes))
+        self.varies: bool = operation == "free" or any(each.varies for each in nodes)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **options: object) -> Any:  # noqa: ANN401
         """Write down one of NumPy's functions, or refuse one that has no derivative here."""
@@ -174,7 +176,7 @@ def power(graph: Graph, base: object, exponent: object) -> Node:
         return graph.do("power", graph.do("log", low), high)
     value = high.inputs[0]
     if value in range(1, WHOLE_POWERS + 1):
-        return math.prod([low] * int(value))  # type: ignore[arg-type]
+        return functools.reduce(operator.mul, [low] * int(value))
     return graph.do("sqrt", low) if value == 0.5 else graph.do("fixed_power", low, high)
 
 
