@@ -19,10 +19,11 @@ from bayescale.fits.fit import reference_values
 from bayescale.fits.kernel import NoMachineCode, chains, kernel_of
 from bayescale.fits.kernel.code import NUMPY, compiled, computed
 from bayescale.fits.kernel.graph import Graph, digamma, gradient
-from bayescale.fits.model import build_model
+from bayescale.fits.model import build_model, draw_prior, prior_densities
 from bayescale.fits.settings import Settings
 from bayescale.fits.tree import canonical_frame, sampler_data
 from bayescale.laws import LAWS, Law, Prior
+from bayescale.laws.priors import free_priors, log_density
 
 ROWS = 31
 QUICK = ("chinchilla", "lr_anneal")
@@ -106,6 +107,14 @@ def own_law(loss, priors, name="own"):
 
 def test_every_family_of_priors_has_the_density_that_pymc_gives_it():
     assert_same_as_pymc(own_law(many_priors, PRIORS))
+
+
+def test_densities_of_priors_without_pymc_are_those_with_it():
+    law = own_law(many_priors, PRIORS)
+    free = draw_prior(law, 5, 1, shared=False)
+    expected = prior_densities(law, free, shared=False)
+    for name, prior in free_priors(law).items():  # PyTensor keeps constants in single precision
+        np.testing.assert_allclose(log_density(prior, free[name]), expected[name], rtol=1e-6, atol=1e-6)
 
 
 # The graph

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
@@ -145,7 +144,7 @@ def prior_densities(law: Law, free: Mapping[str, np.ndarray], *, shared: bool) -
     """Return the log density of each free variable's prior, in one function, of whatever family it is."""
     variables = build_prior(law, shared=shared).free_RVs
     densities = [pm.logp(variable, free[variable.name]) for variable in variables]
-    values = pytensor.function([], densities, mode="FAST_COMPILE")()
+    values = pm.compile([], densities, mode="FAST_COMPILE")()
     return {variable.name: value for variable, value in zip(variables, values, strict=True)}
 
 

@@ -125,7 +125,8 @@ def _no_flow(*_: object, **__: object) -> object:
 
 
 def _processors() -> int:
-    return (os.process_cpu_count() if sys.version_info >= (3, 13) else len(os.sched_getaffinity(0))) or 1
+    count = getattr(os, "process_cpu_count", os.cpu_count)  # of Python 3.13
+    return count() or 1
 
 
 def _joined(batches: Sequence[Any], names: Sequence[str], settings: Settings) -> xr.Dataset:
