@@ -123,7 +123,7 @@ def main() -> None:
     runs = len(TABLE.read_text().splitlines()) - 1
     text = (
         f"One law on the {runs} runs of the Chinchilla table, from a new process to the "
-        f"split of {BUDGET:.3g} FLOP; medians of {options.rounds} rounds in turn, load "
+        f"split of {BUDGET:.3g} FLOP; medians over rounds: {options.rounds}, load "
         f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} processors.\n\n{table_of(rounds)}"
     )
     page = PAGE.read_text()
