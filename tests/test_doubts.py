@@ -7,6 +7,7 @@ import pytest
 import bayescale as bs
 from bayescale.cli.tables import brief_doubts
 from bayescale.records.fits import allocate_record, doubts_of_laws
+from bayescale.report.page import _first
 
 FAILURES = ("R-hat of E is 1.2", "R-hat of A is 1.3", "12 divergences")
 
@@ -37,6 +38,11 @@ def test_a_failed_law_that_takes_no_part_is_a_note_and_no_doubt(with_failed):
     note = "compute_floor failed its diagnostics (R-hat of E is 1.2) and takes no part in these numbers"
     assert note in record["notes"]
     assert doubts_of_laws(comparison, ["compute_floor"])[0] == ["compute_floor: R-hat of E is 1.2 (and 2 more)"]
+
+
+def test_the_page_names_two_failures_of_a_law_above_its_answer():
+    assert _first(("a", "b")) == ["a", "b"]
+    assert _first(("a", "b", "c", "d")) == ["a", "b", "2 more stand under Diagnostics"]
 
 
 def test_doubts_of_one_law_are_one_line():

@@ -24,6 +24,9 @@ MARKS = re.compile(r"[\\`*{}\[\]<>|#~$]|(?<![^\W_])_|_(?![^\W_])")
 AS_THEY_ARE = ("figures", "command", "python", "bibtex", "glossary")
 """Facts that Markdown gets without marks: blocks of code, and what is no text."""
 
+FAILURES_AT_ONCE = 2
+"""Failed diagnostics of a law that stand above the answer."""
+
 HERE = Path(__file__).parent
 
 HARDLY = 0.05
@@ -153,7 +156,7 @@ def _facts(record: Mapping[str, Any], figures: Mapping[str, tuple[Picture, ...]]
         "title": record["heading"]["title"] or f"Scaling report: {record['data']['name']}",
         "figures": figures,
         "failed": failed,
-        "serious": {name: failures for name, failures in failed.items() if name in used},
+        "serious": {name: _first(failures) for name, failures in failed.items() if name in used},
         "left_out": _left_out(record, [name for name in failed if name not in used]),
         "doubts": record["allocation"]["doubts"] if record["allocation"] else [],
         "shifts": _shifts(record),
@@ -187,6 +190,12 @@ def _moved(shift: Mapping[str, Any]) -> float:
         return math.inf
     width = fitted["upper"] - fitted["lower"]
     return max((abs(each["median"] - fitted["median"]) / width for each in others), default=0.0)
+
+
+def _first(failures: Sequence[str]) -> list[str]:
+    """Return the first failures of a law; the section on diagnostics has all of them."""
+    more = len(failures) - FAILURES_AT_ONCE
+    return [*failures[:FAILURES_AT_ONCE], *([f"{more} more stand under Diagnostics"] if more > 0 else [])]
 
 
 def _literal(value: Any) -> Any:  # noqa: ANN401  (any plain data)

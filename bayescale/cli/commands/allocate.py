@@ -273,7 +273,8 @@ def _exhausted(exhausted: Record) -> str:
     tokens = count(exhausted["tokens"])
     if exhausted["flops"] is None:
         return f"At no compute would the best run use all {tokens} tokens."
-    then = "tokens are repeated" if exhausted["repeated"] else "only a larger model helps"
+    alone = "only a larger model helps, as no token is used twice (--repetition 15.4 weighs repeats)"
+    then = "tokens are repeated" if exhausted["repeated"] else alone
     part = "" if exhausted["probability"] > 0.995 else f" (in {percent(exhausted['probability'])} of draws)"
     return (
         f"All {tokens} tokens are used from {interval(exhausted['flops'], write=flop)} FLOP on{part}, were the size "
