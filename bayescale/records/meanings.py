@@ -37,6 +37,7 @@ IN_REPORTS: Mapping[str, str] = {
 SHARED: Mapping[str, str] = {
     "schema": "name and version of this shape",
     "runs": "the table that was read",
+    "runs.runs": "training runs among its rows",
     "name": "of the table, law, group or parameter",
     "rows": "how many rows",
     "response": "what was measured: loss, bpc, error, gain, or a column",
@@ -150,6 +151,7 @@ JUDGING: Mapping[str, str] = {
     "diagnostics_passed": "whether the law's fit passed",
     "ranking_probability": "probability that the laws rank in this order",
     "independent_runs": "training runs among the rows",
+    "conventions": "further counts of parameters taken as N by the best law, where the table has them",
     "criteria": "further cross-validations",
     "by": "what was held out, or left out together",
     "folds": "refits of each law",

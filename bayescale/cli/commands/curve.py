@@ -83,7 +83,7 @@ def curve(
             probability=probability,
             random_seed=seed,
         )
-    names = {"runs": runs, "curve": run_so_far, "response": response}
+    names = {"finished": runs, "curve": run_so_far, "response": response}
     return emit(curve_record(found, names, excess=excess, certainty=certainty), show, printing, output=output)
 
 
