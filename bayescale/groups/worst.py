@@ -175,7 +175,9 @@ def _regrets(
     typical = fitted.typical["D"] / fitted.typical["N"]
     offsets = np.linspace(-REACH, REACH, SIZES)
     parts = np.geomspace(1.0, LEAST_PART, BUDGETS)
-    values, least, places = [], [], []
+    values: list[np.ndarray] = []
+    least: list[np.ndarray] = []
+    places: list[np.ndarray] = []
     for part in (*parts, 0.1):
         N = np.sqrt(part * budget / FLOPS_PER_TOKEN / typical) * np.exp(offsets)
         curves = _thinned_curves(fitted, N, part * budget)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import InputError
+from bayescale.runs import Runs
 from bayescale.runs.frames import to_pandas
 from bayescale.runs.headers import stands_for
-from bayescale.runs.reading import Runs
 from bayescale.runs.source import read_source
 from bayescale.runs.table import RunTable
 
