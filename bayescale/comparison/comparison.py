@@ -340,8 +340,8 @@ def _shortened(failures: tuple[str, ...], most: int = 3) -> str:
 def difference(comparison: Comparison, first: str, second: str) -> Difference:
     """Return the difference of two laws of a comparison, first minus second, over the rows that count."""
     frame = comparison.runs.frame
-    pair = (comparison.pointwise[name] for name in (first, second))
-    return elpd_difference(*pair, units_of(frame), counted_rows(frame))
+    one, other = (comparison.pointwise[name] for name in (first, second))
+    return elpd_difference(one, other, units_of(frame), counted_rows(frame))
 
 
 def pointwise_difference(comparison: Comparison, first: str, second: str) -> np.ndarray:

@@ -129,7 +129,7 @@ def plot_loadings(fitted: SkillFit, ax: Axes | None = None, *, probability: floa
         shown = order if name == "loading" else order[np.isin(np.array(fitted.table.names)[order], fitted.law.second)]
         low, middle, high = np.quantile(fitted.flat(name)[:, shown], [tail, 0.5, 1 - tail], axis=0)
         rows = np.flatnonzero(np.isin(order, shown)) + below
-        ax.hlines(rows, low, high, color=color, lw=2, label=interval_label(probability) if name == "loading" else None)
+        ax.hlines(rows, low, high, color=color, lw=2, label=interval_label(probability) if name == "loading" else "")
         ax.plot(middle, rows, "o", color=color, ms=4, label=label)
     ax.set_xlim(left=0)
     name_rows(ax, [fitted.table.names[each] for each in order])

@@ -104,7 +104,7 @@ def skills(
             random_seed=sampling.seed,
         )
         defaults = [] if budgets or run else ["budgets: 1 and 10 times the largest model (default)"]
-        written = {"probability": probability, "defaults": defaults}
+        written: dict[str, Any] = {"probability": probability, "defaults": defaults}
         if page is None:
             record = skills_record(fitted, comparison, verdict, [forecast], **written)
         else:
