@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from bayescale.catalogue import data_dir
-from bayescale.comparison.odds import Lead, calibration
+from bayescale.comparison.odds import calibration
 from bayescale.fits.draws import Draws
 from bayescale.laws import get_law
 from bayescale.splits.waste import extra_compute_at
@@ -33,7 +33,7 @@ def simulator(monkeypatch):
 
 def test_the_page_has_the_numbers_that_verdicts_read(maker):
     page = (ROOT / "docs" / "verdict-calibration.md").read_text(encoding="utf-8")
-    assert page == maker.page(RECORD["measured"], Lead(**RECORD["lead"]))
+    assert page == maker.page(RECORD)
     assert calibration() == RECORD
 
 
