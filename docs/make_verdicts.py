@@ -451,6 +451,8 @@ def why(found: Found) -> str:
 
 def random_effects(values: np.ndarray, errors: np.ndarray) -> tuple[float, float, float]:
     """Return mean, its standard error and the s.d. between tables, by the moments of DerSimonian and Laird."""
+    if values.size < 2:
+        return float(values.sum()), float(errors.sum()), 0.0  # of one table alone
     weights = 1 / errors**2
     mean = float(weights @ values / weights.sum())
     excess = float(weights @ (values - mean) ** 2) - (values.size - 1)
@@ -614,7 +616,7 @@ equal compute: there compute alone is good enough.*"""
 SUMMARY = f"""- **elpd, compute less split**: how much better (above 0) or worse (below 0) the best law of compute alone
   predicts rows it has not seen than the best law of N and D, in nats over all rows, by leave-one-out, with its standard
   error (over training runs where a table has several rows of one; of tables of more than {MOST_CHECKPOINTS}
-  checkpoints every so manieth is used).
+  checkpoints some of each run are used, evenly spaced).
 - **probability**: that the split matters, [calibrated on simulated tables](verdict-calibration.md); one half where
   runs of like compute do not differ in size. Where families are pooled it is confounded, and no answer is given.
 - **effect**: extra compute that ignoring the split costs at the D/N of the runs themselves, averaged over laws of both

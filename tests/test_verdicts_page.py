@@ -124,6 +124,7 @@ def test_the_cost_over_tables_lies_between_theirs_and_another_tables_is_less_sur
     assert 0.6 < cost.lower < cost.mean < cost.upper < 1.4
     assert cost.new[0] < cost.lower < cost.upper < cost.new[1]
     assert cost.spread > 1
+    assert maker.pooled_cost([costing("one", 0.6)]).spread == 1
 
 
 def test_tables_are_sorted_by_what_may_predict_their_cost(maker):
