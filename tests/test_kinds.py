@@ -70,8 +70,9 @@ def test_every_public_function_of_a_record_refuses_another_thing(name):
     further = (
         {"laws": ["tilt"], "law": "tilt", "condition": "N > 0"} if takes_runs(function) else {"parameter": "alpha"}
     )
-    further |= {"responses": ["a", "b", "c"], "second": object()}
-    taken = {each: value for each, value in further.items() if each in inspect.signature(function).parameters}
+    further |= {"responses": ["a", "b", "c"], "second": object(), "curve": object(), "tokens": 1e10}
+    others = list(inspect.signature(function).parameters)[1:]
+    taken = {each: value for each, value in further.items() if each in others}
     with pytest.raises(InputError, match="object; expected"):
         function(object(), **taken)
 

@@ -74,6 +74,7 @@ DRAWN_ELSEWHERE = {
     "plot_families",
     "plot_gaps",
     "plot_given_prior",
+    "plot_loadings",
     "plot_plan",
     "plot_prior_predictive",
     "plot_score_calibration",
@@ -81,6 +82,7 @@ DRAWN_ELSEWHERE = {
     "plot_serving",
     "plot_skills",
     "plot_slopes",
+    "plot_worst",
 }
 """Plots whose results are made in test files of their own."""
 

@@ -69,6 +69,7 @@ def test_one_call_writes_what_was_judged_allocated_backtested_and_planned(verbs,
         "author": "",
         "date": "",
         "refusal": "",
+        "asked": [1e22],
         "spent": (),
     }
     assert verbs.plan.call_args.args == (wide_comparison,)

@@ -121,10 +121,11 @@ def test_loss_and_bpc_together_must_be_chosen_between(tmp_path):
 
 def test_a_response_that_is_not_there_is_refused(tmp_path):
     path = written(tmp_path)
-    assert only_fault(path, response="bpc") == "runs.csv: there is no column for response='bpc'; the table has loss"
-    assert only_fault(path, response="error") == (
-        "runs.csv: there is no column for response='error'; the table has loss"
-    )
+    for name in ("bpc", "error"):
+        assert only_fault(path, response=name) == (
+            f"runs.csv: there is no column for response='{name}'; the table has loss; name it with "
+            f"columns={{'{name}': 'NAME'}} (--map {name}=NAME)"
+        )
     assert only_fault(path, response="score").endswith("and name its column with columns={'loss': 'score'}")
 
 

@@ -107,7 +107,7 @@ def _elpd(path: Path, tree: xr.DataTree, place: int, numbers: Mapping[str, Any])
     if name not in tree.children:
         raise InputError(f"{path}: the saved comparison lacks the densities of law {place + 1}; compare again")
     group = tree[name].to_dataset()
-    arrays = {str(each): group[each].rename("log_response") for each in group.data_vars}
+    arrays = {str(each): group[each] for each in group.data_vars}
     from arviz_stats.utils import ELPDDataLOO  # noqa: PLC0415  (1 s that one law alone does not need)
 
     needed = {field.name for field in dataclasses.fields(ELPDDataLOO) if field.init}

@@ -97,8 +97,8 @@ def _compute(fitted: Fit) -> Scores:
         n_samples=draws,
         n_data_points=units.size,
         good_k=good_shape(draws),
-        elpd_i=xr.DataArray(elpd_i, dims="run", coords=labels),
-        pareto_k=xr.DataArray(pareto_k, dims="run", coords=labels),
+        elpd_i=xr.DataArray(elpd_i, dims="run", coords=labels, name="elpd_i"),
+        pareto_k=xr.DataArray(pareto_k, dims="run", coords=labels, name="pareto_k"),
     )
 
 

@@ -12,7 +12,10 @@ from bayescale.cli import main
 from bayescale.cli.surroundings import prepare
 
 ENDLESS = """
-import sys, time
+import signal, sys, time
+# A shell lets its background jobs ignore signals, and what is ignored stays so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 import bayescale.cli.program as program
 from bayescale.processes import in_processes
 
