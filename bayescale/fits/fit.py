@@ -73,7 +73,7 @@ class Fit(Value):
         draw), ``published`` (the same parameters at N = D = C = 1, as papers print them, and the quantities that they
         derive; chain, draw), ``sample_stats``, ``log_likelihood`` and
         ``posterior_predictive`` (``log_response``; chain, draw, run; beyond 2000 runs no log likelihood, which
-        :func:`bayescale.fits.likelihood.with_log_likelihood` adds, and fewer of the predictive draws), ``log_prior``
+        ``bayescale.fits.likelihood.with_log_likelihood`` adds, and fewer of the predictive draws), ``log_prior``
         (density of each free variable; chain, draw), ``loo`` (``elpd_i`` and ``pareto_k``; run),
         ``observed_data`` (run) and
         ``constant_data`` (``N``, ``D``, ``C`` and, where given, ``family``; run). Runs are sorted by N, D, C,
