@@ -129,13 +129,10 @@ def statement(scores: pd.DataFrame) -> str:
         f"{title} {row['coverage_90'] * row['held_out']:.0f} of {row['held_out']} ({percent(row['coverage_90'], 2)})"
         for title, row in rows
     ]
-    wasted = [
-        f"{title} {percent(row['extra_mean'], 2)} on average (95% point {percent(row['extra_95'], 2)})"
-        for title, row in rows
-    ]
+    wasted = [f"{title} {percent(row['extra_mean'], 2)} ({percent(row['extra_95'], 2)})" for title, row in rows]
     return (
         f"90% intervals of the best size held: {', '.join(held)}. Following their medians would have wasted of the "
-        f"compute: {', '.join(wasted)}."
+        f"compute, on average (and at the 95% point): {', '.join(wasted)}."
     )
 
 
