@@ -50,5 +50,5 @@ def test_at_a_fixed_ratio_the_prior_comes_back_and_the_tool_says_so():
     assert isinstance(prior, Prior)
     # Before the runs, ln(alpha / beta) has s.d. 0.45 sqrt(2); what they tell of the sum of two powers narrows it.
     assert log_ratio.std() > 0.6 * np.sqrt(2) * prior.parameters["sigma"]
-    with pytest.raises(bs.InputError, match="condition"):
+    with pytest.raises(bs.InputError, match="cannot distinguish the effect of N from that of D"):
         bs.allocate(fit, [1e22])

@@ -23,7 +23,7 @@ from bayescale.runs import Runs
 from bayescale.storage import cache_dir, content_hash, kept_if_possible, write_whole
 from bayescale.values import Value
 
-ACCEPT = (0.8, 0.95)
+ACCEPT = (0.9, 0.99)
 """Target acceptance of the first attempt, and of the second with twice the draws."""
 
 MOST_ROWS = 2_000
