@@ -277,7 +277,7 @@ def test_coordinates_of_each_group_are_where_its_law_fits():
 def test_losses_of_eleven_groups_and_240_rows_pass_the_gate_and_find_the_group_that_turns():
     frame = losses_of(11, 240, eta=0.02)
     names = [f"g{i}" for i in range(11)]
-    fitted = fit_responses(frame, names, draws=500, tune=500, random_seed=1, cache=False)
+    fitted = fit_responses(frame, names, draws=1000, tune=500, random_seed=1, cache=False)
     assert fitted.diagnostics.passed
     found = disparities(fitted, 1e19, 1e22)
     assert found.slopes.shape == (2000, 11)
