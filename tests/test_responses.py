@@ -280,7 +280,7 @@ def test_losses_of_eleven_groups_and_240_rows_pass_the_gate_and_find_the_group_t
     fitted = fit_responses(frame, names, draws=1000, tune=500, random_seed=1, cache=False)
     assert fitted.diagnostics.passed
     found = disparities(fitted, 1e19, 1e22)
-    assert found.slopes.shape == (2000, 11)
+    assert found.slopes.shape == (4000, 11)
     assert found.table.loc["g0", "slope"] > found.table["slope"].drop("g0").max()
 
 
