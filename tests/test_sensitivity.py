@@ -17,7 +17,7 @@ from bayescale.comparison.verdict import judge
 from bayescale.decisions import sensitivity
 from bayescale.decisions.allocation import allocate
 from bayescale.decisions.sensitivity import CONFLICT, LITTLE_TOLD, PRIOR_DECIDES, SENSITIVE, reweigh
-from bayescale.decisions.verdict_sensitivity import probability_under, verdict_sensitivity
+from bayescale.decisions.verdict_sensitivity import probabilities_under, verdict_sensitivity
 from bayescale.errors import InputError
 from bayescale.fits.fit import LOG_PRIOR, Fit
 from bayescale.fits.fitting import fit
@@ -303,7 +303,7 @@ def test_runs_that_count_double_are_as_runs_that_are_there_twice(sampled_fit, sm
 
 def test_the_probability_of_a_verdict_moves_with_the_priors_weight_and_not_at_weight_one(prior_comparison):
     verdict = judge(prior_comparison)
-    assert probability_under(prior_comparison, verdict, 1.0) == verdict.probability
+    assert probabilities_under(prior_comparison, verdict, [1.0]) == [verdict.probability]
     (sentence,) = verdict_sensitivity(prior_comparison, verdict)
     assert sentence.startswith(
         "Halved or doubled, the weight of the priors leaves the probability that the split matters"

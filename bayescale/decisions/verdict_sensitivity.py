@@ -1,6 +1,7 @@
 """verdict_sensitivity: how far the probability of a verdict moves with the priors' weight and with the criterion."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def verdict_sensitivity(comparison: Comparison, verdict: Verdict) -> tuple[str, 
     """
     said = []
     if verdict.probability != SILENT:
-        now, *moved = (odds(probability_under(comparison, verdict, factor)) for factor in (1.0, *FACTORS))
+        now, *moved = map(odds, (verdict.probability, *probabilities_under(comparison, verdict, FACTORS)))
         said.append(
             f"Halving the weight of the priors takes the probability that the split matters from {now} to {moved[0]}, "
             f"doubling it to {moved[1]}."
@@ -64,24 +65,29 @@ def _agreement(verdict: Verdict) -> str:
     )
 
 
-def probability_under(comparison: Comparison, verdict: Verdict, factor: float) -> float:
-    """Return the probability that the split matters with the density of all priors raised to a power."""
+def probabilities_under(comparison: Comparison, verdict: Verdict, factors: Sequence[float]) -> list[float]:
+    """Return the probability that the split matters with the density of all priors raised to each power (factor,)."""
     kinds = used_kinds(comparison, verdict.tokens_per_parameter.flops)
-    moved = {name: loo for name, loo in comparison.pointwise.items() if name not in kinds.names}
-    for name in kinds.names:
-        loo = comparison.pointwise[name]
-        moved[name] = dataclasses.replace(loo, elpd_i=loo.elpd_i + _change(comparison.fits[name], factor))
-    return split_odds(dataclasses.replace(comparison, pointwise=moved), kinds).probability
+    changes = {name: _changes(comparison.fits[name], factors) for name in kinds.names}
+    found = []
+    for place in range(len(factors)):
+        moved = {
+            name: dataclasses.replace(loo, elpd_i=loo.elpd_i + changes[name][place]) if name in changes else loo
+            for name, loo in comparison.pointwise.items()
+        }
+        found.append(split_odds(dataclasses.replace(comparison, pointwise=moved), kinds).probability)
+    return found
 
 
-def _change(fitted: Fit, factor: float) -> np.ndarray:
-    """Return by how much the log density of each row left out changes with the prior's power (run,)."""
+def _changes(fitted: Fit, factors: Sequence[float]) -> np.ndarray:
+    """Return by how much the log density of each row left out changes with each power of the prior (factor, run)."""
     prior, units = densities(fitted)["prior"], left_out_together(fitted.data)
-    found = np.empty(units.size)
+    found = np.empty((len(factors), units.size))
     for rows, density in density_blocks(fitted, units):
         values = density["log_response"].transpose("run", "chain", "draw").to_numpy().reshape(rows.size, -1)
-        before, after = (_left_out(values, -values + power * prior) for power in (0.0, factor - 1))
-        found[rows] = after - before
+        before = _left_out(values, -values)
+        for place, factor in enumerate(factors):
+            found[place, rows] = _left_out(values, -values + (factor - 1) * prior) - before
     return found
 
 
