@@ -63,7 +63,7 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
         Sampler statistics ``diverging``, ``energy`` and ``maxdepth_reached`` (chain, draw). Where there are none, of
         draws from elsewhere, the sampler is not checked: E-BFMI is NaN.
     """
-    mixing = {str(name): _mixing(values) for name, values in posterior.data_vars.items()}
+    mixing = {str(name): _mixing(_grid(values)) for name, values in posterior.data_vars.items()}
     failures = _check_draws(posterior, mixing)
     rhat = max(value for each in mixing.values() for value in each.rhat.values())
     bulk, tail = (min(each.ess[method] for each in mixing.values()) for method in ("bulk", "tail"))
@@ -90,8 +90,12 @@ class _Mixing:
     ess: Mapping[str, float]
 
 
-def _mixing(values: xr.DataArray) -> _Mixing:
-    array = values.transpose("chain", "draw").to_numpy()
+def _grid(values: xr.DataArray) -> np.ndarray:
+    return values.transpose("chain", "draw").to_numpy()
+
+
+def _mixing(array: np.ndarray) -> _Mixing:
+    """Return how well a quantity's draws mix (chain, draw)."""
     return _Mixing(
         rhat={method: convergence.rhat(array, method) for method in ("rank", "folded")},
         ess={method: convergence.ess(array, method) for method in ("bulk", "tail")},
@@ -109,7 +113,7 @@ def check_draws(draws: xr.Dataset, probability: float = 0.9) -> list[str]:
         Of the interval whose end points are reported.
     """
     finite = {str(name): values for name, values in draws.data_vars.items() if np.isfinite(values.to_numpy()).all()}
-    return _check_draws(draws, {name: _mixing(values) for name, values in finite.items()}, probability)
+    return _check_draws(draws, {name: _mixing(_grid(values)) for name, values in finite.items()}, probability)
 
 
 def _check_draws(draws: xr.Dataset, mixing: Mapping[str, _Mixing], probability: float = 0.9) -> list[str]:
@@ -141,7 +145,7 @@ def _check_error(name: str, values: xr.DataArray, probability: float) -> list[st
     low, high = np.quantile(values, [tail, 1 - tail])
     failures = []
     for prob in (tail, 1 - tail):
-        error = convergence.quantile_error(values.transpose("chain", "draw").to_numpy(), prob)
+        error = convergence.quantile_error(_grid(values), prob)
         if not error <= MCSE_LIMIT * (high - low):
             failures.append(
                 f"Monte Carlo error of the {prob:.0%} point of {name} is {error / (high - low):.1%} of the "
@@ -162,7 +166,7 @@ def check_each(name: str, values: xr.DataArray) -> list[str]:
     """
     arrays = values.transpose("chain", "draw", ...).to_numpy()
     each = np.moveaxis(arrays.reshape(*arrays.shape[:2], -1), -1, 0)
-    found = [_mixing(xr.DataArray(array, dims=("chain", "draw"))) for array in each]
+    found = [_mixing(array) for array in each]
     worst = _Mixing(
         rhat={method: max(one.rhat[method] for one in found) for method in ("rank", "folded")},
         ess={method: min(one.ess[method] for one in found) for method in ("bulk", "tail")},
