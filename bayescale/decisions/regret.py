@@ -16,9 +16,6 @@ from bayescale.splits.search import BestRuns, Search, chosen
 HIGH = 0.95
 """Probability of the regret that is reported beside its mean."""
 
-MOST_EXTRA = np.log(1e6)
-"""Log of the most extra compute that a regret is translated into."""
-
 
 @dataclass(frozen=True, eq=False)
 class Averages:
