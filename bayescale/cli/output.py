@@ -1,7 +1,6 @@
 """Where results go: JSON or tables on stdout, and JSON in a file."""
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -12,10 +11,8 @@ from rich.console import Console
 
 from bayescale.cli.options import Printing, Watching
 from bayescale.cli.tables import UNLIMITED, show_doubts, show_hanging, show_mark
+from bayescale.records.plain import without_infinities
 from bayescale.storage import write_whole
-
-type Plain = Any
-"""What JSON can hold: mappings, sequences, strings, numbers, None."""
 
 DOUBTFUL = 4
 
@@ -76,14 +73,3 @@ def emit(
     sys.stdout.flush()
     sys.stderr.write("".join(f"doubtful: {doubt}\n" for doubt in doubts))
     return DOUBTFUL
-
-
-def without_infinities(value: Plain) -> Plain:
-    """Return plain data with every number that JSON cannot hold as None."""
-    if isinstance(value, Mapping):
-        return {str(key): without_infinities(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_infinities(entry) for entry in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value

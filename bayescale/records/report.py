@@ -1,7 +1,6 @@
 """The numbers of a report as plain data: everything its page says comes from here."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +27,7 @@ from bayescale.records.assumptions import assumptions, limits_text
 from bayescale.records.backtest import backtest_record
 from bayescale.records.badges import METHOD, SIZE_METHOD, badges, cause_record
 from bayescale.records.comparison import comparison_record, verdict_record
+from bayescale.records.plain import without_infinities
 from bayescale.records.plan import plan_record
 from bayescale.records.priors import given_priors, shift_record
 from bayescale.records.runs import description_record, runs_record
@@ -122,7 +122,7 @@ def report_record(
         "versions": {name: dict(fitted.record["versions"]) for name, fitted in fits.items()},
         "bibtex": bibtex([*_references(comparison), *CITED]),
     }
-    plain: dict[str, Any] = _plain(record)
+    plain: dict[str, Any] = without_infinities(record)
     return plain
 
 
@@ -294,14 +294,3 @@ def _parameter(
 
 def _interval(draws: Mapping[str, np.ndarray], name: str, probability: float) -> dict[str, float] | None:
     return credible_interval(draws[name], probability).record() if name in draws else None
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401  (any plain data)
-    """Return the same data with plain numbers, and None for what is not finite."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from bayescale.errors import InputError
 from bayescale.fits.versions import versions
 from bayescale.plots.rendering import render, rendering_settings
 from bayescale.plots.skills import plot_families, plot_loadings, plot_score_calibration, plot_scores, plot_skills
+from bayescale.records.plain import without_infinities
 from bayescale.records.skills import skills_record
 from bayescale.report.figures import Picture, Plot
 from bayescale.report.page import render_template
@@ -113,9 +114,10 @@ def write_skills_report(
     """
     target = check_skills_page(path)
     record = skills_record(fitted, comparison, verdict, [forecast], probability=probability, defaults=defaults)
-    text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    shown = without_infinities(record)
+    text = json.dumps(shown, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     facts = {
-        "record": _finite(record),
+        "record": shown,
         "title": title or f"Scores of {fitted.table.name}",
         "date": date,
         "command": command,
@@ -136,15 +138,6 @@ def write_skills_report(
     write_whole(target.with_suffix(".json"), lambda file: file.write_text(text, encoding="utf-8", newline="\n"))
     write_whole(target, lambda file: file.write_text(page, encoding="utf-8", newline="\n"))  # last: where it is, all is
     return record
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401  (any plain data)
-    """Return plain data with None for what JSON cannot hold."""
-    if isinstance(value, Mapping):
-        return {name: _finite(entry) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _trust(comparison: SkillComparison | None) -> str:
