@@ -14,7 +14,7 @@ from test_checkpoints import draws_of, table
 import bayescale as bs
 from bayescale.comparison import ranking
 from bayescale.decisions.sensitivity import densities
-from bayescale.decisions.verdict_sensitivity import _change
+from bayescale.decisions.verdict_sensitivity import _changes
 from bayescale.errors import InputError
 from bayescale.fits import blocks, discrepancy
 from bayescale.fits.discrepancy import discrepancy_group
@@ -109,7 +109,7 @@ def test_sensitivity_needs_no_kept_likelihood(small, large):
     whole.data[LOG_PRIOR] = parts.data[LOG_PRIOR] = prior
     expected, found = (densities(fit)["likelihood"] for fit in (whole, parts))
     np.testing.assert_allclose(found, expected, rtol=1e-10)
-    np.testing.assert_allclose(_change(parts, 0.5), _change(whole, 0.5), rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(_changes(parts, [0.5]), _changes(whole, [0.5]), rtol=1e-7, atol=1e-12)
 
 
 @pytest.mark.parametrize("small", ["each row by itself"], indirect=True)
